@@ -1,0 +1,34 @@
+"""Content digests: what decides whether a cached thing is still the right one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def of_texts(*texts: str) -> str:
+    """Hex SHA-256 over the texts, in order."""
+    total = hashlib.sha256()
+    for text in texts:
+        data = text.encode()
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """Hex SHA-256 of one file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def of_trees(paths: Iterable[Path], *extra: str) -> str:
+    """Hex SHA-256 over names and contents of files (folders: all below, byte-code left out) and `extra`."""
+    parts: list[str] = list(extra)
+    for root in sorted(paths):
+        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            parts += [str(file.relative_to(root.parent)), of_file(file)]
+    return of_texts(*parts)

@@ -1,0 +1,58 @@
+"""The one kind of error that users see: what, where, why and the cure, every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    what: one sentence. where: file:line, key, host or resource ("" when it has no place).
+    why: the cause as far as known. cure: what the reader does next.
+    """
+
+    what: str
+    where: str = ""
+    why: str = ""
+    cure: str = ""
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for label, text in (("where", self.where), ("why", self.why), ("cure", self.cure)):
+            if text:
+                head, *rest = text.splitlines()
+                lines.append(f"  {label + ':':<7}{head}")
+                lines.extend(f"         {line}" for line in rest)
+        return "\n".join(lines)
+
+
+class LzError(Exception):
+    """Carries every problem found; the command line prints them as one block and exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class InputError(LzError):
+    """The user's file, flag or machine is not fit; nothing has been changed."""
+
+    exit_code = 2
+
+
+class BusyError(LzError):
+    """Another run holds the lock."""
+
+    exit_code = 3
+
+
+def raise_all(problems: Iterable[Problem], kind: type[LzError] = InputError) -> None:
+    """Raise one error with all of `problems`; do nothing when there are none."""
+    found = tuple(problems)
+    if found:
+        raise kind(*found)

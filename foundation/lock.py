@@ -1,0 +1,37 @@
+"""One run at a time: an advisory lock that the kernel drops when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from foundation.errors import BusyError, Problem
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, what: str) -> Iterator[None]:
+    """Hold `path` for the block. Raises BusyError at once, naming the holder, when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip() or "an unknown process"
+            raise BusyError(
+                Problem(
+                    f"{what} is already under way",
+                    where=str(path),
+                    why=f"held by {holder}",
+                    cure="wait for it to end, or stop that process by its number; the lock goes with it",
+                )
+            ) from None
+        stream.seek(0)
+        stream.truncate()
+        stream.write(f"process {os.getpid()}\n")
+        stream.flush()
+        os.set_inheritable(stream.fileno(), False)
+        yield

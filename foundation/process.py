@@ -1,0 +1,71 @@
+"""Run other programs: output to a log or back to the caller, and an error that says what to look at."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from foundation.errors import LzError, Problem
+
+
+class CommandFailed(LzError):
+    """A program ended with another exit status than 0; `status` and `output` have what it said."""
+
+    def __init__(self, problem: Problem, status: int, output: str) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.output = output
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    cure: str = "",
+) -> str:
+    """Run to the end and return standard output.
+
+    With `log`, all output is appended there instead and "" is returned. `env` is added to our own environment; a secret
+    goes there or to `stdin`, never into `command`. Raises CommandFailed (the last 12 lines in it), or LzError when
+    the program is missing or `timeout` seconds have passed.
+    """
+    words = [str(word) for word in command]
+    shown = shlex.join(words)[:300]
+    full_env = {**os.environ, **env} if env is not None else None
+    try:
+        if log is None:
+            done = subprocess.run(
+                words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, capture_output=True, errors="replace",
+                stdin=subprocess.DEVNULL if stdin is None else None,
+            )  # fmt: skip
+            output, error = done.stdout, done.stderr
+        else:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a") as stream:
+                stream.write(f"$ {shown}\n")
+                stream.flush()
+                start = stream.tell()
+                done = subprocess.run(
+                    words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, stdout=stream, stderr=stream,
+                    stdin=subprocess.DEVNULL if stdin is None else None,
+                )  # fmt: skip
+            with log.open(errors="replace") as stream:
+                stream.seek(start)
+                output, error = "", stream.read()
+    except FileNotFoundError as problem:
+        raise LzError(Problem(f"the program {words[0]!r} is missing", why=str(problem), cure=cure or f"install {words[0]}")) from None
+    except subprocess.TimeoutExpired:
+        raise LzError(Problem(f"no end after {timeout:.0f} s: {shown}", where=str(log or ""), cure=cure)) from None
+    if done.returncode:
+        tail = "\n".join((error or output).strip().splitlines()[-12:])
+        raise CommandFailed(
+            Problem(f"exit status {done.returncode}: {shown}", where=str(log or ""), why=tail, cure=cure), done.returncode, output + error
+        )
+    return output
