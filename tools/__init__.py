@@ -1,0 +1,1 @@
+"""How everything that is not in the repository gets onto the machine: host packages, Python packages, the Pulumi engine."""

@@ -1,0 +1,93 @@
+"""Make ./.venv from requirements.txt, hashes checked, with the project itself in it.
+
+Runs under the machine's own Python before anything is installed, so it stands on the standard library alone.
+A stamp with a content digest, written last, says that the environment is complete and current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import sysconfig
+import time
+import tomllib
+from pathlib import Path
+
+from foundation import digest, places, process
+from foundation.errors import InputError, LzError, Problem
+from foundation.lock import exclusive
+
+OLDEST = (3, 11)
+
+
+def stamp_text(checkout: Path) -> str:
+    """What the environment is made from: pins, how the project is packaged, this Python and the checkout's place."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())
+    packaging = json.dumps([project["project"], project["build-system"], project["tool"]["setuptools"]], sort_keys=True)
+    pins = digest.of_file(checkout / "requirements.txt")
+    return digest.of_texts(pins, packaging, sys.version, sysconfig.get_platform(), str(checkout))
+
+
+def check_python() -> None:
+    """Raise InputError when this Python cannot make the environment."""
+    if sys.version_info < OLDEST:
+        raise InputError(
+            Problem(
+                f"Python {sys.version.split()[0]} is too old",
+                where=sys.executable,
+                why="the project needs Python 3.11 or newer",
+                cure="install python3 of Debian 12 or later, or name another one: make venv PYTHON=/path/to/python3.12",
+            )
+        )
+
+
+def install_command(python: Path, checkout: Path, wheels: Path | None) -> list[str | Path]:
+    """The pip command for everything pinned; with `wheels`, from that folder and from nowhere else."""
+    source: list[str | Path] = ["--no-index", "--find-links", wheels] if wheels else []
+    return [
+        python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", *source,
+        "-r", checkout / "requirements.txt",
+    ]  # fmt: skip
+
+
+def make(checkout: Path, wheels: Path | None = None) -> bool:
+    """Make or renew `checkout`/.venv. Returns False when it was current already."""
+    check_python()
+    target = checkout / ".venv"
+    stamp = target / "stamp"
+    wanted = stamp_text(checkout)
+    with exclusive(checkout / ".venv.lock", "making the Python environment"):
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return False
+        if target.exists():
+            shutil.rmtree(target)
+        python = target / "bin" / "python"
+        cure = "look at the lines above; behind a mirror set PIP_INDEX_URL; without a network use tools/install --from BUNDLE"
+        process.run([sys.executable, "-m", "venv", target], cure="apt-get install python3-venv")
+        process.run(install_command(python, checkout, wheels), cure=cure)
+        own = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--editable", checkout]
+        process.run([*own, "--config-settings", "editable_mode=compat"], cure=cure)
+        stamp.write_text(wanted)
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: `python3 -m tools.venv [--wheels FOLDER]`."""
+    parser = argparse.ArgumentParser(prog="python3 -m tools.venv", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--wheels", type=Path, help="install from this folder only, without a network")
+    wheels = parser.parse_args(arguments).wheels
+    began = time.monotonic()
+    try:
+        made = make(places.CHECKOUT, wheels.resolve() if wheels else None)
+    except LzError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return problem.exit_code
+    if made:
+        sys.stdout.write(f".venv made in {time.monotonic() - began:.0f} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
