@@ -1,0 +1,77 @@
+"""Debian trees built from packages: mmdebstrap over one shared cache of .deb files.
+
+The mirror is mmdebstrap's own default, or $LZ_DEBIAN_MIRROR (an air-gapped site's copy).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from foundation import lock
+from foundation.errors import LzError, Problem
+from foundation.places import cache
+from foundation.process import run
+
+SUITE = "trixie"
+# Documentation in other languages and manual pages are a fifth of the files and serve nobody in a lab machine.
+LEAN = (
+    "force-unsafe-io",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/groff/*",
+)
+
+
+def build_tree(
+    target: Path, packages: Sequence[str], log: Path, *, variant: str = "minbase", hooks: Sequence[str] = (), env: dict[str, str] | None = None
+) -> None:
+    """Make `target`, a Debian tree with `packages` (recommended packages left out), or leave nothing.
+
+    hooks: further mmdebstrap arguments, e.g. "--customize-hook=...". Raises CommandFailed with the end of `log`.
+    """
+    part = target.with_name(target.name + ".part")
+    archives = cache("debs")
+    (archives / "partial").mkdir(exist_ok=True)
+    mirror = os.environ.get("LZ_DEBIAN_MIRROR")
+    command = [
+        "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
+        '--aptopt=APT::Install-Recommends "false"',
+        '--aptopt=Acquire::Languages "none"',
+        '--aptopt=APT::Keep-Downloaded-Packages "true"',
+        *(f"--dpkgopt={option}" for option in LEAN),
+        # The cache is mounted, not copied; mmdebstrap's own mount namespace takes the mount away with it.
+        "--skip=download/empty", "--skip=essential/unlink", "--skip=cleanup/apt/cache",
+        f'--setup-hook=mkdir -p "$1/var/cache/apt/archives" && mount --bind {archives} "$1/var/cache/apt/archives"',
+        *hooks,
+        '--customize-hook=umount "$1/var/cache/apt/archives"',
+        SUITE, str(part), *([mirror] if mirror else []),
+    ]  # fmt: skip
+    with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages"):
+        remove_tree(part)
+        run(command, log=log, env=env, cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept")
+        (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
+        remove_tree(target)
+        part.rename(target)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree if it is there. Refuses (LzError) when something is still mounted below it."""
+    if not path.exists():
+        return
+    below = mounts_below(path)
+    if below:
+        raise LzError(Problem(f"{path} has mounts below it", where=", ".join(below), cure="run `lz lab down`, then again"))
+    shutil.rmtree(path)
+
+
+def mounts_below(path: Path) -> list[str]:
+    """Mount points at or below `path` in our own mount namespace, deepest first."""
+    prefix = str(path.resolve())
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return sorted((p for p in points if p == prefix or p.startswith(prefix + "/")), key=len, reverse=True)

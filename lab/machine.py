@@ -1,0 +1,214 @@
+"""A machine of the lab: systemd-nspawn over an overlay of cached layers, in its own network namespace and cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from foundation.errors import LzError, Problem
+from foundation.process import CommandFailed, run
+from lab.debian import mounts_below, remove_tree
+
+CGROUP_ROOTS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+INSIDE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """name: also that of its cgroup. home: folder of its files. layers: read-only trees below it, topmost first."""
+
+    name: str
+    home: Path
+    layers: tuple[Path, ...]
+    netns: str
+
+    @property
+    def root(self) -> Path:
+        return self.home / "root"
+
+    @property
+    def upper(self) -> Path:
+        return self.home / "upper"
+
+    @property
+    def _pidfile(self) -> Path:
+        return self.home / "machine.json"
+
+    def mount(self) -> None:
+        """Show the layers with our own on top at `root`; do nothing when they are there."""
+        if str(self.root) in mounts_below(self.root):
+            return
+        for part in (self.upper, self.home / "work", self.root):
+            part.mkdir(parents=True, exist_ok=True)
+        lower = ":".join(str(layer) for layer in self.layers)
+        options = f"lowerdir={lower},upperdir={self.upper},workdir={self.home / 'work'}"
+        run(["mount", "-t", "overlay", "overlay", "-o", options, self.root])
+
+    def unmount(self) -> None:
+        for point in mounts_below(self.root):
+            run(["umount", point])
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def start(self, log: Path, devices: Sequence[str] = ()) -> None:
+        """Boot the machine and wait until its systemd answers. devices: nodes of the host to lend it, e.g. /dev/kvm."""
+        if self.leader():
+            return
+        self._kill_leftovers()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [
+            "systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot", f"--machine={self.name}",
+            "--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self.netns}", "--capability=all",
+            "--console=pipe", "--resolv-conf=off", "--timezone=off", *(f"--bind={device}" for device in devices),
+        ]  # fmt: skip
+        environment = {
+            **os.environ,
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+            "SYSTEMD_SECCOMP": "0",  # a filter of nspawn's own makes every system call of a UML instance 3-4 times as dear
+            "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; the lab has its own lock
+        }
+        with log.open("ab") as stream:
+            child = subprocess.Popen(
+                [*self._in_own_cgroup(), *command],
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True,
+            )  # fmt: skip
+        self._pidfile.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
+        deadline = time.monotonic() + 60
+        while not self.leader():
+            if child.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+                raise LzError(Problem(f"machine {self.name} did not boot", where=str(log), why=tail, cure="run `lz lab doctor`"))
+            time.sleep(0.1)
+        self._await_systemd()
+
+    @retry(retry=retry_if_exception_type(CommandFailed), stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+    def _await_systemd(self) -> None:
+        self.inside("systemctl", "show", "--property=Version")
+
+    def power_off(self, timeout: float = 60) -> None:
+        """Clean shutdown, guests included; kill what is left after `timeout` seconds."""
+        leader = self.leader()
+        if leader:
+            os.kill(leader, signal.SIGRTMIN + 4)
+            deadline = time.monotonic() + timeout
+            while self.leader() and time.monotonic() < deadline:
+                time.sleep(0.2)
+        self.kill()
+
+    def kill(self) -> None:
+        """End every process of the machine at once; its files stay."""
+        leader = self.leader()
+        if leader:
+            os.kill(leader, signal.SIGKILL)
+        self._kill_leftovers()
+        self._pidfile.unlink(missing_ok=True)
+
+    def _kill_leftovers(self) -> None:
+        """End what still lives in the machine's cgroup (an orphan of a killed run), then remove the cgroup."""
+        deadline = time.monotonic() + 20
+        groups = [root / self.name for root in CGROUP_ROOTS if (root / self.name).is_dir()]
+        for group in groups:
+            while pids := _pids_below(group):
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                if time.monotonic() > deadline:
+                    raise LzError(Problem(f"processes of machine {self.name} do not end", where=str(pids), cure="look at them with ps"))
+                time.sleep(0.05)
+            for below in sorted(group.rglob("*"), key=lambda p: len(p.parts), reverse=True):
+                if below.is_dir():
+                    _rmdir(below)
+            _rmdir(group)
+
+    def destroy(self) -> None:
+        """Kill, unmount and delete everything of the machine."""
+        self.kill()
+        self.unmount()
+        remove_tree(self.home)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def leader(self) -> int | None:
+        """Process id of the machine's systemd as the host sees it, None when the machine is not running."""
+        try:
+            known = json.loads(self._pidfile.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        if _born(known["pid"]) != known["born"]:
+            return None
+        for pid in _children(known["pid"]):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
+                    return pid
+        return None
+
+    def inside(
+        self, *command: str, stdin: str | None = None, log: Path | None = None, env: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> str:
+        """Run a program as root inside the machine and return what it prints. `env` may carry secrets."""
+        leader = self.leader()
+        if not leader:
+            raise LzError(Problem(f"machine {self.name} is not running", cure="run `lz lab up`"))
+        enter = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+        return run([*enter, *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`")
+
+    # -- cgroup -------------------------------------------------------------------------------------------
+
+    def _in_own_cgroup(self) -> list[str]:
+        """Words in front of a command that give it a cgroup of its own: two machines in one disturb each other."""
+        if Path("/run/systemd/system").is_dir():
+            return ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={self.name}", "--property=Delegate=yes"]
+        root = next((r for r in CGROUP_ROOTS if (r / "cgroup.procs").exists()), None)
+        if root is None:
+            return []
+        group = root / self.name
+        group.mkdir(exist_ok=True)
+        return ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+
+
+def _rmdir(group: Path) -> None:
+    """A cgroup is busy for a moment after its last process has gone."""
+    for _ in range(100):
+        try:
+            group.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise LzError(Problem(f"cgroup {group} cannot be removed", cure="look at its cgroup.procs"))
+
+
+def _pids_below(group: Path) -> list[int]:
+    pids: list[int] = []
+    for procs in group.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):
+            pids += [int(line) for line in procs.read_text().split()]
+    return pids
+
+
+def _born(pid: int) -> int | None:
+    """Start time of a process in clock ticks since boot: with it, a number used again is not mistaken for the same process."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found

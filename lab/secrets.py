@@ -1,0 +1,37 @@
+"""Passwords and keys of one region: made once, kept 0600 outside git, never on a command line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+NAMES = (
+    "admin", "rabbit", "metadata", "swift_hash_prefix", "swift_hash_suffix",
+    *(f"db_{name}" for name in ("keystone", "glance", "placement", "nova", "neutron", "cinder", "octavia", "barbican", "designate")),
+    *(f"user_{name}" for name in ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")),
+)  # fmt: skip
+
+
+def load_or_make(path: Path) -> dict[str, str]:
+    """The secrets in `path`; those missing are made and written back, the file readable by its owner alone."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in NAMES if name not in known]
+    if "barbican_kek" not in known:
+        known["barbican_kek"] = base64.b64encode(secrets.token_bytes(32)).decode()
+    for name in missing:
+        known[name] = secrets.token_hex(20)
+    write_private(path, json.dumps(known, indent=1, sort_keys=True))
+    return known
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write atomically with mode 0600 from the first byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+    part.rename(path)
