@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from foundation.errors import BusyError, Problem
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold `path` for the block. Raises BusyError at once, naming the holder, when another process holds it."""
+def exclusive(path: Path, what: str, wait: float = 0) -> Iterator[None]:
+    """Hold `path` for the block. Raises BusyError, naming the holder, when another still holds it after `wait` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait
     with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while not _try(stream.fileno()):
+            if time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
             stream.seek(0)
             holder = stream.read().strip() or "an unknown process"
             raise BusyError(
@@ -35,3 +38,11 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         stream.flush()
         os.set_inheritable(stream.fileno(), False)
         yield
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -52,7 +52,7 @@ def build_tree(
         '--customize-hook=umount "$1/var/cache/apt/archives"',
         SUITE, str(part), *([mirror] if mirror else []),
     ]  # fmt: skip
-    with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages"):
+    with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages", wait=1200):
         remove_tree(part)
         run(command, log=log, env=env, cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept")
         (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
