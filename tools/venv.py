@@ -67,7 +67,18 @@ def make(checkout: Path, wheels: Path | None = None) -> bool:
         cure = "look at the lines above; behind a mirror set PIP_INDEX_URL; without a network use tools/install --from BUNDLE"
         process.run([sys.executable, "-m", "venv", target], cure="apt-get install python3-venv")
         process.run(install_command(python, checkout, wheels), cure=cure)
-        own = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--editable", checkout]
+        own: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--no-build-isolation",
+            "--editable",
+            checkout,
+        ]
         process.run([*own, "--config-settings", "editable_mode=compat"], cure=cure)
         stamp.write_text(wanted)
     return True

@@ -1,0 +1,93 @@
+"""The Pulumi engine: its command line and provider plugins at the pinned versions, and the environment to run them in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from foundation import digest
+from foundation.errors import InputError, Problem
+from foundation.lock import exclusive
+from foundation.places import cache
+from foundation.progress import Progress
+from tools import artefacts, pins
+from tools.pins import Artefact, Pins
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine in the cache: `home` is its PULUMI_HOME with `bin/pulumi` and the plugins."""
+
+    home: Path
+
+    @property
+    def bin(self) -> Path:
+        """The folder that belongs on PATH."""
+        return self.home / "bin"
+
+
+def _place(known: Pins) -> Path:
+    names = digest.of_texts(*sorted(artefact.folder() for artefact in known.artefacts.values()))
+    return cache("tools") / f"pulumi-home-{names[:12]}"
+
+
+def installed(known: Pins | None = None) -> Engine | None:
+    """The engine for the pins of this checkout if it is in the cache; instant, changes nothing."""
+    home = _place(known or pins.load())
+    return Engine(home) if home.is_dir() else None
+
+
+def install(progress: Progress, network: bool = True, known: Pins | None = None) -> Engine:
+    """Make sure that the engine is in the cache and undamaged, and return it.
+
+    Raises LzError when a program cannot be obtained, BusyError when another process is at it. Whatever happens, the
+    next call can go on from what is there.
+    """
+    known = known or pins.load()
+    ready = installed(known)
+    if ready and not any(artefacts.damaged(artefact) for artefact in known.artefacts.values()):
+        return ready
+    with exclusive(cache("tools") / "lock", "installing the engine"):
+        for artefact in known.artefacts.values():
+            made = artefacts.obtain(artefact, known.go, progress, network)
+            progress.say(f"{made.name} {made.version}: {made.origin}")
+        return _assemble(_place(known), known.artefacts.values())
+
+
+def _assemble(home: Path, programs: Iterable[Artefact]) -> Engine:
+    """Lay out a PULUMI_HOME by hard links into the artefacts' folders (Pulumi does not follow links to plugin folders)."""
+    part = home.with_name(f"{home.name}.part")
+    for place in (part, home):
+        shutil.rmtree(place, ignore_errors=True)
+    for artefact in programs:
+        target = part / "bin" if artefact.kind == "cli" else part / "plugins" / f"resource-{artefact.name}-v{artefact.version}"
+        target.mkdir(parents=True)
+        for file in artefacts.folder(artefact).iterdir():
+            if file.name != artefacts.MANIFEST:
+                os.link(file, target / file.name)
+    part.rename(home)
+    return Engine(home)
+
+
+def environment(known: Pins | None = None) -> dict[str, str]:
+    """What to add to the environment of the Automation API (its backend and passphrase are the caller's).
+
+    Raises InputError when the engine is not installed.
+    """
+    engine = installed(known)
+    if engine is None:
+        raise InputError(
+            Problem("the Pulumi engine is not installed", where=str(cache("tools")), cure="run: .venv/bin/python -m tools install")
+        )
+    return {
+        "PATH": f"{engine.bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PULUMI_HOME": str(engine.home),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+        "PULUMI_CREDENTIAL_STORE": "plaintext",
+    }
