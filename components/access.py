@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi_openstack import compute
 
 from components.compute import Machine, MachineArgs
 
 
-@dataclass(frozen=True)
-class BastionArgs:
-    """The bastion's machine (it must have a floating pool) and the public key of those who may enter."""
-
-    machine: MachineArgs
-    public_key: str
-
-
 class Bastion(pulumi.ComponentResource):
-    """A machine with a floating address and its own key pair. `address` is where SSH answers, `instance_id` whose console
-    log has the host keys to pin."""
+    """A machine with a floating address. `address` is where SSH answers, `instance_id` whose console log has the host keys
+    to pin."""
 
     address: pulumi.Output[str]
     instance_id: pulumi.Output[str]
-    key_pair: pulumi.Output[str]
 
-    def __init__(self, args: BastionArgs, owner: pulumi.ProviderResource, opts: pulumi.ResourceOptions | None = None) -> None:
-        name = args.machine.name
-        super().__init__("lz:access:Bastion", name, None, opts)
-        machine = Machine(args.machine, owner, pulumi.ResourceOptions(parent=self))
+    def __init__(self, args: MachineArgs, owner: pulumi.ProviderResource, opts: pulumi.ResourceOptions | None = None) -> None:
+        """`args` must name a floating pool: ValueError without, since nobody could reach the bastion."""
+        super().__init__("lz:access:Bastion", args.name, None, opts)
+        machine = Machine(args, owner, pulumi.ResourceOptions(parent=self))
         if machine.floating_ip is None:
-            raise ValueError(f"bastion {name}: no floating pool given, so nobody could reach it")
+            raise ValueError(f"bastion {args.name}: no floating pool given, so nobody could reach it")
         self.address = machine.floating_ip
         self.instance_id = machine.instance_id
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})

@@ -1,0 +1,16 @@
+"""Layer `tenant-CODE`: all of one agency in one region: domain, projects, groups, quotas, networks, router, security groups."""
+
+from __future__ import annotations
+
+from stacks.context import Context
+from stacks.identity import compose_identity
+from stacks.network import compose_network
+
+PREFIX = "tenant-"
+
+
+def compose(context: Context) -> None:
+    """Everything of the layer."""
+    tenant = context.region.tenants[context.layer.removeprefix(PREFIX)]
+    compose_identity(context, tenant.identity)
+    compose_network(context, tenant.network)

@@ -1,0 +1,73 @@
+"""Machines and the bastion: always on a port of their own, made for them, behind security groups."""
+
+from __future__ import annotations
+
+import pulumi_openstack as openstack
+import pytest
+
+from components.access import Bastion, key_pair
+from components.compute import Machine, MachineArgs
+from components.network import AddressArgs
+from tests.support.pulumi_recorder import Recorder, run
+
+
+def args(floating: str | None = None) -> MachineArgs:
+    return MachineArgs(
+        name="bastion",
+        description="the way in",
+        project_id="p1",
+        network_id="n1",
+        addresses=(AddressArgs("s4", "10.0.0.10"),),
+        security_group_ids=("sg1",),
+        image="debian-13",
+        flavor="SCS-1L-1-5",
+        key_pair="key",
+        floating_pool=floating,
+    )
+
+
+def machine(floating: str | None = None) -> Recorder:
+    def program() -> None:
+        Machine(args(floating), openstack.Provider("owner-project", cloud="x", region="north"))
+
+    return run(program)
+
+
+def test_instance_boots_from_its_own_port_and_names_no_network() -> None:
+    made = machine()
+    port = made.one("networking/port:").inputs
+    assert port["securityGroupIds"] == ["sg1"]
+    assert port["portSecurityEnabled"] is True
+    assert port["fixedIps"] == [{"subnetId": "s4", "ipAddress": "10.0.0.10"}]
+    instance = made.one("compute/instance:").inputs
+    assert instance["networks"] == [{"port": "id-of-bastion"}]
+    assert (instance["imageName"], instance["flavorName"], instance["keyPair"]) == ("debian-13", "SCS-1L-1-5", "key")
+
+
+def test_instance_is_made_by_its_owner_and_the_port_is_not() -> None:
+    made = machine()
+    assert "owner-project" in made.one("compute/instance:").provider
+    assert "owner-project" not in made.one("networking/port:").provider
+
+
+def test_floating_address_only_where_asked_for() -> None:
+    assert machine().of("floatingIp") == []
+    floating = machine("public").one("floatingIp").inputs
+    assert (floating["pool"], floating["portId"], floating["tenantId"]) == ("public", "id-of-bastion", "p1")
+
+
+def test_bastion_must_be_reachable() -> None:
+    def program() -> None:
+        Bastion(args(None), openstack.Provider("owner", cloud="x", region="north"))
+
+    with pytest.raises(ValueError, match="no floating pool"):
+        run(program)
+
+
+def test_key_pair_belongs_to_the_owner() -> None:
+    def program() -> None:
+        key_pair("bastion", "ssh-ed25519 AAAA", openstack.Provider("owner-project", cloud="x", region="north"))
+
+    made = run(program).one("compute/keypair")
+    assert made.inputs == {"name": "bastion", "publicKey": "ssh-ed25519 AAAA"}
+    assert "owner-project" in made.provider
