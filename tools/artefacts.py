@@ -134,8 +134,13 @@ def _release(artefact: Artefact, part: Path, progress: Progress) -> str:
     """Take the official release, checked against the checksums that its publisher lists beside it."""
     url = artefact.release_url()
     name = url.rsplit("/", 1)[1]
+    try:
+        listing = fetch.text(artefact.checksums_url())
+    except fetch.Unreachable as problem:
+        progress.say(f"{artefact.name} {artefact.version}: {problem.problems[0].what}, so it is built here")
+        raise
+    sha256 = fetch.listed_checksum(listing, name, artefact.checksums_url())
     with progress.step(f"download {artefact.name} {artefact.version}"):
-        sha256 = fetch.listed_checksum(fetch.text(artefact.checksums_url()), name, artefact.checksums_url())
         archive = fetch.download(url, cache("tools", "downloads") / name, sha256)
     unpack(archive, artefact.release.keep, part)
     archive.unlink()

@@ -7,6 +7,7 @@ A stamp with a content digest, written last, says that the environment is comple
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
@@ -16,10 +17,9 @@ import tomllib
 from pathlib import Path
 
 from foundation import digest, places, process
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import LzError
 from foundation.lock import exclusive
-
-OLDEST = (3, 11)
+from tools import host
 
 
 def stamp_text(checkout: Path) -> str:
@@ -28,19 +28,6 @@ def stamp_text(checkout: Path) -> str:
     packaging = json.dumps([project["project"], project["build-system"], project["tool"]["setuptools"]], sort_keys=True)
     pins = digest.of_file(checkout / "requirements.txt")
     return digest.of_texts(pins, packaging, sys.version, sysconfig.get_platform(), str(checkout))
-
-
-def check_python() -> None:
-    """Raise InputError when this Python cannot make the environment."""
-    if sys.version_info < OLDEST:
-        raise InputError(
-            Problem(
-                f"Python {sys.version.split()[0]} is too old",
-                where=sys.executable,
-                why="the project needs Python 3.11 or newer",
-                cure="install python3 of Debian 12 or later, or name another one: make venv PYTHON=/path/to/python3.12",
-            )
-        )
 
 
 def install_command(python: Path, checkout: Path, wheels: Path | None) -> list[str | Path]:
@@ -54,18 +41,19 @@ def install_command(python: Path, checkout: Path, wheels: Path | None) -> list[s
 
 def make(checkout: Path, wheels: Path | None = None) -> bool:
     """Make or renew `checkout`/.venv. Returns False when it was current already."""
-    check_python()
     target = checkout / ".venv"
     stamp = target / "stamp"
     wanted = stamp_text(checkout)
     with exclusive(checkout / ".venv.lock", "making the Python environment"):
         if stamp.is_file() and stamp.read_text() == wanted:
             return False
+        if not importlib.util.find_spec("ensurepip"):
+            host.ensure(["python3-venv"])
         if target.exists():
             shutil.rmtree(target)
         python = target / "bin" / "python"
         cure = "look at the lines above; behind a mirror set PIP_INDEX_URL; without a network use tools/install --from BUNDLE"
-        process.run([sys.executable, "-m", "venv", target], cure="apt-get install python3-venv")
+        process.run([sys.executable, "-m", "venv", target])
         process.run(install_command(python, checkout, wheels), cure=cure)
         own: list[str | Path] = [
             python,

@@ -1,0 +1,49 @@
+# `make up` and `make test` do everything from a fresh clone on Debian 12/13 or Ubuntu 24.04, as root. `make help` lists the rest.
+PYTHON ?= python3
+LZ := .venv/bin/lz
+PY := .venv/bin/python
+RUN := $(PY) -m tests.run
+
+.DEFAULT_GOAL := help
+.PHONY: help host venv engine up down test test-unit test-long lint bench bundle requirements
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+host: ## install the Debian/Ubuntu packages that the host lacks
+	@command -v $(PYTHON) >/dev/null || apt-get install -y -q --no-install-recommends python3
+	@$(PYTHON) -m tools.host
+
+venv: ## ./.venv from requirements.txt, hashes checked; instant when current
+	@$(PYTHON) -m tools.venv
+
+engine: venv ## the Pulumi engine at its pinned versions, in the cache; instant when there
+	@$(PY) -m tools install
+
+up: host venv ## all the set-up, the lab cloud, and the first landing zone on it
+	@$(LZ) quickstart
+
+down: venv ## take the lab cloud down and leave the machine as it was
+	@$(LZ) lab down
+
+test: host venv ## every test: lint, unit, engine, lab (brings the lab up if it is not)
+	@$(RUN) lint unit engine lab
+
+test-unit: venv ## unit tests: no cloud, no network, under a minute
+	@$(RUN) unit
+
+test-long: host venv ## every test that takes minutes: builds from nothing, bundles, drills
+	@$(RUN) long
+
+lint: venv ## style, types, YAML, shell, playbooks
+	@$(RUN) lint
+
+bench: host venv ## the figures of docs/benchmarks.md, on this machine
+	@$(PY) -m benchmarks
+
+bundle: engine ## one archive with all that a machine without a network needs
+	@$(PY) -m tools bundle
+
+requirements: venv ## pin requirements.in anew into requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements.in --output-file requirements.txt

@@ -1,0 +1,163 @@
+"""Run the parts of the test suite, say how long each took, and end with one line that counts every test.
+
+usage: python -m tests.run PART...      parts: lint unit engine lab long
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from foundation.places import CHECKOUT
+
+BIN = ".venv/bin"
+PYTEST = (f"{BIN}/python", "-m", "pytest")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How pytest's tests ended."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Programs that are run one after the other, all of them, and then a pytest selection (none when empty)."""
+
+    commands: tuple[tuple[str, ...], ...] = ()
+    pytest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one part ended: which of its commands failed, the tests counted, seconds."""
+
+    name: str
+    seconds: float
+    broken: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing failed."""
+        return not self.broken and not self.counts.failed
+
+
+def shell_scripts(checkout: Path) -> tuple[str, ...]:
+    """Every committed file that starts as a shell script."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    return tuple(name for name in listed.split("\0") if name and is_shell(checkout / name))
+
+
+def is_shell(file: Path) -> bool:
+    """Whether a file's first line names a shell."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        first = stream.readline(80)
+    return first.startswith(b"#!") and first.split(b"/")[-1].split()[-1] in {b"sh", b"bash"}
+
+
+def lint(checkout: Path) -> Part:
+    """Style, types, YAML, shell, generated files, and Ansible where there are playbooks."""
+    commands: list[tuple[str, ...]] = [
+        (f"{BIN}/ruff", "check", "."),
+        (f"{BIN}/ruff", "format", "--check", "--quiet", "."),
+        (f"{BIN}/mypy",),
+        (f"{BIN}/yamllint", "--strict", "."),
+        (f"{BIN}/shellcheck", *shell_scripts(checkout)),
+    ]
+    if (checkout / "playbooks").is_dir():
+        commands.append((f"{BIN}/ansible-lint", "--offline", "--quiet"))
+    return Part(tuple(commands))
+
+
+def parts(checkout: Path) -> dict[str, Part]:
+    """Every part by name."""
+    return {
+        "lint": lint(checkout),
+        "unit": Part(pytest=("tests/unit", "-m", "not long")),
+        "engine": Part(((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long")),
+        "lab": Part(((f"{BIN}/lz", "lab", "up"),), ("tests/lab", "-m", "not long")),
+        "long": Part(((f"{BIN}/python", "-m", "tools", "install"), (f"{BIN}/lz", "lab", "up")), ("tests", "-m", "long")),
+    }
+
+
+def counted(report: Path) -> Counts:
+    """The counts in a JUnit report."""
+    total = Counts()
+    for suite in ET.parse(report).iter("testsuite"):
+        every, failed, errors, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
+        total += Counts(every - failed - errors - skipped, failed + errors, skipped)
+    return total
+
+
+def run_part(name: str, part: Part, checkout: Path) -> Result:
+    """Run one part to its end, whatever fails in it."""
+    began = time.monotonic()
+    broken: list[str] = []
+    for command in part.commands:
+        if subprocess.run(command, cwd=checkout, check=False).returncode:
+            broken.append(" ".join(command[:3]))
+    counts = Counts()
+    if part.pytest:
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.xml"
+            status = subprocess.run([*PYTEST, *part.pytest, f"--junit-xml={report}"], cwd=checkout, check=False).returncode
+            counts = counted(report) if report.is_file() else counts
+        if status and not counts.failed:
+            broken.append(f"pytest (exit status {status})")
+    return Result(name, time.monotonic() - began, tuple(broken), counts)
+
+
+def summary(results: Sequence[Result]) -> str:
+    """The last line: every test counted, and which parts are not good."""
+    total = sum((result.counts for result in results), Counts())
+    bad = [result.name for result in results if not result.good]
+    words = [f"{total.failed} failed"] if total.failed else []
+    words += [f"{total.passed} passed"]
+    words += [f"{total.skipped} skipped"] if total.skipped else []
+    words += [f"not good: {' '.join(bad)}"] if bad else []
+    return f"===== {', '.join(words)} in {sum(result.seconds for result in results):.2f}s ====="
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named parts in order and return 0 when all are good."""
+    known = parts(CHECKOUT)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        sys.stderr.write(f"no such part: {' '.join(unknown) or '(none named)'}; there are: {' '.join(known)}\n")
+        return 2
+    results = []
+    for name in names:
+        print(f"\n----- {name}", flush=True)
+        results.append(run_part(name, known[name], CHECKOUT))
+    table = Table("part", "seconds", "passed", "failed", "skipped", "commands that failed")
+    for result in results:
+        counts = result.counts
+        row = (f"{result.seconds:.1f}", str(counts.passed), str(counts.failed), str(counts.skipped), "; ".join(result.broken))
+        table.add_row(result.name, *row)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print()
+    console.print(table)
+    print(summary(results), flush=True)
+    return 0 if all(result.good for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

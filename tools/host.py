@@ -1,0 +1,77 @@
+"""Install the Debian/Ubuntu packages that the host lacks. Standard library only: it runs before anything is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from foundation import process
+from foundation.errors import InputError, LzError, Problem
+from foundation.places import CHECKOUT, cache
+
+PACKAGES_FILE = CHECKOUT / "tools" / "host-packages.txt"
+
+
+def listed(file: Path = PACKAGES_FILE) -> list[str]:
+    """The package names in a list with one name and one comment a line."""
+    names = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+    return [name for name in names if name]
+
+
+def missing(wanted: Sequence[str], state: str) -> list[str]:
+    """Those of `wanted` that are not installed, by the output of dpkg-query with "PACKAGE STATUS" lines."""
+    there = {name.partition(":")[0] for name, _, status in (line.partition(" ") for line in state.splitlines()) if status == "installed"}
+    return [name for name in wanted if name not in there]
+
+
+def dpkg_state() -> str:
+    """Every package that dpkg knows with its status."""
+    if not shutil.which("dpkg-query"):
+        raise InputError(
+            Problem(
+                "this is not Debian or Ubuntu",
+                why="there is no dpkg-query",
+                cure=f"use Debian or Ubuntu; what the host needs stands in {PACKAGES_FILE.relative_to(CHECKOUT)}",
+            )
+        )
+    return process.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"])
+
+
+def ensure(wanted: Sequence[str]) -> list[str]:
+    """Install those of `wanted` that are missing and return their names. Raises LzError when that cannot be done."""
+    lacking = missing(wanted, dpkg_state())
+    if not lacking:
+        return []
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *lacking]
+    if os.geteuid() != 0:
+        raise InputError(
+            Problem(
+                f"the host lacks {', '.join(lacking)}",
+                why="only root can install packages",
+                cure=f"run as root, or first: sudo {' '.join(command)}",
+            )
+        )
+    sys.stderr.write(f"installing on this host: {' '.join(lacking)}\n")
+    log = cache("tools", "logs") / "host.log"
+    env = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
+    cure = "check that the Debian mirror answers (apt-get update), then run again"
+    process.run(["apt-get", "update", "-q"], log=log, env=env, cure=cure)
+    process.run(command, log=log, env=env, cure=cure)
+    return lacking
+
+
+def main() -> int:
+    """Command line: `python3 -m tools.host`."""
+    try:
+        ensure(listed())
+    except LzError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return problem.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

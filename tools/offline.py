@@ -1,0 +1,142 @@
+"""Install from a bundle on a machine without a network. Standard library only: it runs before anything is installed.
+
+usage: tools/install [--from BUNDLE [--sha256 HEX]]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from foundation import digest
+from foundation.errors import InputError, LzError, Problem, raise_all
+from foundation.lock import exclusive
+from foundation.places import CHECKOUT, cache
+from tools import venv
+
+FORMAT = 1
+CONTENTS = "contents.json"
+BILL = "bom.cdx.json"
+WHEELS = "wheels"
+PROGRAMS = "programs"
+_FRESH = "make a bundle for this machine from this very revision: .venv/bin/python -m tools bundle"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """First file of a bundle: for which machine and Python it is, for which requirements.txt, SHA-256 by file name."""
+
+    format: int
+    machine: str
+    python: str
+    requirements: str
+    files: dict[str, str]
+
+
+def read_contents(folder: Path, bundle: Path) -> Contents:
+    """The list of contents of an unpacked bundle. Raises InputError when it is not one."""
+    try:
+        raw = json.loads((folder / CONTENTS).read_text())
+        return Contents(**{field.name: raw[field.name] for field in fields(Contents)})
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise InputError(Problem("this is not a bundle", where=str(bundle), why=repr(problem), cure=_FRESH)) from None
+
+
+def unfit(contents: Contents, requirements: Path, bundle: Path) -> list[Problem]:
+    """Why a bundle does not fit this machine and checkout."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pairs = [
+        ("format", str(contents.format), str(FORMAT)),
+        ("processor", contents.machine, platform.machine()),
+        ("Python", contents.python, python),
+        ("requirements.txt", contents.requirements, digest.of_file(requirements)),
+    ]
+    return [
+        Problem(f"the bundle is for another {what}", where=str(bundle), why=f"bundle: {theirs}; here: {ours}", cure=_FRESH)
+        for what, theirs, ours in pairs
+        if theirs != ours
+    ]
+
+
+def unpack(bundle: Path, target: Path, sha256: str | None = None) -> Contents:
+    """Unpack `bundle` into the empty folder `target` and check every file. Raises InputError with all that is wrong."""
+    cure = "copy the bundle again; compare its SHA-256 with the one printed when it was made"
+    if not bundle.is_file():
+        raise InputError(Problem("there is no such bundle", where=str(bundle), cure="check the path"))
+    if sha256 and (found := digest.of_file(bundle)) != sha256.lower():
+        raise InputError(Problem("wrong checksum: the bundle", where=str(bundle), why=f"wanted {sha256}\nfound  {found}", cure=cure))
+    try:
+        with tarfile.open(bundle) as archive:
+            for member in archive:
+                _extract(archive, member, target)
+    except (tarfile.TarError, EOFError, OSError) as problem:
+        raise InputError(Problem("the bundle cannot be unpacked", where=str(bundle), why=str(problem), cure=cure)) from None
+    contents = read_contents(target, bundle)
+    there = {str(file.relative_to(target)) for file in target.rglob("*") if file.is_file()} - {CONTENTS}
+    problems = [
+        Problem(f"a file too many in the bundle: {name}", where=str(bundle), cure=cure) for name in sorted(there - set(contents.files))
+    ]
+    for name, wanted in contents.files.items():
+        if name not in there:
+            problems.append(Problem(f"missing from the bundle: {name}", where=str(bundle), cure=cure))
+        elif digest.of_file(target / name) != wanted:
+            problems.append(Problem(f"wrong checksum: {name}", where=str(bundle), cure=cure))
+    raise_all(problems)
+    return contents
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    """Write one plain file; anything else, or a name that leads outside, makes the bundle unfit."""
+    path = Path(member.name)
+    source = archive.extractfile(member) if member.isfile() else None
+    if source is None or path.is_absolute() or ".." in path.parts:
+        raise tarfile.TarError(f"{member.name} is not a plain file inside the bundle")
+    file = target / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as sink:
+        shutil.copyfileobj(source, sink)
+    file.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def install(bundle: Path, checkout: Path, sha256: str | None = None) -> None:
+    """Put the programs of a bundle into the cache and make .venv from its wheels; nothing is taken from a network."""
+    with tempfile.TemporaryDirectory(dir=cache("tools"), prefix="unpack-") as folder:
+        stage = Path(folder)
+        contents = unpack(bundle, stage, sha256)
+        raise_all(unfit(contents, checkout / "requirements.txt", bundle))
+        with exclusive(cache("tools") / "lock", "installing the engine"):
+            for program in sorted((stage / PROGRAMS).iterdir()):
+                place = cache("tools") / program.name
+                if not place.exists():
+                    program.rename(place)
+        venv.make(checkout, stage / WHEELS)
+
+
+def main(arguments: list[str]) -> int:
+    """Command line of tools/install; without --from everything comes from the network."""
+    parser = argparse.ArgumentParser(prog="tools/install", description="Install the Python packages and the Pulumi engine.")
+    parser.add_argument("--from", dest="bundle", type=Path, help="take everything from this bundle, nothing from a network")
+    parser.add_argument("--sha256", help="the bundle's SHA-256 as printed when it was made")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.bundle:
+            install(chosen.bundle.resolve(), CHECKOUT, chosen.sha256)
+        else:
+            venv.make(CHECKOUT)
+    except LzError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return problem.exit_code
+    command: list[str | Path] = [CHECKOUT / ".venv/bin/python", "-m", "tools", "install", "--no-network" if chosen.bundle else "--network"]
+    return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
