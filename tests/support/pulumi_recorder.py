@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi.runtime import mocks
-from pulumi.runtime.stack import get_root_resource, run_pulumi_func
+from pulumi.runtime import get_root_resource, mocks
+from pulumi.runtime.stack import Stack, run_pulumi_func
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def run(program: Callable[[], Any], *, preview: bool = False, recorder: Recorder
     async def main() -> None:
         program()
         root = get_root_resource()
-        for name, value in (root.outputs if root else {}).items():
+        assert isinstance(root, Stack)
+        for name, value in root.outputs.items():
             recorder.outputs[name] = await pulumi.Output.from_input(value).future()
 
     async def whole() -> None:
