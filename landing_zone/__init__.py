@@ -1,0 +1,1 @@
+"""The landing zone: from one environment file to stacks, checks and evidence."""

@@ -1,0 +1,353 @@
+"""The environment model: the shape of one environment file. Every key says in its own description what it means.
+
+Rules that span several keys are in `rules`; figures that a security level prescribes are in `levels`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from landing_zone.model.fields import (
+    AnyAddress,
+    AnyNetwork,
+    AsciiText,
+    Code,
+    DnsName,
+    Email,
+    Flag,
+    HumanText,
+    Level,
+    Number,
+    Port,
+    PortRange,
+    Positive,
+    Record,
+    ResourceName,
+    V4Network,
+    V6Network,
+    Whole,
+    ZoneName,
+)
+from landing_zone.model.levels import figures, zones, zones_of
+
+Latitude = Annotated[Number, Field(ge=-90, le=90)]
+Longitude = Annotated[Number, Field(ge=-180, le=180)]
+
+
+class Name(Record):
+    """A name for people, in both languages."""
+
+    vi: HumanText = Field(description="Name in Vietnamese.")
+    en: HumanText = Field(description="Name in English.")
+
+
+class Contact(Record):
+    """Somebody who answers for an environment or a tenant."""
+
+    role: Literal["owner", "security", "operations"] = Field(description="What this contact answers for.")
+    name: HumanText = Field(description="Office or person.")
+    email: Email = Field(description="Mail address.")
+
+
+class RegionSupernets(Record):
+    """The address space of one region; regions of one environment must not overlap."""
+
+    ipv4: V4Network = Field(description="IPv4 supernet of the region; everything that the landing zone addresses lies in it.")
+    ipv6: V6Network = Field(description="IPv6 supernet of the region, a unique local or an assigned prefix.")
+
+
+class Capacity(Record):
+    """What the region's cloud can carry; the sums of all quotas must fit in."""
+
+    cores: Positive = Field(description="Virtual CPU cores, overcommit included.")
+    ram_gib: Positive = Field(description="Memory for instances, GiB.")
+    volume_gib: Positive = Field(description="Block storage, GiB.")
+    backup_gib: Positive = Field(description="Backup storage, GiB.")
+    object_gib: Positive = Field(description="Object storage, GiB.")
+    floating_ips: Positive = Field(description="Floating addresses of the external network that this environment may use.")
+
+
+class Region(Record):
+    """One OpenStack cloud with its own identity service."""
+
+    name: Code = Field(description="Name of the region within the environment, also in stack names.")
+    cloud: ResourceName = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
+    role: Literal["primary", "secondary"] = Field(description="`primary` serves, `secondary` takes over.")
+    counterpart: Code | None = Field(
+        default=None, description="Region that takes over when this one is lost, or that this one takes over for."
+    )
+    place: HumanText = Field(description="Where the data centre stands, for people.")
+    country: Literal["VN"] = Field(description="Country of the data centre; data of state agencies stays in Viet Nam (control STO-01).")
+    latitude: Latitude = Field(description="Latitude in degrees, for the distance between regions.")
+    longitude: Longitude = Field(description="Longitude in degrees.")
+    external_network: ResourceName = Field(description="Existing provider network that routers and floating addresses use.")
+    availability_zones: tuple[ResourceName, ...] = Field(min_length=1, description="Availability zones of the compute service.")
+    addresses: RegionSupernets = Field(description="Address space of the region.")
+    resolvers: tuple[AnyAddress, ...] = Field(default=(), description="Name servers that instances are told to use; none: the cloud's own.")
+    capacity: Capacity = Field(description="What the region's cloud can carry.")
+
+
+class Addressing(Record):
+    """How supernets are cut. A change of these sizes would move every address, so the ledger refuses it later."""
+
+    platform_ipv4: int = Field(
+        default=20, strict=True, ge=8, le=26, description="Prefix length of the platform's own IPv4 block in a region."
+    )
+    platform_zone_ipv4: int = Field(default=26, strict=True, ge=12, le=26, description="Prefix length of one platform zone's IPv4 subnet.")
+    tenant_ipv4: int = Field(default=22, strict=True, ge=10, le=28, description="Prefix length of one IPv4 slot; a tenant has one or more.")
+    zone_ipv4: int = Field(
+        default=26, strict=True, ge=12, le=29, description="Prefix length of one zone's IPv4 subnet in a block of one slot."
+    )
+    platform_ipv6: int = Field(
+        default=56, strict=True, ge=16, le=60, description="Prefix length of the platform's own IPv6 block in a region."
+    )
+    tenant_ipv6: int = Field(
+        default=56, strict=True, ge=16, le=60, description="Prefix length of one IPv6 slot; a zone's subnet is always a /64."
+    )
+
+
+class Destination(Record):
+    """Addresses outside of the environment that flows may name."""
+
+    name: Code = Field(description="Name by which flows refer to it.")
+    kind: Literal["service", "partner"] = Field(
+        description="`service`: something that instances need (mirror, time, cloud API). `partner`: another organisation, reached through the exchange zone only."
+    )
+    networks: tuple[AnyNetwork, ...] = Field(min_length=1, description="Its prefixes.")
+    description: AsciiText = Field(description="What it is.")
+
+
+class SharedService(Record):
+    """A service of the platform that tenants use, at a fixed address in a platform zone."""
+
+    name: Code = Field(description="Name of the service, also its host name.")
+    kind: Literal["dns", "time", "mirror", "log", "registry", "backup", "exchange"] = Field(description="What it does.")
+    zone: ZoneName = Field(description="Platform zone in which it stands.")
+    host: int = Field(strict=True, ge=4, le=31, description="Its address in the zone's subnets: the number of the host, 4 to 31.")
+    protocol: Literal["tcp", "udp"] = Field(description="Transport protocol.")
+    ports: tuple[Port, ...] = Field(min_length=1, description="Ports on which it answers.")
+    clients: tuple[ZoneName, ...] = Field(min_length=1, description="Zones that may use it.")
+
+
+class Flow(Record):
+    """One permitted kind of connection. Everything that no flow names is refused, in and out."""
+
+    source: AsciiText = Field(
+        alias="from",
+        description="Who connects: a zone, `TENANT/zone`, or `world`. Between two tenant zones the flow stays within each tenant.",
+    )
+    target: AsciiText = Field(alias="to", description="Who is connected to: a zone, `TENANT/zone`, the name of a destination, or `world`.")
+    protocol: Literal["tcp", "udp", "icmp"] = Field(description="Transport protocol; `icmp` stands for ICMPv6 too.")
+    ports: tuple[Port | PortRange, ...] = Field(default=(), description='Ports of the target, single or as "8000-8010"; none for icmp.')
+    reason: AsciiText = Field(description="Why it is needed; becomes the description of the rule.")
+
+
+class QuotaProfile(Record):
+    """Limits of one project; what is not said is what a small project gets. Network objects that the landing zone makes are not counted here."""
+
+    name: Code = Field(description="Name by which projects refer to it.")
+    instances: Whole = Field(description="Instances.")
+    cores: Whole = Field(description="Virtual CPU cores.")
+    ram_gib: Whole = Field(description="Memory, GiB.")
+    key_pairs: Whole = Field(default=20, description="SSH key pairs a user.")
+    server_groups: Whole = Field(default=10, description="Server groups (placement rules).")
+    ports: Whole = Field(default=50, description="Network ports.")
+    floating_ips: Whole = Field(default=0, description="Floating addresses; only tenants with an edge zone may have any.")
+    security_groups: Whole = Field(default=10, description="Security groups of the tenant's own.")
+    security_group_rules: Whole = Field(default=100, description="Rules in them.")
+    volumes: Whole = Field(description="Volumes.")
+    volume_gib: Whole = Field(description="Sum of all volumes and snapshots, GiB.")
+    snapshots: Whole = Field(default=10, description="Volume snapshots.")
+    backups: Whole = Field(default=10, description="Volume backups.")
+    backup_gib: Whole = Field(default=0, description="Sum of all backups, GiB.")
+    load_balancers: Whole = Field(default=0, description="Load balancers; ten listeners, pools and health monitors each.")
+    dns_zones: Whole = Field(default=0, description="DNS zones; a hundred record sets each.")
+    object_gib: Whole = Field(default=0, description="Object storage, GiB.")
+    secrets: Whole = Field(default=20, description="Secrets in the key manager.")
+
+
+class Project(Record):
+    """One workload project of a tenant."""
+
+    code: Code = Field(description="Short name, unique within the tenant.")
+    purpose: AsciiText = Field(description="What runs in it.")
+    quota: Code = Field(description="Name of its quota profile.")
+
+
+class Group(Record):
+    """A group of people of a tenant; the role is granted on the tenant's projects."""
+
+    name: Code = Field(description="Short name, unique within the tenant.")
+    role: Literal["manager", "member", "reader"] = Field(
+        description="`manager` manages users, groups and grants within the tenant's own domain, `member` works in its projects, `reader` looks."
+    )
+    projects: tuple[Code, ...] = Field(default=(), description="Projects that it covers; none: all of the tenant's.")
+
+
+class Person(Record):
+    """Somebody who signs on by the identity provider."""
+
+    federated_id: Annotated[AsciiText, Field(max_length=64)] = Field(description="Identifier that the identity provider sends.")
+    groups: tuple[Code, ...] = Field(min_length=1, description="Groups of the tenant that the person belongs to.")
+
+
+class Tenant(Record):
+    """One agency."""
+
+    code: Code = Field(description="Short name of the tenant, also in the names of its resources and stacks.")
+    dti_code: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9.]{0,34}$")] = Field(
+        description="Identification code of the agency; the scheme in use is named in the environment's `code_scheme`."
+    )
+    name: Name = Field(description="Name of the agency.")
+    level: Level = Field(description="Security level of what the tenant runs.")
+    enclave: Code | None = Field(
+        default=None, description="Enclave in which the tenant runs; needed where its level is above the environment's."
+    )
+    regions: tuple[Code, ...] = Field(default=(), description="Regions in which it has resources; none: all.")
+    size: Literal[1, 2, 4, 8, 16] = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
+    zones: tuple[ZoneName, ...] = Field(default=(), description="Tenant zones that it uses; none: those of `tenant_defaults`.")
+    projects: tuple[Project, ...] = Field(default=(), description="Its projects; none: those of `tenant_defaults`.")
+    groups: tuple[Group, ...] = Field(default=(), description="Its groups; none: those of `tenant_defaults`.")
+    people: tuple[Person, ...] = Field(default=(), description="People known by name; others get their groups from the identity provider.")
+    contacts: tuple[Contact, ...] = Field(default=(), description="Who answers for the tenant.")
+
+
+class TenantDefaults(Record):
+    """What a tenant has that does not say otherwise."""
+
+    zones: tuple[ZoneName, ...] = Field(min_length=1, description="Tenant zones.")
+    projects: tuple[Project, ...] = Field(min_length=1, description="Projects.")
+    groups: tuple[Group, ...] = Field(min_length=1, description="Groups.")
+
+
+class Enclave(Record):
+    """A part of the environment with a higher level: hosts and storage that nothing else uses."""
+
+    code: Code = Field(description="Short name.")
+    name: Name = Field(description="Name for people.")
+    level: Level = Field(description="Its security level, above the environment's.")
+    availability_zone: ResourceName = Field(
+        description="Availability zone of its own in each region; listed in the regions' `availability_zones` too."
+    )
+    volume_type: ResourceName = Field(description="Volume type of its own, on a back end that nothing else uses.")
+
+
+class Bastion(Record):
+    """The only way in: one instance per region in the management zone."""
+
+    flavor: ResourceName = Field(description="Flavor.")
+    image: ResourceName = Field(description="Image.")
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = Field(description="Login name that the image makes.")
+    admin_networks: tuple[AnyNetwork, ...] = Field(
+        min_length=1, description="Prefixes from which administrators reach the bastion; never the whole world."
+    )
+
+
+class Verification(Record):
+    """How the landing zone proves itself with packets."""
+
+    probes: Literal["none", "each-zone"] = Field(
+        description="`each-zone`: verify makes one small instance in every network of the environment, with listeners; `none`: checks that need one cannot be evaluated."
+    )
+    flavor: ResourceName = Field(description="Flavor of the probes.")
+    image: ResourceName = Field(description="Image of the probes; needs Python 3.")
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = Field(description="Login name that the image makes.")
+    forbidden_port: Port = Field(default=9999, description="Port on which every probe listens and which no flow permits.")
+
+
+class Retention(Record):
+    """Retention that differs from the level's figure, towards the safer side only."""
+
+    log_retention_days: Positive | None = Field(default=None, description="Days that access and audit records stay searchable.")
+    backup_incremental_hours: Positive | None = Field(default=None, description="Hours between two incremental backups.")
+    backup_full_days: Positive | None = Field(default=None, description="Days between two full backups.")
+
+
+class Recovery(Record):
+    """Recovery targets that differ from the level's figure, towards the safer side only."""
+
+    rto_minutes: Positive | None = Field(default=None, description="Minutes until service is back after the loss of a region.")
+    rpo_minutes: Positive | None = Field(default=None, description="Minutes of data that may be lost.")
+    restore_test_interval_days: Positive | None = Field(default=None, description="Days between two restore tests.")
+    drill_interval_days: Positive | None = Field(default=None, description="Days between two recovery drills.")
+    dr_min_distance_km: Positive | None = Field(default=None, description="Kilometres that the regions of a pair are apart at least.")
+
+
+class Federation(Record):
+    """The identity provider by which people sign on."""
+
+    provider: Code = Field(description="Name of the identity provider in the cloud.")
+    protocol: Literal["openid", "saml2"] = Field(description="Protocol.")
+    issuer: Annotated[str, Field(pattern=r"^https://[!-~]{1,190}$")] = Field(description="Issuer of the identity provider.")
+
+
+class State(Record):
+    """Where the engine keeps its state."""
+
+    backend: Literal["local", "s3", "postgres"] = Field(default="local", description="`local`: files below the cache folder.")
+    url: Annotated[str, Field(pattern=r"^(s3|postgres)://[!-~]{1,400}$")] | None = Field(
+        default=None, description="Address of the backend, without any password; not for `local`."
+    )
+
+
+class Environment(Record):
+    """One deployment of the landing zone: one environment file."""
+
+    code: Code = Field(description="Short name of the environment; first part of every name that it makes.")
+    name: Name = Field(description="Name for people.")
+    klass: Literal["central", "agency", "enterprise"] = Field(
+        alias="class", description="Class of government cloud: `central` (CGC), `agency` (AGC) or `enterprise` (EGC)."
+    )
+    level: Level = Field(description="Information-system security level that the environment is built for.")
+    stage: Literal["lab", "test", "production"] = Field(description="What it is used for; stages share nothing.")
+    domain: DnsName = Field(description="DNS domain below which the environment names its zones.")
+    code_scheme: AsciiText = Field(description="The scheme that the tenants' `dti_code` follow.")
+    contacts: tuple[Contact, ...] = Field(min_length=1, description="Who answers for the environment.")
+    regions: tuple[Region, ...] = Field(min_length=1, max_length=8, description="Its regions.")
+    addressing: Addressing = Field(default_factory=Addressing, description="How supernets are cut.")
+    zones: tuple[ZoneName, ...] = Field(default=(), description="Zones beyond those that the level asks for.")
+    enclaves: tuple[Enclave, ...] = Field(default=(), description="Parts with a higher level.")
+    destinations: tuple[Destination, ...] = Field(default=(), description="Addresses outside that flows may name.")
+    shared_services: tuple[SharedService, ...] = Field(default=(), description="Services of the platform that tenants use.")
+    flows: tuple[Flow, ...] = Field(default=(), description="Connections that are permitted.")
+    bastion: Bastion = Field(description="The way in.")
+    federation: Federation | None = Field(default=None, description="Identity provider; needed from level 2.")
+    quota_profiles: tuple[QuotaProfile, ...] = Field(min_length=1, description="Limits that projects refer to.")
+    tenant_defaults: TenantDefaults = Field(description="What a tenant has that does not say otherwise.")
+    tenants: tuple[Tenant, ...] = Field(
+        default=(), max_length=20_000, description="The agencies; may be `!include FILE.csv`, a row a tenant."
+    )
+    retention: Retention = Field(default_factory=Retention, description="Retention where it differs from the level's figure.")
+    recovery: Recovery = Field(default_factory=Recovery, description="Recovery targets where they differ from the level's figure.")
+    verification: Verification = Field(description="How the landing zone proves itself.")
+    state: State = Field(default_factory=State, description="Where the engine keeps its state.")
+
+    def figure(self, key: str) -> int | None:
+        """The parameter `key` of the level, or this environment's own where it overrides it. Raises KeyError for an unknown key."""
+        own = {**self.retention.model_dump(), **self.recovery.model_dump()}.get(key)
+        return own if isinstance(own, int) else figures()[key].at(self.level)
+
+    @property
+    def zone_names(self) -> tuple[str, ...]:
+        """All zones of the environment, in the order of the catalogue: those of the level and those declared."""
+        wanted = {*zones_of(self.level), *self.zones}
+        return tuple(name for name in zones() if name in wanted)
+
+    def zones_for(self, tenant: Tenant) -> tuple[str, ...]:
+        """The zones of a tenant, in the order of the catalogue."""
+        wanted = tenant.zones or self.tenant_defaults.zones
+        return tuple(name for name in zones() if name in wanted)
+
+    def projects_for(self, tenant: Tenant) -> tuple[Project, ...]:
+        """The workload projects of a tenant."""
+        return tenant.projects or self.tenant_defaults.projects
+
+    def groups_for(self, tenant: Tenant) -> tuple[Group, ...]:
+        """The groups of a tenant."""
+        return tenant.groups or self.tenant_defaults.groups
+
+    def regions_for(self, tenant: Tenant) -> tuple[str, ...]:
+        """Names of the regions in which a tenant has resources."""
+        return tenant.regions or tuple(region.name for region in self.regions)

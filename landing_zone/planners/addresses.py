@@ -1,0 +1,126 @@
+"""The address plan: which prefix every zone of every owner has in every region, in both address families.
+
+The platform has the first block of a supernet, the rest is cut into numbered slots; a tenant has the same slot (or run of slots)
+in every region and both families, and every zone has its fixed place in a block. A ledger remembers slots, so that nobody's
+prefix moves when others come and go; the slots of a removed tenant stay retired until they are released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
+
+from landing_zone.model.environment import Environment, Region
+from landing_zone.model.levels import zones
+from landing_zone.planners.ledger import Ledger, NoRoom
+
+GATEWAY = 1
+PROBE = 2
+BASTION = 3
+FIRST_SERVICE = 4
+FIRST_PLATFORM_PORT = 32
+FIRST_TENANT_PORT = 4
+TRANSIT_HUB = 1
+TRANSIT_INNER = 2
+TRANSIT_FIRST_TENANT = 16
+_TRANSIT_SLOT_V6 = 15
+
+N = TypeVar("N", IPv4Network, IPv6Network)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One prefix in each address family."""
+
+    v4: IPv4Network
+    v6: IPv6Network
+
+    def hosts(self, number: int) -> tuple[IPv4Address, IPv6Address]:
+        """The addresses of host `number` in both families."""
+        return self.v4.network_address + number, self.v6.network_address + number
+
+    @property
+    def both(self) -> tuple[str, str]:
+        """Both prefixes as text."""
+        return str(self.v4), str(self.v6)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one owner has in a region: the whole block, and a pair of subnets a zone. `slot` is its first slot, None for the platform."""
+
+    whole: Pair
+    zones: Mapping[str, Pair]
+    slot: int | None = None
+
+
+@dataclass(frozen=True)
+class RegionAddresses:
+    """The address plan of one region."""
+
+    supernet: Pair
+    platform: Block
+    transit: Pair
+    tenants: Mapping[str, Block]
+
+
+def layout(environment: Environment) -> str:
+    """How the supernets are cut: equal for two environments exactly when the same slot has the same prefixes in both."""
+    sizes = environment.addressing
+    regions = " ".join(
+        f"{region.name}={region.addresses.ipv4},{region.addresses.ipv6}" for region in sorted(environment.regions, key=lambda r: r.name)
+    )
+    return (
+        f"platform=/{sizes.platform_ipv4},/{sizes.platform_ipv6} platform-zone=/{sizes.platform_zone_ipv4} "
+        f"slot=/{sizes.tenant_ipv4},/{sizes.tenant_ipv6} zone=/{sizes.zone_ipv4} {regions}"
+    )
+
+
+def slot_range(environment: Environment) -> range:
+    """Numbers of all slots that tenants can have: behind the platform's block, inside the smallest supernet of all regions."""
+    sizes = environment.addressing
+    first = max(2 ** max(0, sizes.tenant_ipv4 - sizes.platform_ipv4), 2 ** max(0, sizes.tenant_ipv6 - sizes.platform_ipv6))
+    ends = [2**32]
+    for region in environment.regions:
+        ends.append(2 ** max(0, sizes.tenant_ipv4 - region.addresses.ipv4.prefixlen))
+        ends.append(2 ** max(0, sizes.tenant_ipv6 - region.addresses.ipv6.prefixlen))
+    transit_hosts = 2 ** (32 - sizes.platform_ipv4 - 1) - 1
+    return range(first, max(first, min(*ends, transit_hosts - TRANSIT_FIRST_TENANT)))
+
+
+def plan_region(environment: Environment, region: Region, ledger: Ledger) -> RegionAddresses:
+    """The address plan of one region under a ledger that `assign` gave for this environment."""
+    sizes = environment.addressing
+    supernet = Pair(region.addresses.ipv4, region.addresses.ipv6)
+    whole = Pair(_cut(supernet.v4, sizes.platform_ipv4, 0), _cut(supernet.v6, sizes.platform_ipv6, 0))
+    names = environment.zone_names
+    platform = Block(whole, {name: _zone(whole, name, sizes.platform_zone_ipv4) for name in names if zones()[name].scope == "platform"})
+    transit = Pair(_cut(whole.v4, sizes.platform_ipv4 + 1, 1), _cut(whole.v6, 64, _TRANSIT_SLOT_V6))
+    tenants: dict[str, Block] = {}
+    for tenant in environment.tenants:
+        if region.name not in environment.regions_for(tenant):
+            continue
+        run = ledger.slots[tenant.code]
+        grown = run.count.bit_length() - 1
+        block = Pair(
+            _cut(supernet.v4, sizes.tenant_ipv4 - grown, run.start // run.count),
+            _cut(supernet.v6, sizes.tenant_ipv6 - grown, run.start // run.count),
+        )
+        cut = {name: _zone(block, name, sizes.zone_ipv4 - grown) for name in environment.zones_for(tenant)}
+        tenants[tenant.code] = Block(block, cut, run.start)
+    return RegionAddresses(supernet, platform, transit, tenants)
+
+
+def _cut(net: N, length: int, index: int) -> N:
+    """The `index`-th prefix of `length` in `net`. Raises NoRoom outside of it."""
+    if length < net.prefixlen or index >= 2 ** (length - net.prefixlen):
+        raise NoRoom(f"{net} has no prefix number {index} of length {length}")
+    address = int(net.network_address) + (index << (net.max_prefixlen - length))
+    return type(net)((address, length))
+
+
+def _zone(block: Pair, zone: str, v4_length: int) -> Pair:
+    slot = zones()[zone].slot
+    return Pair(_cut(block.v4, v4_length, slot), _cut(block.v6, 64, slot))

@@ -1,0 +1,66 @@
+"""The ledger of address slots: what was given to whom, so that nobody's prefix moves when others come and go.
+
+The slots of a removed tenant stay retired until they are released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Run:
+    """`count` slots from `start` on."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was given out: `layout` names how the supernets were cut, `slots` by tenant, `retired` by former tenant."""
+
+    layout: str = ""
+    slots: Mapping[str, Run] = field(default_factory=dict)
+    retired: Mapping[str, Run] = field(default_factory=dict)
+
+
+class NoRoom(ValueError):
+    """The supernets have no place for what is asked; the message says how many slots there are and are taken."""
+
+
+def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
+    """The ledger after tenants `wanted` (size by code) have got their slots; tenants in it that are not wanted are retired.
+
+    Deterministic; a tenant that is in the ledger, retired or not, keeps its slots. Raises NoRoom when the slots do not suffice, and
+    ValueError when a tenant in the ledger asks for another size, because its addresses would move.
+    """
+    known = {**ledger.retired, **ledger.slots}
+    changed = sorted(code for code, size in wanted.items() if code in known and known[code].count != size)
+    if changed:
+        raise ValueError("the size of a tenant cannot change, its addresses would move: " + ", ".join(changed))
+    taken = bytearray(slots.stop)
+    for run in known.values():
+        taken[run.start : run.start + run.count] = b"\1" * run.count
+    given = {code: known[code] for code in wanted if code in known}
+    cursors: dict[int, int] = {}
+    for code in sorted(set(wanted) - set(given)):
+        size = wanted[code]
+        start = cursors.get(size, -(-slots.start // size) * size)
+        while start + size <= slots.stop and any(taken[start : start + size]):
+            start += size
+        if start + size > slots.stop:
+            raise NoRoom(f"{len(slots)} slots, {sum(taken[slots.start :])} of them taken, no run of {size} left for {code}")
+        taken[start : start + size] = b"\1" * size
+        cursors[size] = start + size
+        given[code] = Run(start, size)
+    retired = {code: run for code, run in known.items() if code not in wanted}
+    return replace(ledger, slots=dict(sorted(given.items())), retired=dict(sorted(retired.items())))
+
+
+def release(ledger: Ledger, code: str) -> Ledger:
+    """The ledger without the retired slots of `code`, which others may get from now on. Raises KeyError when it has none."""
+    if code not in ledger.retired:
+        raise KeyError(code)
+    return replace(ledger, retired={other: run for other, run in ledger.retired.items() if other != code})

@@ -1,0 +1,272 @@
+"""The network plan: networks, subnets, routers and security groups of the platform and of every tenant in a region."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+
+from landing_zone.model.environment import Environment, Region, Tenant
+from landing_zone.model.levels import zones
+from landing_zone.planners import flows
+from landing_zone.planners.addresses import (
+    FIRST_PLATFORM_PORT,
+    FIRST_TENANT_PORT,
+    GATEWAY,
+    TRANSIT_FIRST_TENANT,
+    TRANSIT_HUB,
+    TRANSIT_INNER,
+    Pair,
+    RegionAddresses,
+)
+from landing_zone.planners.identity import network_project
+from landing_zone.planners.names import PLATFORM, dns_zone, name, tags
+from landing_zone.planners.plan import (
+    AddressScopeSpec,
+    AllocationPool,
+    DnsZoneSpec,
+    NetworkLayer,
+    NetworkSpec,
+    RouterLeg,
+    RouterSpec,
+    RouteSpec,
+    SecurityGroupSpec,
+    SubnetPoolSpec,
+    SubnetSpec,
+)
+
+_LARGEST_POOL_V6 = 2**16
+_DNS_TTL = 300
+
+
+def transit(environment: Environment) -> str:
+    """Name of the network on which the hub and the tenants' routers meet; it is shared with nobody."""
+    return name(environment.code, PLATFORM, "transit")
+
+
+def platform(environment: Environment, region: Region, addresses: RegionAddresses) -> NetworkLayer:
+    """The hub of a region: platform zones, transit, hub router, and an inner router for zones that have no way out."""
+    code = environment.code
+    project = network_project(environment, PLATFORM)
+    zone_names = tuple(addresses.platform.zones)
+    marks = tags(code, environment.level, PLATFORM)
+    networks = tuple(
+        NetworkSpec(
+            name(code, PLATFORM, zone),
+            project,
+            zone,
+            zones()[zone].title,
+            _subnets(environment, region, name(code, PLATFORM, zone), addresses.platform.zones[zone], FIRST_PLATFORM_PORT),
+            shared_with=(name(code, PLATFORM, zone),),
+            tags=(*marks, f"lz-zone={zone}"),
+        )
+        for zone in zone_names
+    )
+    meeting = NetworkSpec(
+        transit(environment),
+        project,
+        "transit",
+        "Routers of the platform and the tenants meet here; no instances",
+        tuple(
+            _subnet(environment, region, f"{transit(environment)}-v{cidr.version}", cidr, None)
+            for cidr in (addresses.transit.v4, addresses.transit.v6)
+        ),
+        tags=marks,
+    )
+    return NetworkLayer(
+        networks=(*networks, meeting),
+        routers=_platform_routers(environment, region, addresses, zone_names),
+        security_groups=_platform_groups(environment, region, addresses, zone_names),
+        address_scopes=(
+            AddressScopeSpec(name(code, PLATFORM, "v4"), project, 4),
+            AddressScopeSpec(name(code, PLATFORM, "v6"), project, 6),
+        ),
+        subnet_pools=_pools(environment, addresses, project),
+        dns_zones=(_dns(environment, region, PLATFORM, project),),
+    )
+
+
+def tenant(environment: Environment, region: Region, addresses: RegionAddresses, agency: Tenant) -> NetworkLayer:
+    """A tenant's networks behind a router of its own, shared with its workload projects."""
+    code, own = environment.code, agency.code
+    project = network_project(environment, own)
+    block = addresses.tenants[own]
+    shared = tuple(name(code, own, each.code) for each in environment.projects_for(agency))
+    marks = tags(code, agency.level, own)
+    networks = tuple(
+        NetworkSpec(
+            name(code, own, zone),
+            project,
+            zone,
+            f"{zones()[zone].title}, {agency.name.en}"[:250],
+            _subnets(environment, region, name(code, own, zone), pair, FIRST_TENANT_PORT),
+            shared_with=shared,
+            tags=(*marks, f"lz-zone={zone}"),
+        )
+        for zone, pair in block.zones.items()
+    )
+    groups = tuple(
+        SecurityGroupSpec(
+            name(code, own, zone),
+            project,
+            zone,
+            f"{zone} of {agency.code}",
+            flows.rules(environment, region, addresses, own, zone),
+            shared_with=shared,
+            tags=(*marks, f"lz-zone={zone}"),
+        )
+        for zone in block.zones
+    )
+    legs = tuple(_leg(name(code, own, "router", zone), name(code, own, zone), pair, GATEWAY) for zone, pair in block.zones.items())
+    assert block.slot is not None
+    up = _leg(name(code, own, "router", "transit"), transit(environment), addresses.transit, TRANSIT_FIRST_TENANT + block.slot)
+    hub = addresses.transit.hosts(TRANSIT_HUB)
+    routes = tuple(
+        RouteSpec(prefix, str(hop))
+        for zone, pair in addresses.platform.zones.items()
+        if not zones()[zone].isolated
+        for prefix, hop in zip(pair.both, hub, strict=True)
+    )
+    external = region.external_network if any(zones()[zone].external for zone in block.zones) else None
+    router = RouterSpec(
+        name(code, own, "router"), project, f"Router of {agency.code}", external, external is not None, (*legs, up), routes, marks
+    )
+    return NetworkLayer(networks, (router,), groups, dns_zones=(_dns(environment, region, own, project),))
+
+
+def _platform_routers(
+    environment: Environment, region: Region, addresses: RegionAddresses, zone_names: tuple[str, ...]
+) -> tuple[RouterSpec, ...]:
+    code = environment.code
+    project = network_project(environment, PLATFORM)
+    marks = tags(code, environment.level, PLATFORM)
+    isolated = tuple(zone for zone in zone_names if zones()[zone].isolated)
+    inner = addresses.transit.hosts(TRANSIT_INNER)
+    hub = addresses.transit.hosts(TRANSIT_HUB)
+
+    def legs(router: str, served: tuple[str, ...], number: int) -> tuple[RouterLeg, ...]:
+        zoned = (
+            _leg(name(code, PLATFORM, router, zone), name(code, PLATFORM, zone), addresses.platform.zones[zone], GATEWAY) for zone in served
+        )
+        return (*zoned, _leg(name(code, PLATFORM, router, "transit"), transit(environment), addresses.transit, number))
+
+    open_zones = tuple(zone for zone in zone_names if zone not in isolated)
+    to_inner = [
+        RouteSpec(prefix, str(hop)) for zone in isolated for prefix, hop in zip(addresses.platform.zones[zone].both, inner, strict=True)
+    ]
+    to_tenants = [
+        RouteSpec(prefix, str(hop))
+        for _, block in sorted(addresses.tenants.items())
+        for prefix, hop in zip(block.whole.both, addresses.transit.hosts(TRANSIT_FIRST_TENANT + (block.slot or 0)), strict=True)
+    ]
+    routers = [
+        RouterSpec(
+            name(code, PLATFORM, "hub"),
+            project,
+            "Hub: platform zones, tenants' routers, the way out",
+            region.external_network,
+            True,
+            legs("hub", open_zones, TRANSIT_HUB),
+            (*to_inner, *to_tenants),
+            marks,
+        )
+    ]
+    if isolated:
+        back = tuple(RouteSpec(prefix, str(hop)) for prefix, hop in zip(addresses.platform.zones["management"].both, hub, strict=True))
+        routers.append(
+            RouterSpec(
+                name(code, PLATFORM, "inner"),
+                project,
+                "Zones without a way out",
+                None,
+                False,
+                legs("inner", isolated, TRANSIT_INNER),
+                back,
+                marks,
+            )
+        )
+    return tuple(routers)
+
+
+def _platform_groups(
+    environment: Environment, region: Region, addresses: RegionAddresses, zone_names: tuple[str, ...]
+) -> tuple[SecurityGroupSpec, ...]:
+    code = environment.code
+    project = network_project(environment, PLATFORM)
+    marks = tags(code, environment.level, PLATFORM)
+    zoned = tuple(
+        SecurityGroupSpec(
+            name(code, PLATFORM, zone),
+            project,
+            zone,
+            zones()[zone].title,
+            flows.rules(environment, region, addresses, None, zone),
+            shared_with=(name(code, PLATFORM, zone),),
+            tags=(*marks, f"lz-zone={zone}"),
+        )
+        for zone in zone_names
+    )
+    bastion = SecurityGroupSpec(
+        name(code, PLATFORM, "bastion"),
+        project,
+        "management",
+        "The bastion",
+        flows.bastion_rules(environment, region, addresses),
+        shared_with=(name(code, PLATFORM, "management"),),
+        tags=(*marks, "lz-zone=management"),
+    )
+    return (*zoned, bastion)
+
+
+def _pools(environment: Environment, addresses: RegionAddresses, project: str) -> tuple[SubnetPoolSpec, ...]:
+    """One pool for each family with the whole supernet: the cloud itself then refuses subnets that overlap."""
+    code = environment.code
+    v4, v6 = addresses.supernet.v4, addresses.supernet.v6
+    return (
+        SubnetPoolSpec(
+            name(code, PLATFORM, "v4"),
+            project,
+            name(code, PLATFORM, "v4"),
+            4,
+            (str(v4),),
+            v4.prefixlen,
+            29,
+            environment.addressing.zone_ipv4,
+        ),
+        SubnetPoolSpec(name(code, PLATFORM, "v6"), project, name(code, PLATFORM, "v6"), 6, (str(v6),), v6.prefixlen, 64, 64),
+    )
+
+
+def _subnets(environment: Environment, region: Region, network: str, pair: Pair, first: int) -> tuple[SubnetSpec, ...]:
+    return tuple(_subnet(environment, region, f"{network}-v{cidr.version}", cidr, first) for cidr in (pair.v4, pair.v6))
+
+
+def _subnet(environment: Environment, region: Region, subnet: str, cidr: IPv4Network | IPv6Network, first: int | None) -> SubnetSpec:
+    """A subnet whose automatic addresses begin at host number `first`; None: routers only, no addresses by themselves."""
+    if isinstance(cidr, IPv4Network):
+        last = cidr.num_addresses - 2
+    else:
+        last = _LARGEST_POOL_V6
+    pool = (AllocationPool(str(cidr.network_address + (first or last)), str(cidr.network_address + last)),)
+    for_instances = first is not None
+    return SubnetSpec(
+        name=subnet,
+        cidr=str(cidr),
+        ip_version=4 if isinstance(cidr, IPv4Network) else 6,
+        gateway=str(cidr.network_address + GATEWAY) if for_instances else None,
+        pools=pool,
+        dhcp=for_instances,
+        ipv6_mode="dhcpv6-stateful" if for_instances and cidr.version == 6 else None,
+        dns_nameservers=tuple(str(address) for address in region.resolvers if address.version == cidr.version) if for_instances else (),
+        subnet_pool=name(environment.code, PLATFORM, f"v{cidr.version}"),
+    )
+
+
+def _leg(port: str, network: str, pair: Pair, number: int) -> RouterLeg:
+    v4, v6 = pair.hosts(number)
+    return RouterLeg(port, network, ((f"{network}-v4", str(v4)), (f"{network}-v6", str(v6))))
+
+
+def _dns(environment: Environment, region: Region, owner: str, project: str) -> DnsZoneSpec:
+    answerable = environment.contacts[0].email
+    return DnsZoneSpec(
+        dns_zone(owner, region.name, environment.domain), project, answerable, _DNS_TTL, f"Names of {owner} in {region.name}"
+    )

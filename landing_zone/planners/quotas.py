@@ -1,0 +1,99 @@
+"""The quota and capacity plan: the limits of every project, and what a region must have for the whole environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+from landing_zone.model.environment import QuotaProfile
+from landing_zone.planners.plan import InstanceSpec, NetworkLayer, QuotaSpec
+
+_LISTENERS_EACH = 10
+_RECORDSETS_EACH = 100
+_MEMBERS_EACH = 50
+_GIB_A_VOLUME = 100
+_RECORDS_A_SET = 20
+
+
+def workload(profile: QuotaProfile) -> QuotaSpec:
+    """Limits of a workload project. It has no networks, routers or subnets of its own: those are the landing zone's."""
+    balancers = profile.load_balancers
+    return QuotaSpec(
+        instances=profile.instances,
+        cores=profile.cores,
+        ram_mib=profile.ram_gib * 1024,
+        key_pairs=profile.key_pairs,
+        server_groups=profile.server_groups,
+        server_group_members=profile.instances,
+        ports=profile.ports,
+        floating_ips=profile.floating_ips,
+        security_groups=profile.security_groups,
+        security_group_rules=profile.security_group_rules,
+        volumes=profile.volumes,
+        snapshots=profile.snapshots,
+        volume_gib=profile.volume_gib,
+        per_volume_gib=profile.volume_gib,
+        backups=profile.backups,
+        backup_gib=profile.backup_gib,
+        volume_groups=profile.volumes,
+        load_balancers=balancers,
+        listeners=balancers * _LISTENERS_EACH,
+        pools=balancers * _LISTENERS_EACH,
+        health_monitors=balancers * _LISTENERS_EACH,
+        members=balancers * _MEMBERS_EACH,
+        dns_zones=profile.dns_zones,
+        dns_recordsets=profile.dns_zones * _RECORDSETS_EACH,
+        dns_records=profile.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
+        object_gib=profile.object_gib,
+        containers=profile.object_gib,
+        secrets=profile.secrets,
+        secret_containers=profile.secrets,
+        secret_orders=profile.secrets,
+    )
+
+
+def network_project(layer: NetworkLayer) -> QuotaSpec:
+    """Limits of a project that owns networks: exactly what `layer` makes in it, ports with room for those that Neutron adds."""
+    made = created(layer, ())
+    return QuotaSpec(
+        networks=made.networks,
+        subnets=made.subnets,
+        subnet_pools=made.subnet_pools,
+        routers=made.routers,
+        ports=made.ports + 2 * made.networks + 10,
+        security_groups=made.security_groups + 1,
+        security_group_rules=made.security_group_rules + 10,
+        rbac_policies=made.rbac_policies,
+        dns_zones=made.dns_zones,
+        dns_recordsets=made.dns_zones * _RECORDSETS_EACH,
+        dns_records=made.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
+    )
+
+
+def created(layer: NetworkLayer, instances: Iterable[InstanceSpec]) -> QuotaSpec:
+    """How many things a network layer and instances make, by the quota that each counts against."""
+    servers = tuple(instances)
+    shares = sum(len(network.shared_with) for network in layer.networks) + sum(len(group.shared_with) for group in layer.security_groups)
+    return QuotaSpec(
+        instances=len(servers),
+        networks=len(layer.networks),
+        subnets=sum(len(network.subnets) for network in layer.networks),
+        subnet_pools=len(layer.subnet_pools),
+        routers=len(layer.routers),
+        ports=sum(len(leg.addresses) for router in layer.routers for leg in router.legs) + len(servers),
+        floating_ips=sum(1 for server in servers if server.floating),
+        security_groups=len(layer.security_groups),
+        security_group_rules=sum(len(group.rules) for group in layer.security_groups),
+        rbac_policies=shares,
+        dns_zones=len(layer.dns_zones),
+    )
+
+
+def total(quotas: Iterable[QuotaSpec]) -> QuotaSpec:
+    """The sum, limit by limit."""
+    names = [each.name for each in fields(QuotaSpec)]
+    sums = dict.fromkeys(names, 0)
+    for quota in quotas:
+        for key in names:
+            sums[key] += getattr(quota, key)
+    return QuotaSpec(**sums)
