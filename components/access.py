@@ -26,7 +26,6 @@ class Bastion(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})
 
 
-def key_pair(name: str, public_key: str, owner: pulumi.ProviderResource, opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
-    """Upload a public key for the account behind `owner`; returns the key pair's name."""
-    merged = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=owner))
-    return compute.Keypair(name, name=name, public_key=public_key, opts=merged).name
+def key_pair(name: str, public_key: str, user_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
+    """Upload a public key for an account; returns the key pair's name, which only that account can use."""
+    return compute.Keypair(name, name=name, public_key=public_key, user_id=user_id, opts=opts).name

@@ -14,10 +14,15 @@ from stacks.network import addresses
 def compose(context: Context) -> None:
     """Everything of the layer. Outputs: `bastion` with its floating address and instance id."""
     spec = context.region.access.bastion
-    owner = context.owner_of(spec.project)
-    key = key_pair(spec.name, context.inputs.public_key, owner)
-    bastion = Bastion(machine_args(context, spec, key), owner, context.as_admin)
+    key = upload_key(context, spec.project, spec.name)
+    bastion = Bastion(machine_args(context, spec, key), context.owner_of(spec.project), context.as_admin)
     pulumi.export("bastion", {"address": bastion.address, "instance": bastion.instance_id})
+
+
+def upload_key(context: Context, project: str, name: str) -> pulumi.Output[str]:
+    """The operators' public key, for the machine user of a project; returns the key pair's name."""
+    user = context.names.get("machine-user", context.machine_user(project).name)
+    return key_pair(name, context.inputs.public_key, user, context.as_admin)
 
 
 def machine_args(context: Context, spec: InstanceSpec, key: pulumi.Input[str]) -> MachineArgs:
@@ -26,7 +31,7 @@ def machine_args(context: Context, spec: InstanceSpec, key: pulumi.Input[str]) -
     return MachineArgs(
         name=spec.name,
         description=spec.description,
-        project_id=names.project_of(spec.project),
+        project_id=names.get("project", spec.project),
         network_id=names.get("network", spec.network),
         addresses=addresses(context, spec.addresses),
         security_group_ids=tuple(names.get("security-group", group) for group in spec.security_groups),

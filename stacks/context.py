@@ -60,7 +60,7 @@ class Context:
     def owner_of(self, project: str) -> openstack.Provider:
         """The machine user that works in a project: what a project must own itself (instances, key pairs) is made by it."""
         if project not in self._owners:
-            user = self._machine_user(project)
+            user = self.machine_user(project)
             endpoint = self.inputs.endpoint
             self._owners[project] = openstack.Provider(
                 f"owner-{project}",
@@ -75,7 +75,8 @@ class Context:
             )
         return self._owners[project]
 
-    def _machine_user(self, project: str) -> MachineUserSpec:
+    def machine_user(self, project: str) -> MachineUserSpec:
+        """The machine user that works in a project."""
         specs = (self.region.identity, *(tenant.identity for tenant in self.region.tenants.values()))
         for spec in specs:
             for user in spec.machine_users:

@@ -60,6 +60,8 @@ def compose_identity(context: Context, spec: IdentitySpec) -> None:
         names.add("domain", domain.name, made.domain_id)
         for name, group_id in made.group_ids.items():
             names.add("group", name, group_id)
+        for name, user_id in made.machine_user_ids.items():
+            names.add("machine-user", name, user_id)
     for project in spec.projects:
         args = ProjectArgs(
             name=project.name,

@@ -13,7 +13,19 @@ from landing_zone.planners.plan import IdentitySpec, NetworkLayer, RegionPlan
 
 PROJECT = "landing-zone"
 
-Kind = Literal["domain", "group", "project", "role", "network", "subnet", "router", "security-group", "subnet-pool", "external-network"]
+Kind = Literal[
+    "domain",
+    "group",
+    "machine-user",
+    "project",
+    "role",
+    "network",
+    "subnet",
+    "router",
+    "security-group",
+    "subnet-pool",
+    "external-network",
+]
 Owners = Mapping[tuple[Kind, str], str]
 ROLES = ("admin", "manager", "member", "reader")
 
@@ -38,6 +50,7 @@ def owners(region: RegionPlan) -> Owners:
 def _of_identity(spec: IdentitySpec) -> Iterator[tuple[Kind, str]]:
     yield from (("domain", domain.name) for domain in spec.domains)
     yield from (("group", group.name) for group in spec.groups)
+    yield from (("machine-user", user.name) for user in spec.machine_users)
     yield from (("project", project.name) for project in spec.projects)
 
 
@@ -91,10 +104,6 @@ class Names:
         if reference is None:
             return _later()
         return reference.apply(lambda ids: self._picked(ids, kind, name, layer))
-
-    def project_of(self, name: str) -> pulumi.Output[str]:
-        """The id of a project."""
-        return self.get("project", name)
 
     def labelled(self, projects: Iterable[str]) -> tuple[tuple[str, pulumi.Input[str]], ...]:
         """Projects as (name, id)."""

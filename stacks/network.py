@@ -59,18 +59,18 @@ def compose_network(context: Context, layer: NetworkLayer) -> None:
     for group in layer.security_groups:
         names.add("security-group", group.name, SecurityGroup(_group_args(context, group), context.as_admin).ready)
     for zone in layer.dns_zones:
-        dns_zone(DnsZoneArgs(zone.name, names.project_of(zone.project), zone.email, zone.ttl, zone.description), context.as_admin)
+        dns_zone(DnsZoneArgs(zone.name, names.get("project", zone.project), zone.email, zone.ttl, zone.description), context.as_admin)
 
 
 def _scope_args(context: Context, scope: AddressScopeSpec, pools: tuple[SubnetPoolSpec, ...]) -> AddressScopeArgs:
     return AddressScopeArgs(
         name=scope.name,
-        project_id=context.names.project_of(scope.project),
+        project_id=context.names.get("project", scope.project),
         ip_version=scope.ip_version,
         pools=tuple(
             SubnetPoolArgs(
                 name=pool.name,
-                project_id=context.names.project_of(pool.project),
+                project_id=context.names.get("project", pool.project),
                 ip_version=pool.ip_version,
                 prefixes=pool.prefixes,
                 min_length=pool.min_prefix_length,
@@ -86,7 +86,7 @@ def _network_args(context: Context, network: NetworkSpec) -> NetworkArgs:
     return NetworkArgs(
         name=network.name,
         description=network.description,
-        project_id=context.names.project_of(network.project),
+        project_id=context.names.get("project", network.project),
         subnets=tuple(_subnet_args(context, subnet) for subnet in network.subnets),
         shared_with=context.names.labelled(network.shared_with),
         tags=network.tags,
@@ -112,7 +112,7 @@ def _router_args(context: Context, router: RouterSpec) -> RouterArgs:
     return RouterArgs(
         name=router.name,
         description=router.description,
-        project_id=names.project_of(router.project),
+        project_id=names.get("project", router.project),
         legs=tuple(LegArgs(leg.port, names.get("network", leg.network), addresses(context, leg.addresses)) for leg in router.legs),
         routes=tuple((route.destination, route.next_hop) for route in router.routes),
         external_network_id=names.get("external-network", router.external_network) if router.external_network else None,
@@ -125,7 +125,7 @@ def _group_args(context: Context, group: SecurityGroupSpec) -> SecurityGroupArgs
     return SecurityGroupArgs(
         name=group.name,
         description=group.description,
-        project_id=context.names.project_of(group.project),
+        project_id=context.names.get("project", group.project),
         rules=tuple(
             RuleArgs(
                 key=rule.key,

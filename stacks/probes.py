@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pulumi
 
-from components.access import key_pair
 from components.compute import Machine
-from stacks.access import machine_args
+from stacks.access import machine_args, upload_key
 from stacks.context import Context
 
 
@@ -15,8 +14,8 @@ def compose(context: Context) -> None:
     keys: dict[str, pulumi.Output[str]] = {}
     made: dict[str, pulumi.Output[str]] = {}
     for spec in context.region.probes.instances:
-        owner = context.owner_of(spec.project)
         if spec.project not in keys:
-            keys[spec.project] = key_pair(f"{spec.project}--probes", context.inputs.public_key, owner)
-        made[spec.name] = Machine(machine_args(context, spec, keys[spec.project]), owner, context.as_admin).instance_id
+            keys[spec.project] = upload_key(context, spec.project, f"{spec.project}--probes")
+        args = machine_args(context, spec, keys[spec.project])
+        made[spec.name] = Machine(args, context.owner_of(spec.project), context.as_admin).instance_id
     pulumi.export("instances", made)

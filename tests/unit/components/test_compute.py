@@ -64,10 +64,6 @@ def test_bastion_must_be_reachable() -> None:
         run(program)
 
 
-def test_key_pair_belongs_to_the_owner() -> None:
-    def program() -> None:
-        key_pair("bastion", "ssh-ed25519 AAAA", openstack.Provider("owner-project", cloud="x", region="north"))
-
-    made = run(program).one("compute/keypair")
-    assert made.inputs == {"name": "bastion", "publicKey": "ssh-ed25519 AAAA"}
-    assert "owner-project" in made.provider
+def test_key_pair_belongs_to_its_account() -> None:
+    made = run(lambda: key_pair("bastion", "ssh-ed25519 AAAA", "user-1")).one("compute/keypair")
+    assert made.inputs == {"name": "bastion", "publicKey": "ssh-ed25519 AAAA", "userId": "user-1"}

@@ -1,0 +1,167 @@
+"""Entries of clouds.yaml: found, read, and tried before anything is made, with one clear problem for each that does not work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openstack
+import yaml
+from keystoneauth1 import exceptions as ksa
+from openstack.connection import Connection
+
+from foundation.errors import InputError, Problem, raise_all
+from foundation.places import cache_root
+
+VARIABLE = "OS_CLIENT_CONFIG_FILE"
+TIMEOUT = 20.0
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One entry: where its Keystone is and the authority that signed its certificates (PEM text; None: the system's)."""
+
+    name: str
+    auth_url: str
+    ca: str | None
+
+
+def places() -> tuple[Path, ...]:
+    """Files that may have the entries, in the order in which they are looked at; the lab's comes last."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return (Path(named),)
+    usual = (Path("clouds.yaml"), Path.home() / ".config/openstack/clouds.yaml", Path("/etc/openstack/clouds.yaml"))
+    return (*(path.absolute() for path in usual), cache_root() / "lab" / "clouds.yaml")
+
+
+def use(names: Iterable[str]) -> dict[str, Cloud]:
+    """The entries of these names, all out of one file; the file is set for every later reader in this process.
+
+    Raises InputError with every name that is missing.
+    """
+    wanted = sorted(set(names))
+    files = [path for path in places() if path.is_file()]
+    if not files:
+        raise InputError(
+            Problem(
+                "no clouds.yaml was found",
+                where="\n".join(str(path) for path in places()),
+                cure=f"bring the lab up (lz lab up), or point {VARIABLE} to your own file",
+            )
+        )
+    entries = {path: _read(path) for path in files}
+    best = max(files, key=lambda path: (len([name for name in wanted if name in entries[path]]), -files.index(path)))
+    raise_all(
+        Problem(
+            f"clouds.yaml has no cloud {name!r}",
+            where=str(best),
+            why=f"it has: {', '.join(sorted(entries[best])) or 'none'}",
+            cure=f"add the entry, correct `cloud` of the region in the environment file, or point {VARIABLE} to the right file",
+        )
+        for name in wanted
+        if name not in entries[best]
+    )
+    os.environ[VARIABLE] = str(best)
+    return {name: _entry(name, entries[best][name], best) for name in wanted}
+
+
+def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:
+    """Sign in to each (region, cloud), side by side. Raises InputError with every one that refuses, and why."""
+    asked = list(regions)
+    with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
+        results = list(pool.map(lambda one: _signed_in(*one), asked))
+    raise_all(result for result in results if isinstance(result, Problem))
+    return {region: result for (region, _), result in zip(asked, results, strict=True) if isinstance(result, Connection)}
+
+
+def connect(cloud: Cloud, region: str, **credentials: str) -> Connection:
+    """A connection as the entry's own account, or as another one (username, password, project_name, *_domain_name)."""
+    options: dict[str, Any] = {"region_name": region, "api_timeout": TIMEOUT, "load_envvars": False}
+    if not credentials:
+        return openstack.connect(cloud=cloud.name, **options)
+    if cloud.ca:
+        options["cacert"] = str(Path(_setting(cloud.name, "cacert")).expanduser())
+    return openstack.connect(load_yaml_config=False, auth={"auth_url": cloud.auth_url, **credentials}, **options)
+
+
+def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
+    """The connection, or what keeps it from working."""
+    where = f"cloud {cloud.name} in {os.environ[VARIABLE]}, region {region}, {cloud.auth_url}"
+    try:
+        connection = connect(cloud, region)
+        connection.authorize()
+    except (ksa.ClientException, openstack.exceptions.SDKException) as error:
+        return explain(error, where)
+    offered = {endpoint["region"] for service in connection.service_catalog for endpoint in service["endpoints"]}
+    if region not in offered:
+        return Problem(
+            f"the cloud has no region {region!r}",
+            where=where,
+            why=f"its catalogue has: {', '.join(sorted(offered)) or 'none'}",
+            cure="correct the region's `name` or `cloud` in the environment file",
+        )
+    return connection
+
+
+def explain(error: Exception, where: str) -> Problem:
+    """What kept a sign-in from working, in plain words."""
+    text = str(error)
+    if isinstance(error, ksa.connection.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
+        expired = "expired" in text.lower()
+        return Problem(
+            "the cloud's certificate has expired" if expired else "the cloud's certificate cannot be verified",
+            where=where,
+            why=text,
+            cure="renew the certificate (the lab: lz lab up), and check the clock of this machine"
+            if expired
+            else "let `cacert` of the entry name the authority that signed it; never switch verification off",
+        )
+    if isinstance(error, ksa.http.Unauthorized):
+        return Problem(
+            "the cloud does not accept the user name or password",
+            where=where,
+            why=text,
+            cure="correct `username`, `password`, `project_name` and the domains of the entry",
+        )
+    if isinstance(error, ksa.connection.ConnectFailure | ksa.discovery.DiscoveryFailure):
+        return Problem(
+            "the cloud does not answer", where=where, why=text, cure="is it up, and can this machine reach it? For the lab: lz lab status"
+        )
+    return Problem(
+        "signing in to the cloud failed",
+        where=where,
+        why=f"{type(error).__name__}: {text}",
+        cure="compare the entry with what the cloud's operator gave you",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, OSError) as error:
+        raise InputError(Problem("clouds.yaml cannot be read", where=str(path), why=str(error), cure="correct the file")) from None
+    clouds = data.get("clouds") if isinstance(data, dict) else None
+    return clouds if isinstance(clouds, dict) else {}
+
+
+def _entry(name: str, entry: Any, path: Path) -> Cloud:
+    auth = entry.get("auth", {}) if isinstance(entry, dict) else {}
+    url = auth.get("auth_url") if isinstance(auth, dict) else None
+    if not url:
+        raise InputError(Problem(f"cloud {name!r} has no auth.auth_url", where=str(path), cure="complete the entry"))
+    ca = entry.get("cacert")
+    if not ca:
+        return Cloud(name, url, None)
+    file = Path(ca).expanduser()
+    if not file.is_file():
+        raise InputError(Problem(f"the CA file of cloud {name!r} is missing", where=f"{path}: cacert {ca}", cure="put it there"))
+    return Cloud(name, url, file.read_text())
+
+
+def _setting(name: str, key: str) -> str:
+    return str(_read(Path(os.environ[VARIABLE]))[name][key])

@@ -1,0 +1,119 @@
+"""What the Pulumi engine reports while it works, as counts for people and problems for the error block."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, OpType, StepEventMetadata
+
+from foundation.errors import Problem
+
+COLOUR = re.compile(r"<\{%.*?%\}>")
+TRACEBACK = "Traceback (most recent call last)"
+QUIET = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH, OpType.DISCARD, OpType.DISCARD_REPLACED})
+REPLACING = frozenset({OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED})
+
+# What cloud and engine say, and what a person can do about it; the first that is found in the message counts.
+CURES: tuple[tuple[str, str], ...] = (
+    ("overquota", "raise the project's quota in the environment file, or free what is not used, then run the same command again"),
+    ("quota exceeded", "raise the project's quota in the environment file, or free what is not used, then run the same command again"),
+    ("no valid host", "free capacity or add hosts; `lz preflight` shows what is missing"),
+    ("certificate", "check `cacert` of the region's entry in clouds.yaml and the clock of this machine"),
+    ("connection refused", "is the cloud up? For the lab: lz lab status"),
+    ("context deadline exceeded", "the cloud did not answer in time: look at its health, then run the same command again"),
+)
+NEXT_STEP = "the log has the whole story; run the same command again when the cause is gone: it goes on where it stopped"
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How far one stack has come: cloud resources done, and how many there are (0: not known yet)."""
+
+    stack: str
+    done: int
+    total: int
+    current: str
+
+
+@dataclass
+class Tally:
+    """Collects the events of one operation on one stack. `changes` counts cloud resources by what happens to them."""
+
+    stack: str
+    log: str
+    total: int = 0
+    listener: Callable[[Tick], None] | None = None
+    changes: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+    anything: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    _done: set[tuple[str, str]] = field(default_factory=set)
+
+    def hear(self, event: EngineEvent) -> None:
+        """Take in one event; called by the engine's reader in the order of the events."""
+        if event.diagnostic_event:
+            self._diagnosed(event.diagnostic_event)
+        elif event.resource_pre_event and event.resource_pre_event.planning:
+            self._stepped(event.resource_pre_event.metadata)
+        elif event.res_outputs_event:
+            self._stepped(event.res_outputs_event.metadata)
+        elif event.summary_event:
+            self.anything = any(count for op, count in event.summary_event.resource_changes.items() if OpType(op) not in QUIET)
+
+    @property
+    def resources(self) -> int:
+        """Cloud resources that stand when the operation is done."""
+        return sum(count for op, count in self.changes.items() if op != "delete")
+
+    def _stepped(self, step: StepEventMetadata) -> None:
+        if not is_cloud_resource(step.urn) or (step.urn, step.op.value) in self._done:
+            return
+        self._done.add((step.urn, step.op.value))
+        if step.op not in REPLACING:
+            self.changes[step.op.value] += 1
+            if step.op not in QUIET:
+                self.details.append(f"{step.op.value} {name_of(step.urn)}{_differing(step)}")
+        if self.listener:
+            self.listener(Tick(self.stack, sum(self.changes.values()), self.total, name_of(step.urn)))
+
+    def _diagnosed(self, event: DiagnosticEvent) -> None:
+        if event.severity != "error":
+            return
+        text = COLOUR.sub("", event.message).strip().removeprefix("an unhandled error occurred: ")
+        if not text or text.startswith(("update failed", "preview failed")):
+            return
+        first, _, rest = text.partition("\n")
+        if TRACEBACK in rest:
+            rest = rest.strip().splitlines()[-1]
+        where = f"stack {self.stack}" + (f", {name_of(event.urn)}" if event.urn and is_cloud_resource(event.urn) else "")
+        problem = Problem(first.strip(), where=f"{where}\nlog {self.log}", why=rest.strip(), cure=cure_for(text))
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def cure_for(message: str) -> str:
+    """What a person does about a message of cloud or engine."""
+    lower = message.lower()
+    return next((cure for mark, cure in CURES if mark in lower), NEXT_STEP)
+
+
+def is_cloud_resource(urn: str) -> bool:
+    """True for what lives in the cloud: no stack, provider, component or reference."""
+    kind = urn.split("::")[2].rsplit("$", maxsplit=1)[-1] if urn.count("::") >= 3 else ""
+    return kind.startswith("openstack:")
+
+
+def name_of(urn: str) -> str:
+    """A resource as people say it: kind and name, such as `network moha-app`."""
+    parts = urn.split("::")
+    kind = parts[2].split("$")[-1].split(":")[-1]
+    return f"{kind[:1].lower()}{kind[1:]} {parts[3]}"
+
+
+def _differing(step: StepEventMetadata) -> str:
+    detailed: Mapping[str, object] = step.detailed_diff or {}
+    keys = sorted(detailed) or sorted(step.diffs or ())
+    return f" ({', '.join(keys)})" if keys else ""

@@ -1,0 +1,114 @@
+"""Where the state of one environment lies on this machine, and the secrets that belong to it (0600, never in git)."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from foundation.errors import InputError, Problem
+from foundation.places import cache
+
+SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one environment, below the cache so that every checkout finds it."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, environment: str) -> Home:
+        """The home of an environment, made (0700) if missing."""
+        root = cache("state") / environment
+        root.mkdir(mode=0o700, exist_ok=True)
+        return cls(root)
+
+    @property
+    def backend(self) -> Path:
+        """The folder of the local Pulumi backend."""
+        return self._folder("backend")
+
+    @property
+    def logs(self) -> Path:
+        """One log file a stack."""
+        return self._folder("logs")
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever changes the environment."""
+        return self.root / "lock"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys pinned from the instances' console logs."""
+        return self.root / "known_hosts"
+
+    @property
+    def passphrase(self) -> Path:
+        """The file with the passphrase of Pulumi's secrets, made at its first use."""
+        path = self.root / "passphrase"
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
+        return path
+
+    @property
+    def ssh_key(self) -> Path:
+        """The operators' private SSH key, made at its first use; its public half is beside it with `.pub`."""
+        path = self._folder("keys") / "id_ed25519"
+        if not path.exists():
+            key = ed25519.Ed25519PrivateKey.generate()
+            public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+            path.with_suffix(".pub").write_text(f"{public} landing-zone\n")
+            private = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+            ).decode()
+            write_private(path, private)
+        return path
+
+    @property
+    def public_key(self) -> str:
+        """The operators' public SSH key, one line."""
+        return self.ssh_key.with_suffix(".pub").read_text().strip()
+
+    def work(self, stack: str) -> Path:
+        """The workspace folder of a stack: its project file and its settings."""
+        return self._folder("work", stack)
+
+    def log(self, stack: str) -> Path:
+        """The log file of a stack."""
+        return self.logs / f"{stack}.log"
+
+    def secret(self, name: str) -> str:
+        """The secret of that name, made at random at its first use; the same for every later caller."""
+        if not SECRET_NAME.fullmatch(name):
+            raise InputError(Problem(f"{name!r} is no name for a secret", cure=f"use {SECRET_NAME.pattern}"))
+        path = self._folder("secrets") / name
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
+        return path.read_text()
+
+    def _folder(self, *parts: str) -> Path:
+        path = self.root.joinpath(*parts)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 at once or not at all. A file that is there already stays as it is: the first writer wins."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()

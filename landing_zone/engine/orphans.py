@@ -1,0 +1,179 @@
+"""Things that were being made when a run was killed: perhaps they exist, and nobody knows them.
+
+The engine notes what it is about to make before it asks the cloud. After a kill such a note says: this may exist. Each
+kind is found by what the note says of it (names are ours and unique) and removed, so that the next `up` makes it anew.
+Kinds that are not listed here are safe to ask for twice: grants, memberships, quotas, routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from openstack.connection import Connection
+from openstack.exceptions import NotFoundException
+from openstack.identity.v3 import _proxy as identity_v3
+
+Inputs = Mapping[str, Any]
+Remover = Callable[[Connection, Inputs], Iterable[str]]
+DELETE_TIMEOUT = 300.0
+
+
+def remove(connection: Connection, kind: str, inputs: Inputs) -> tuple[str, ...]:
+    """Remove what a noted creation may have left; returns the ids that were removed. `kind` is the resource's type token."""
+    remover = REMOVERS.get(kind)
+    return tuple(remover(connection, inputs)) if remover else ()
+
+
+def _identity(connection: Connection) -> identity_v3.Proxy:
+    """Keystone has spoken nothing but v3 for years; the library's type still allows for v2."""
+    return cast(identity_v3.Proxy, connection.identity)
+
+
+def _project(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    if inputs.get("isDomain"):
+        for domain in _identity(connection).domains(name=inputs["name"]):
+            _identity(connection).update_domain(domain, is_enabled=False)
+            _identity(connection).delete_domain(domain)
+            yield domain.id
+        return
+    for project in _identity(connection).projects(name=inputs["name"], domain_id=inputs["domainId"]):
+        _identity(connection).delete_project(project)
+        yield project.id
+
+
+def _group(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for group in _identity(connection).groups(name=inputs["name"], domain_id=inputs["domainId"]):
+        _identity(connection).delete_group(group)
+        yield group.id
+
+
+def _user(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for user in _identity(connection).users(name=inputs["name"], domain_id=inputs["domainId"]):
+        _identity(connection).delete_user(user)
+        yield user.id
+
+
+def _network(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for network in connection.network.networks(name=inputs["name"], project_id=inputs["tenantId"]):
+        connection.network.delete_network(network)
+        yield network.id
+
+
+def _subnet(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for subnet in connection.network.subnets(name=inputs["name"], network_id=inputs["networkId"]):
+        connection.network.delete_subnet(subnet)
+        yield subnet.id
+
+
+def _router(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for router in connection.network.routers(name=inputs["name"], project_id=inputs["tenantId"]):
+        connection.network.delete_router(router)
+        yield router.id
+
+
+def _router_interface(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    """Neutron removes the port with the interface; the refresh that follows tells the engine so."""
+    port = connection.network.find_port(inputs["portId"])
+    if port is not None and port.device_id == inputs["routerId"]:
+        connection.network.remove_interface_from_router(inputs["routerId"], port=port.id)
+        yield port.id
+
+
+def _port(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for port in connection.network.ports(name=inputs["name"], network_id=inputs["networkId"]):
+        connection.network.delete_port(port)
+        yield port.id
+
+
+def _floating_ip(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for address in connection.network.ips(description=inputs["description"], project_id=inputs["tenantId"]):
+        connection.network.delete_ip(address)
+        yield address.id
+
+
+def _security_group(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for group in connection.network.security_groups(name=inputs["name"], project_id=inputs["tenantId"]):
+        connection.network.delete_security_group(group)
+        yield group.id
+
+
+def _security_group_rule(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    wanted = {
+        "direction": inputs["direction"],
+        "ether_type": inputs["ethertype"],
+        "protocol": inputs.get("protocol"),
+        "port_range_min": inputs.get("portRangeMin"),
+        "port_range_max": inputs.get("portRangeMax"),
+        "remote_ip_prefix": inputs.get("remoteIpPrefix"),
+    }
+    for rule in connection.network.security_group_rules(security_group_id=inputs["securityGroupId"]):
+        if all(getattr(rule, name) == value for name, value in wanted.items()):
+            connection.network.delete_security_group_rule(rule)
+            yield rule.id
+
+
+def _rbac_policy(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for policy in connection.network.rbac_policies(object_id=inputs["objectId"]):
+        if policy.target_project_id == inputs["targetTenant"] and policy.action == inputs["action"]:
+            connection.network.delete_rbac_policy(policy)
+            yield policy.id
+
+
+def _address_scope(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for scope in connection.network.address_scopes(name=inputs["name"], project_id=inputs["projectId"]):
+        connection.network.delete_address_scope(scope)
+        yield scope.id
+
+
+def _subnet_pool(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for pool in connection.network.subnet_pools(name=inputs["name"], project_id=inputs["projectId"]):
+        connection.network.delete_subnet_pool(pool)
+        yield pool.id
+
+
+def _key_pair(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    try:
+        connection.compute.delete_keypair(inputs["name"], ignore_missing=False, user_id=inputs["userId"])
+    except NotFoundException:
+        return
+    yield str(inputs["name"])
+
+
+def _instance(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    """The port tells which instance has it; one that never got so far is known by its name and the port's project."""
+    port = connection.network.find_port(inputs["networks"][0]["port"])
+    if port is None:
+        return
+    servers = connection.compute.servers(all_projects=True, name=f"^{inputs['name']}$", project_id=port.project_id)
+    for server in [server for server in servers if server.name == inputs["name"]]:
+        connection.compute.delete_server(server)
+        connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
+        yield server.id
+
+
+def _zone(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
+        connection.dns.delete_zone(zone)
+        yield zone.id
+
+
+REMOVERS: Mapping[str, Remover] = {
+    "openstack:identity/project:Project": _project,
+    "openstack:identity/groupV3:GroupV3": _group,
+    "openstack:identity/user:User": _user,
+    "openstack:networking/network:Network": _network,
+    "openstack:networking/subnet:Subnet": _subnet,
+    "openstack:networking/router:Router": _router,
+    "openstack:networking/routerInterface:RouterInterface": _router_interface,
+    "openstack:networking/port:Port": _port,
+    "openstack:networking/floatingIp:FloatingIp": _floating_ip,
+    "openstack:networking/secGroup:SecGroup": _security_group,
+    "openstack:networking/secGroupRule:SecGroupRule": _security_group_rule,
+    "openstack:networking/rbacPolicyV2:RbacPolicyV2": _rbac_policy,
+    "openstack:networking/addressScope:AddressScope": _address_scope,
+    "openstack:networking/subnetPool:SubnetPool": _subnet_pool,
+    "openstack:compute/keypair:Keypair": _key_pair,
+    "openstack:compute/instance:Instance": _instance,
+    "openstack:dns/zone:Zone": _zone,
+}

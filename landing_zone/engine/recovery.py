@@ -1,0 +1,114 @@
+"""What a killed run leaves behind: locks that nobody holds any more, and notes of things that were being made."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from openstack.connection import Connection
+from pulumi import automation as auto
+
+from foundation.errors import BusyError, Problem
+from landing_zone.engine import orphans
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import StackKey, Stacks
+from stacks.names import PROJECT
+
+PATIENCE = 120.0  # seconds that the engine process of a killed run gets to finish its calls under way
+
+
+def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable[[str], None]) -> bool:
+    """Make a stack fit for the next operation; True when something had been left behind.
+
+    Raises BusyError when somebody who may still be at work holds the stack.
+    """
+    released = release_lock(stacks.home, key, say)
+    if not has_notes(stacks.home, key):
+        return released
+    state = stacks.export(key)
+    deployment = dict(state.deployment or {})
+    for note in deployment.pop("pending_operations", ()):
+        resource = note["resource"]
+        if note["type"] == "creating":
+            for identity in orphans.remove(connection, resource["type"], resource.get("inputs", {})):
+                say(f"{key.name}: removed half-made {resource['type'].rsplit(':', 1)[-1]} {identity}")
+    stacks.put_back(key, auto.Deployment(version=state.version, deployment=deployment))
+    stacks.refresh(key)
+    say(f"{key.name}: state cleared of what a killed run had noted")
+    return True
+
+
+def release_lock(home: Home, key: StackKey, say: Callable[[str], None], patience: float = PATIENCE) -> bool:
+    """Remove the locks of a stack that nobody holds; wait for a holder that is about to end. True when one was removed."""
+    removed = False
+    for path in sorted(lock_folder(home, key).glob("*.json")):
+        lock = _read(path)
+        if lock is None:
+            continue
+        deadline = time.monotonic() + patience
+        if held(lock):
+            say(f"{key.name}: waiting for process {lock['pid']}, which is still at work on it")
+        while held(lock):
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    Problem(
+                        f"stack {key.name} is in use",
+                        where=str(path),
+                        why=f"process {lock['pid']} of {lock.get('username')} on {lock.get('hostname')} since {lock.get('timestamp')}",
+                        cure="wait for it, or stop it; on another machine, be sure that it is gone and remove the file",
+                    )
+                )
+            time.sleep(0.5)
+        path.unlink(missing_ok=True)
+        removed = True
+        say(f"{key.name}: removed the lock of process {lock['pid']}, which is gone")
+    return removed
+
+
+def lock_folder(home: Home, key: StackKey) -> Path:
+    """Where the local backend keeps the locks of a stack."""
+    return home.backend / ".pulumi" / "locks" / "organization" / PROJECT / key.name
+
+
+def held(lock: dict[str, Any]) -> bool:
+    """True when the holder of a lock may still be at work: on another machine, or the same living engine process here."""
+    if lock.get("hostname") != socket.gethostname():
+        return True
+    try:
+        pid = int(lock["pid"])
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        return name == "pulumi" and _started(pid) <= datetime.fromisoformat(lock["timestamp"]).timestamp() + 1
+    except (OSError, KeyError, ValueError):
+        return False
+
+
+def _started(pid: int) -> float:
+    """When a process of this machine began, in seconds since 1970."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    booted = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def has_notes(home: Home, key: StackKey) -> bool:
+    """True when the state of a stack has notes of operations that were under way."""
+    path = home.backend / ".pulumi" / "stacks" / PROJECT / f"{key.name}.json"
+    if not path.exists():
+        return False
+    latest = json.loads(path.read_text())["checkpoint"].get("latest") or {}
+    return bool(latest.get("pending_operations"))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The contents of a lock; None when it has gone in the meantime. A lock cut off while it was written has no holder."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {"pid": 0, "hostname": socket.gethostname()}

@@ -1,0 +1,218 @@
+"""One operation on one stack, by the Automation API with an inline program."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
+
+from foundation.errors import Problem
+from foundation.places import CHECKOUT
+from landing_zone.engine.events import NEXT_STEP, Tally, Tick
+from landing_zone.engine.home import Home
+from stacks.names import PROJECT, stack_name
+from tools import engine
+
+Operation = Literal["preview", "up", "refresh-preview", "refresh", "destroy"]
+PARALLEL = 16  # calls to the cloud under way at once in one stack: more only queue up in its API servers
+
+
+@dataclass(frozen=True)
+class StackKey:
+    """Which stack: environment, region, layer."""
+
+    environment: str
+    region: str
+    layer: str
+
+    @property
+    def name(self) -> str:
+        """ENV.REGION.LAYER."""
+        return stack_name(self.environment, self.region, self.layer)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one operation on one stack ended.
+
+    `changes` counts cloud resources by what was (or, in a preview, would be) done to them; `details` names those that are
+    not the same. `changed` also counts what lives in the state only. `resources` stand at the end.
+    """
+
+    key: StackKey
+    operation: Operation
+    changes: Mapping[str, int]
+    details: tuple[str, ...]
+    changed: bool
+    resources: int
+    seconds: float
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """True when it ended well."""
+        return not self.problems
+
+
+class Workspace(auto.LocalWorkspace):
+    """A workspace that selects no stack: every call names it anyway, and selecting would be one more call each."""
+
+    def select_stack(self, stack_name: str) -> None:
+        """Nothing to do."""
+
+
+class LeanStack(auto.Stack):
+    """A stack that does not ask for outputs and history after each operation: we read the events, and outputs when needed."""
+
+    def outputs(self) -> auto.OutputMap:
+        """None; `Stacks.outputs` reads them."""
+        return {}
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary | None:
+        """A stand-in: Automation API only hands it through."""
+        del show_secrets
+        return auto.UpdateSummary(kind="update", start_time=None, message="", environment={}, config={}, result="succeeded")  # type: ignore[arg-type]
+
+
+@dataclass
+class Stacks:
+    """All stacks of one environment on this machine. Safe to use from several threads."""
+
+    home: Home
+    parallel: int = PARALLEL
+    listener: Callable[[Tick], None] | None = None
+    backend: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """Environment variables of every engine process; they name secrets by file only."""
+        return {
+            **engine.environment(),
+            "PULUMI_BACKEND_URL": self.backend or f"file://{self.home.backend}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
+        }
+
+    @cached_property
+    def _command(self) -> auto.PulumiCommand:
+        return auto.PulumiCommand(root=self.settings["PULUMI_HOME"], skip_version_check=True)
+
+    def preview(self, key: StackKey, program: Callable[[], None]) -> Outcome:
+        """What `up` would do; nothing is changed."""
+        return self._operate(key, "preview", program, lambda stack, how: stack.preview(diff=True, **how))
+
+    def up(self, key: StackKey, program: Callable[[], None], total: int = 0) -> Outcome:
+        """Make the cloud be what the program says. `total`: cloud resources that the preview counted."""
+        return self._operate(key, "up", program, lambda stack, how: stack.up(**how), total)
+
+    def refresh_preview(self, key: StackKey) -> Outcome:
+        """What has changed in the cloud since; nothing is changed, neither there nor in the state."""
+        return self._operate(key, "refresh-preview", _nothing, lambda stack, how: stack.preview_refresh(**how))
+
+    def refresh(self, key: StackKey) -> Outcome:
+        """Take over into the state what is in the cloud."""
+        return self._operate(key, "refresh", _nothing, lambda stack, how: stack.refresh(**how))
+
+    def destroy(self, key: StackKey, total: int = 0) -> Outcome:
+        """Remove everything of the stack, and when that went well the stack itself."""
+        outcome = self._operate(key, "destroy", _nothing, lambda stack, how: stack.destroy(**how), total)
+        if outcome.good:
+            self._workspace(key, _nothing).remove_stack(key.name)
+        return outcome
+
+    def standing(self) -> frozenset[str]:
+        """Names of the stacks that there are."""
+        folder = self.home.backend / ".pulumi" / "stacks" / PROJECT
+        if self.backend is None:
+            return frozenset(path.name.removesuffix(".json") for path in folder.glob("*.json"))
+        listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
+        return frozenset(stack.name for stack in listed)
+
+    def outputs(self, key: StackKey) -> Mapping[str, Any]:
+        """Outputs of a stack by name, secrets in clear; empty when there is no such stack."""
+        if key.name not in self.standing():
+            return {}
+        return {name: output.value for name, output in self._workspace(key, _nothing).stack_outputs(key.name).items()}
+
+    def export(self, key: StackKey) -> auto.Deployment:
+        """The state of a stack, secrets encrypted."""
+        return self._workspace(key, _nothing).export_stack(key.name)
+
+    def put_back(self, key: StackKey, state: auto.Deployment) -> None:
+        """Replace the state of a stack."""
+        self._workspace(key, _nothing).import_stack(key.name, state)
+
+    def _operate(
+        self,
+        key: StackKey,
+        operation: Operation,
+        program: Callable[[], None],
+        call: Callable[[auto.Stack, dict[str, Any]], object],
+        total: int = 0,
+    ) -> Outcome:
+        began = time.monotonic()
+        path = self.home.log(key.name)
+        tally = Tally(key.name, str(path), total, self.listener)
+        with path.open("a", buffering=1) as log:
+            print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {operation} {key.name}", file=log)
+
+            def note(line: str) -> None:
+                print(line, file=log)
+
+            how: dict[str, Any] = {"parallel": self.parallel, "on_event": tally.hear, "on_output": note, "on_error": note, "color": "never"}
+            try:
+                call(self._stack(key, program), how)
+            except auto.CommandError as error:
+                if not tally.problems:
+                    tally.problems.append(_unexplained(key, operation, str(error), path))
+            took = time.monotonic() - began
+            print(f"=== {operation} {key.name}: {'failed' if tally.problems else 'done'} in {took:.1f} s", file=log)
+        return Outcome(
+            key,
+            operation,
+            dict(tally.changes),
+            tuple(tally.details),
+            tally.anything,
+            tally.resources,
+            took,
+            tuple(tally.problems),
+        )
+
+    def _stack(self, key: StackKey, program: Callable[[], None]) -> auto.Stack:
+        workspace = self._workspace(key, program)
+        with self._lock:
+            if key.name not in self.standing():
+                workspace.create_stack(key.name)
+        return LeanStack(key.name, workspace, StackInitMode.SELECT)
+
+    def _workspace(self, key: StackKey, program: Callable[[], None]) -> auto.LocalWorkspace:
+        return Workspace(
+            work_dir=str(self.home.work(key.name)),
+            program=program,
+            env_vars=self.settings,
+            pulumi_command=self._command,
+            project_settings=auto.ProjectSettings(name=PROJECT, runtime="python", main=str(CHECKOUT)),
+        )
+
+
+def forget_variables() -> None:
+    """Take OS_* settings of the shell out of this process: they would mix with the entries of clouds.yaml."""
+    for name in [name for name in os.environ if name.startswith("OS_") and name != "OS_CLIENT_CONFIG_FILE"]:
+        del os.environ[name]
+
+
+def _nothing() -> None:
+    """The program of operations that need none."""
+
+
+def _unexplained(key: StackKey, operation: str, said: str, log: Path) -> Problem:
+    tail = "\n".join(line for line in said.splitlines() if line.strip())[-1500:]
+    return Problem(f"{operation} of {key.name} failed", where=f"log {log}", why=tail, cure=NEXT_STEP)
