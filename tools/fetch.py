@@ -88,11 +88,12 @@ def _request(url: str, offset: int = 0) -> urllib.request.Request:
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
+    why = problem if isinstance(problem, urllib.error.HTTPError) else getattr(problem, "reason", problem)
     return Unreachable(
         Problem(
             f"no download from {urlsplit(url).hostname}",
             where=url,
-            why=str(getattr(problem, "reason", "") or problem) or type(problem).__name__,
+            why=str(why) or type(problem).__name__,
             cure="check the network and the proxy settings (https_proxy), then run again: what has arrived is kept",
         )
     )

@@ -1,0 +1,174 @@
+"""Obtaining a pinned program: which way is taken, and that nothing half-made is ever used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import BusyError, InputError, LzError
+from foundation.lock import exclusive
+from foundation.progress import Progress
+from tests.unit.tools.conftest import Site
+from tools import artefacts, engine, fetch, gobuild
+from tools.pins import Artefact, GoPin, Pins
+
+GO = GoPin(minimum="1.26.0", toolchain="1.26.7", sha256={})
+GREETER = b"#!/bin/sh\necho greeter v1.2.3\n"
+
+
+def serve_release(site: Site, program: Artefact, greeter: bytes = GREETER) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in (("greeter/greeter", greeter), ("greeter/greeter-helper", b"helper"), ("greeter/unwanted", b"x")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    name = program.release_url().rsplit("/", 1)[1]
+    site.files[f"/{name}"] = packed.getvalue()
+    site.files["/checksums.txt"] = f"{hashlib.sha256(packed.getvalue()).hexdigest()}  {name}\n".encode()
+
+
+def test_an_official_release_is_taken_and_checked(site: Site, program: Artefact, own_cache: Path) -> None:
+    serve_release(site, program)
+    made = artefacts.obtain(program, GO, Progress())
+    assert made.origin.startswith(f"release {program.release_url()}")
+    assert set(made.files) == {"greeter", "greeter-helper"}
+    assert artefacts.said_version(program, artefacts.folder(program) / "greeter") == "1.2.3"
+    assert not list((own_cache / "tools" / "downloads").iterdir())
+
+
+def test_the_second_run_asks_nobody(site: Site, program: Artefact, own_cache: Path) -> None:
+    serve_release(site, program)
+    first = artefacts.obtain(program, GO, Progress())
+    asked = len(site.asked)
+    assert artefacts.obtain(program, GO, Progress()) == first
+    assert len(site.asked) == asked
+
+
+def test_a_damaged_program_is_obtained_anew(site: Site, program: Artefact, own_cache: Path) -> None:
+    serve_release(site, program)
+    artefacts.obtain(program, GO, Progress())
+    (artefacts.folder(program) / "greeter").write_bytes(b"cut")
+    assert artefacts.damaged(program) == ["greeter"]
+    artefacts.obtain(program, GO, Progress())
+    assert artefacts.damaged(program) == []
+
+
+def test_what_an_interrupted_run_left_is_not_used(site: Site, program: Artefact, own_cache: Path) -> None:
+    serve_release(site, program)
+    left = artefacts.folder(program)
+    left.mkdir()
+    (left / "greeter").write_bytes(b"half")
+    artefacts.obtain(program, GO, Progress())
+    assert (left / "greeter").read_bytes() == GREETER
+
+
+def test_a_wrong_checksum_is_an_error_and_no_reason_to_build(
+    site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_release(site, program)
+    name = program.release_url().rsplit("/", 1)[1]
+    site.files[f"/{name}"] += b"altered"
+    monkeypatch.setattr(gobuild, "find_go", lambda *_: pytest.fail("built"))
+    with pytest.raises(fetch.WrongChecksum):
+        artefacts.obtain(program, GO, Progress())
+    assert artefacts.manifest(program) is None
+
+
+def test_a_release_of_another_version_is_refused(site: Site, program: Artefact, own_cache: Path) -> None:
+    serve_release(site, program, b"#!/bin/sh\necho v1.2.4\n")
+    with pytest.raises(LzError, match=r"it says '1\.2\.4'"):
+        artefacts.obtain(program, GO, Progress())
+    assert artefacts.manifest(program) is None
+
+
+def test_it_is_built_when_there_is_no_release(site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = own_cache.parent / "go-compiler"
+    go.write_text(
+        '#!/bin/sh\ncase $1 in version) echo go version go1.26.9;; build) while [ "$1" != -o ]; do shift; done;'
+        f' printf \'{GREETER.decode().encode("unicode_escape").decode()}\' > "$2"; chmod +x "$2";; esac\n'
+    )
+    go.chmod(0o755)
+    monkeypatch.setattr(gobuild, "find_go", lambda *_: go)
+    made = artefacts.obtain(program, GO, Progress())
+    assert made.origin == "built by go version go1.26.9"
+    assert (artefacts.folder(program) / "greeter").read_bytes() == GREETER
+
+
+def test_every_way_that_failed_is_named(site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gobuild, "candidates", list)
+    monkeypatch.setenv("GOPROXY", site.url)
+    pin = GoPin(minimum="1.26.0", toolchain="1.26.7", sha256={"linux-amd64": "0" * 64, "linux-arm64": "0" * 64})
+    with pytest.raises(LzError) as caught:
+        artefacts.obtain(program, pin, Progress())
+    told = str(caught.value)
+    assert "greeter 1.2.3 is not on this machine" in told
+    assert f"{site.url}/checksums.txt" in told
+    assert "there is no Go" in told
+    assert not [place for place in (own_cache / "tools").iterdir() if place.name.startswith("greeter")]
+
+
+def test_an_installation_on_this_machine_is_copied(site: Site, program: Artefact, own_cache: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pulumi" / "bin"
+    place.mkdir(parents=True)
+    (place / "greeter").write_bytes(GREETER)
+    (place / "greeter").chmod(0o755)
+    assert artefacts.obtain(program, GO, Progress(), network=False).origin == f"copied from {place}"
+    assert site.asked == []
+
+
+def test_an_installation_of_another_version_is_not_copied(site: Site, program: Artefact, own_cache: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pulumi" / "bin"
+    place.mkdir(parents=True)
+    (place / "greeter").write_text("#!/bin/sh\necho v9.9.9\n")
+    (place / "greeter").chmod(0o755)
+    with pytest.raises(LzError, match="not on this machine"):
+        artefacts.obtain(program, GO, Progress(), network=False)
+    assert site.asked == []
+
+
+@pytest.fixture
+def known(site: Site, program: Artefact, own_cache: Path) -> Pins:
+    serve_release(site, program)
+    plugin = program.model_copy(update={"name": "plug", "kind": "plugin"})
+    return Pins(go=GO, artefacts={"greeter": program, "plug": plugin})
+
+
+def test_the_engine_is_laid_out_as_pulumi_wants_it(known: Pins) -> None:
+    home = engine.install(Progress(), known=known).home
+    assert (home / "bin" / "greeter").read_bytes() == GREETER
+    assert (home / "plugins" / "resource-plug-v1.2.3" / "greeter").read_bytes() == GREETER
+    env = engine.environment(known)
+    assert env["PATH"].startswith(f"{home}/bin:")
+    assert env["PULUMI_HOME"] == str(home)
+    assert env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+
+def test_the_engine_is_whole_or_not_there(known: Pins, program: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.install(Progress(), known=known)
+    assert engine.installed(known) is None
+    with pytest.raises(InputError, match="is not installed"):
+        engine.environment(known)
+    assert engine.install(Progress(), known=known) == engine.installed(known)
+
+
+def test_a_damaged_program_is_mended_in_the_engine(known: Pins, program: Artefact) -> None:
+    home = engine.install(Progress(), known=known).home
+    (home / "bin" / "greeter").write_bytes(b"cut")
+    engine.install(Progress(), known=known)
+    assert (home / "bin" / "greeter").read_bytes() == GREETER
+
+
+def test_two_installations_at_once_do_not_mix(known: Pins, own_cache: Path) -> None:
+    with exclusive(own_cache / "tools" / "lock", "installing the engine"), pytest.raises(BusyError, match="installing the engine"):
+        engine.install(Progress(), known=known)

@@ -1,0 +1,57 @@
+"""Which packages the host lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from foundation import process
+from foundation.errors import InputError
+from tools import host
+
+STATE = "gcc installed\nmake config-files\nlibc6-dev:amd64 installed\n"
+
+
+def test_packages_are_read_without_their_comments(tmp_path: Path) -> None:
+    file = tmp_path / "packages.txt"
+    file.write_text("# head\n\ngcc  # compiler\nmake\n")
+    assert host.listed(file) == ["gcc", "make"]
+
+
+def test_every_package_of_the_list_has_a_purpose() -> None:
+    lines = [line for line in host.PACKAGES_FILE.read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not line.partition("#")[2].strip()] == []
+
+
+def test_removed_and_unknown_packages_are_missing() -> None:
+    assert host.missing(["gcc", "make", "bc", "libc6-dev"], STATE) == ["make", "bc"]
+
+
+def test_nothing_is_run_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "dpkg_state", lambda: STATE)
+    monkeypatch.setattr(process, "run", lambda *_, **__: pytest.fail("ran a program"))
+    assert host.ensure(["gcc"]) == []
+
+
+def test_without_root_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "dpkg_state", lambda: STATE)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(InputError, match="sudo apt-get install -y -q --no-install-recommends bc"):
+        host.ensure(["gcc", "bc"])
+
+
+def test_missing_packages_are_installed(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(host, "dpkg_state", lambda: STATE)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(process, "run", lambda command, **_: ran.append(command))
+    assert host.ensure(["gcc", "bc", "make"]) == ["bc", "make"]
+    assert ran[0][:2] == ["apt-get", "update"]
+    assert ran[1][-2:] == ["bc", "make"]
+
+
+def test_another_distribution_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(InputError, match="not Debian or Ubuntu"):
+        host.dpkg_state()

@@ -1,0 +1,75 @@
+"""make help, and the runner behind make test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from foundation.places import CHECKOUT
+from tests import run
+from tests.run import Counts, Part, Result
+
+SUITE = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1"/></testsuites>"""
+
+
+def test_help_is_the_default_and_names_every_target() -> None:
+    text = (CHECKOUT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony
+    shown = subprocess.run(["make"], cwd=CHECKOUT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}).stdout
+    assert sorted(re.findall(r"^  make (\S+) +\S", shown, re.MULTILINE)) == sorted(phony[1].split())
+
+
+def test_ci_takes_the_lab_down_and_then_tests() -> None:
+    lines = (CHECKOUT / ".ci/run").read_text().splitlines()
+    assert lines[-2:] == ["make down", "make test"]
+    assert "set -euo pipefail" in lines
+
+
+def test_reports_are_counted(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(SUITE)
+    assert run.counted(report) == Counts(passed=2, failed=2, skipped=1)
+
+
+def test_every_command_of_a_part_is_run_though_one_fails(tmp_path: Path) -> None:
+    result = run.run_part("lint", Part((("false",), ("touch", "ran"))), tmp_path)
+    assert result.broken == ("false",)
+    assert not result.good
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_pytest_that_cannot_start_is_not_good(tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    python = tmp_path / ".venv/bin/python"
+    python.write_text("#!/bin/sh\nexit 4\n")
+    python.chmod(0o755)
+    result = run.run_part("unit", Part(pytest=("tests",)), tmp_path)
+    assert result.broken == ("pytest (exit status 4)",)
+
+
+@pytest.mark.parametrize(
+    ("results", "line"),
+    [
+        ([Result("unit", 1.5, counts=Counts(3))], "===== 3 passed in 1.50s ====="),
+        ([Result("lint", 1.0, ("ruff",)), Result("unit", 1.0, counts=Counts(3, 1, 2))],
+         "===== 1 failed, 3 passed, 2 skipped, not good: lint unit in 2.00s ====="),
+    ],
+)  # fmt: skip
+def test_the_last_line_counts_every_test(results: list[Result], line: str) -> None:
+    assert run.summary(results) == line
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["nonsense"]) == 2
+    assert "no such part: nonsense" in capsys.readouterr().err
+
+
+def test_shell_scripts_are_known_by_their_first_line(tmp_path: Path) -> None:
+    for name, text, shell in (("a", "#!/bin/sh\n", True), ("b", "#!/usr/bin/env bash\n", True), ("c", "#!/usr/bin/python3\n", False)):
+        (tmp_path / name).write_text(text)
+        assert run.is_shell(tmp_path / name) is shell
+    assert not run.is_shell(tmp_path / "absent")

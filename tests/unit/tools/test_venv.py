@@ -1,0 +1,74 @@
+"""When the Python environment is made anew, and from where."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from foundation import process
+from foundation.errors import LzError
+from foundation.places import CHECKOUT
+from tools import venv
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("requirements.txt", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_a_change_of_pins_makes_it_anew(checkout: Path) -> None:
+    before = venv.stamp_text(checkout)
+    with (checkout / "requirements.txt").open("a") as stream:
+        stream.write("# more\n")
+    assert venv.stamp_text(checkout) != before
+
+
+def test_a_change_of_lint_settings_does_not(checkout: Path) -> None:
+    before = venv.stamp_text(checkout)
+    text = (checkout / "pyproject.toml").read_text()
+    (checkout / "pyproject.toml").write_text(text.replace("line-length = 140", "line-length = 99"))
+    assert venv.stamp_text(checkout) == before
+
+
+def test_another_python_makes_it_anew(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = venv.stamp_text(checkout)
+    monkeypatch.setattr("sys.version", "3.99")
+    assert venv.stamp_text(checkout) != before
+
+
+def test_hashes_are_always_required() -> None:
+    command = venv.install_command(Path("python"), CHECKOUT, None)
+    assert "--require-hashes" in command
+    assert "--no-index" not in command
+
+
+def test_from_wheels_nothing_else_is_asked() -> None:
+    command = venv.install_command(Path("python"), CHECKOUT, Path("/wheels"))
+    assert command[command.index("--no-index") + 1 : command.index("--no-index") + 3] == ["--find-links", Path("/wheels")]
+
+
+def test_a_current_environment_is_left_alone(checkout: Path) -> None:
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "stamp").write_text(venv.stamp_text(checkout))
+    assert venv.make(checkout) is False
+
+
+def test_a_failed_environment_is_not_taken_for_a_good_one(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = checkout / ".venv" / "stamp"
+    stamp.parent.mkdir()
+    stamp.write_text("older")
+
+    def fail_at_packages(command: list[str | Path], **_: object) -> str:
+        stamp.parent.mkdir(exist_ok=True)
+        if "--require-hashes" in command:
+            raise LzError("no such package")
+        return ""
+
+    monkeypatch.setattr(process, "run", fail_at_packages)
+    with pytest.raises(LzError, match="no such package"):
+        venv.make(checkout)
+    assert not stamp.exists()
