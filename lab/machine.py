@@ -116,6 +116,9 @@ class Machine:
     def _kill_leftovers(self) -> None:
         """End what still lives in the machine's cgroup (an orphan of a killed run), then remove the cgroup."""
         deadline = time.monotonic() + 20
+        if Path("/run/systemd/system").is_dir():
+            with contextlib.suppress(CommandFailed):
+                run(["systemctl", "stop", f"{self.name}.scope"])
         groups = [root / self.name for root in CGROUP_ROOTS if (root / self.name).is_dir()]
         for group in groups:
             while pids := _pids_below(group):
@@ -156,11 +159,14 @@ class Machine:
         self, *command: str, stdin: str | None = None, log: Path | None = None, env: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> str:
         """Run a program as root inside the machine and return what it prints. `env` may carry secrets."""
+        return run([*self.enter(), *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`")
+
+    def enter(self) -> list[str]:
+        """Words in front of a command that run it as root inside; give it the environment INSIDE. Raises LzError when not running."""
         leader = self.leader()
         if not leader:
             raise LzError(Problem(f"machine {self.name} is not running", cure="run `lz lab up`"))
-        enter = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
-        return run([*enter, *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`")
+        return ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
 
     # -- cgroup -------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -109,4 +108,4 @@ def _give(root: Path, name: str, *, user: str, group: str, mode: int) -> None:
         if path.is_symlink():
             continue
         os.chown(path, uid, gid)
-        path.chmod(mode | (stat.S_IXUSR | stat.S_IXGRP if path.is_dir() else 0))
+        path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)  # whoever may read a folder may enter it

@@ -1,0 +1,204 @@
+"""`lz lab`: the embedded cloud at the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from foundation.errors import InputError, LzError, Problem
+from foundation.progress import Progress
+from lab import doctor as doctor_module
+from lab import health, lifecycle, requirements
+from lab.compute import choose
+from lab.machine import INSIDE
+from lab.region import machine_of
+from lab.settings import REGIONS, SERVICES, Places, Region, places
+from lab.trees import base_digest
+
+app = typer.Typer(
+    name="lab", no_args_is_help=True, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None
+)
+out = Console(highlight=False, soft_wrap=True)
+
+RegionOption = Annotated[list[str] | None, typer.Option("--region", help="north or south; give it twice for both. Default: both, one under 16 GiB.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@app.command()
+def up(
+    region: RegionOption = None,
+    compute: Annotated[str, typer.Option(help="How instances run: auto, kvm, uml or qemu.")] = "auto",
+    json_: JsonOption = False,
+) -> None:
+    """Bring the lab up. Safe to repeat; after a kill it goes on with what is cached.
+
+    Examples:
+
+        lz lab up
+        lz lab up --region north --compute qemu
+    """
+    progress = Progress()
+    made = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
+    if json_:
+        steps = [{"step": timing.name, "seconds": round(timing.seconds, 1)} for timing in progress.timings]
+        print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": steps}, indent=1))
+    else:
+        out.print(f"The lab stands: {', '.join(made.regions)}; instances run by {made.compute}.")
+        out.print("Next: lz lab status; eval \"$(lz lab env)\" && openstack --os-cloud lab-north catalog list", markup=False)
+
+
+@app.command()
+def down(
+    keep: Annotated[bool, typer.Option("--keep", help="Shut down cleanly and keep everything for a warm start.")] = False,
+) -> None:
+    """Take the lab away and leave the host as it was; caches stay.
+
+    Examples:
+
+        lz lab down
+        lz lab down --keep
+    """
+    lifecycle.down(Progress(), keep=keep)
+
+
+@app.command()
+def reset() -> None:
+    """Bring every region back to the state right after `up`, in seconds.
+
+    Example:
+
+        lz lab reset
+    """
+    lifecycle.reset(Progress())
+
+
+def _versions(where: Places) -> dict[str, str]:
+    """Debian package -> version, from the base tree."""
+    status = where.base(base_digest()) / "var/lib/dpkg/status"
+    versions, package = {}, ""
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("Package: "):
+            package = line[9:]
+        elif line.startswith("Version: "):
+            versions[package] = line[9:]
+    return versions
+
+
+@app.command()
+def status(json_: JsonOption = False) -> None:
+    """What runs: service, region, address, version and latency. Exit code 1 when something does not answer.
+
+    Examples:
+
+        lz lab status
+        lz lab status --json
+    """
+    where = places()
+    known = lifecycle.standing(where)
+    if known is None:
+        raise InputError(Problem("no lab stands on this machine", cure="run `lz lab up`"))
+    versions = _versions(where)
+    rows: list[dict[str, Any]] = []
+    for name in known.regions:
+        for service, answer in zip(SERVICES, health.probe_all(REGIONS[name], where), strict=True):
+            rows.append(
+                {
+                    "service": service.name, "region": name, "url": REGIONS[name].url(service), "version": versions.get(service.unit, "?"),
+                    "status": answer.status, "milliseconds": round(answer.milliseconds), "good": answer.good,
+                }
+            )  # fmt: skip
+    if json_:
+        own = known.code == lifecycle.code_digest()
+        print(json.dumps({"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}, indent=1))
+    else:
+        table = Table("service", "region", "address", "version", "latency", "answers")
+        for row in rows:
+            table.add_row(
+                row["service"], row["region"], row["url"], row["version"], f"{row['milliseconds']} ms", "yes" if row["good"] else f"NO ({row['status']})"
+            )
+        out.print(table)
+        out.print(f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False)
+    if not all(row["good"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env() -> None:
+    """Print the shell lines that point OpenStack clients at the lab.
+
+    Example:
+
+        eval "$(lz lab env)" && openstack --os-cloud lab-north server list
+    """
+    where = places()
+    lifecycle.require_running(where)
+    for name, value in {"OS_CLIENT_CONFIG_FILE": where.clouds, "NO_PROXY": "198.18.0.0/15", "no_proxy": "198.18.0.0/15"}.items():
+        print(f"export {name}={shlex.quote(str(value))}")
+
+
+def _region(name: str) -> Region:
+    if name not in REGIONS:
+        raise InputError(Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}"))
+    return REGIONS[name]
+
+
+@app.command()
+def logs(
+    region: Annotated[str, typer.Argument(help="north or south.")] = "north",
+    unit: Annotated[str, typer.Argument(help="A systemd unit; all when not given.")] = "",
+    lines: Annotated[int, typer.Option(help="How many lines.", min=1)] = 100,
+) -> None:
+    """Show what the services of a region logged last: journal and log files.
+
+    Examples:
+
+        lz lab logs north neutron-api
+        lz lab logs south --lines 300
+    """
+    machine = machine_of(places(), _region(region))
+    name = unit.removesuffix(".service")
+    journal = ["journalctl", "--no-pager", f"--lines={lines}", *([f"--unit={name}"] if name else ["--priority=warning"])]
+    print(machine.inside(*journal), end="")
+    if name:
+        files = f"tail -n {lines} /var/log/*/{shlex.quote(name)}.log 2>/dev/null || true"
+        print(machine.inside("sh", "-c", files), end="")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def console(ctx: typer.Context, region: Annotated[str, typer.Argument(help="north or south.")] = "north") -> None:
+    """Open a root shell in a region's machine, or run one program there.
+
+    Examples:
+
+        lz lab console north
+        lz lab console south -- ovs-vsctl show
+    """
+    machine = machine_of(places(), _region(region))
+    raise typer.Exit(subprocess.run([*machine.enter(), *(ctx.args or ["bash", "--login"])], env={**os.environ, **INSIDE}).returncode)
+
+
+@app.command()
+def doctor(json_: JsonOption = False) -> None:
+    """Say in plain words what is wrong with the lab, and the cure. Exit code 1 when anything is.
+
+    Examples:
+
+        lz lab doctor
+        lz lab doctor --json
+    """
+    found = doctor_module.examine(places())
+    if json_:
+        print(json.dumps([{"what": p.what, "where": p.where, "why": p.why, "cure": p.cure} for p in found], indent=1))
+    if found and not json_:
+        raise LzError(*found)
+    if found:
+        raise typer.Exit(1)
+    if not json_:
+        out.print("Nothing is wrong with the lab.")

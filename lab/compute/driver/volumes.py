@@ -1,0 +1,173 @@
+"""Cinder volumes of the NFS driver: raw or qcow2 files on a mounted share, shown to an instance as raw files by FUSE.
+
+qemu-storage-daemon in between makes every format alike and lets a snapshot be taken under a running instance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .qmp import Qmp, QmpError
+from .state import Volume
+from .units import Runner, Units, start_storage_daemon, volume_unit
+
+FORMATS = ("raw", "qcow2")
+_FILE = re.compile(r"[\w.-]+")
+
+
+class VolumeError(Exception):
+    """The volume cannot be connected; the text says why."""
+
+
+def read_connection(info: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(share, file, format) out of Cinder's connection. Raises VolumeError for what this driver cannot serve."""
+    if info.get("driver_volume_type") != "nfs":
+        raise VolumeError(f"volumes of type {info.get('driver_volume_type')} are not supported, only those of the NFS driver")
+    data = info["data"]
+    share, name, kind = data["export"], data["name"], data.get("format") or "raw"
+    if not _FILE.fullmatch(name) or name.startswith("."):
+        raise VolumeError(f"{name!r} is not a file name")
+    if kind not in FORMATS:
+        raise VolumeError(f"format {kind!r} is not supported")
+    return share, name, kind
+
+
+class Volumes:
+    """Connects volumes. state: Nova's state_path; below it mnt/ has the shares, volumes/INSTANCE/ what instances see."""
+
+    def __init__(self, run: Runner, units: Units, state: Path, mounted: Callable[[Path], bool]) -> None:
+        self._run = run
+        self._units = units
+        self._shares = state / "mnt"
+        self._shown = state / "volumes"
+        self._mounted = mounted
+
+    def folder(self, instance: str) -> Path:
+        """Where the volumes of an instance appear; its unit sees this folder and no other."""
+        return self._shown / instance
+
+    def prepare(self, instance: str) -> None:
+        self.folder(instance).mkdir(parents=True, exist_ok=True)
+
+    def connect(self, info: Mapping[str, Any], instance: str, device: str, user: int) -> Volume:
+        """Mount the share, show the volume to `user` of `instance`. Safe to repeat; a failure leaves nothing connected."""
+        share, name, kind = read_connection(info)
+        volume_id = info["serial"]
+        self.prepare(instance)
+        path = self.folder(instance) / volume_id
+        volume = Volume(volume_id, device, str(path), share, name, kind)
+        self._mount(share)
+        if not self._mounted(path):
+            try:
+                self._show(volume, user)
+            except Exception:
+                self.disconnect(volume)
+                raise
+        return volume
+
+    def disconnect(self, volume: Volume) -> None:
+        """Take the volume away from the instance, and the share when nothing uses it any more."""
+        path = Path(volume.path)
+        self._units.stop(volume_unit(volume.id), 20)
+        if self._mounted(path):
+            self._run("umount", "--lazy", path)
+        path.unlink(missing_ok=True)
+        self._socket(volume).unlink(missing_ok=True)
+        self._unmount_unused()
+
+    def forget(self, instance: str) -> None:
+        """Remove the folder of an instance that has no volume left."""
+        folder = self.folder(instance)
+        if folder.is_dir():
+            folder.rmdir()
+
+    def snapshot(self, volume: Volume, overlay: str) -> Volume:
+        """Write to `overlay`, an empty qcow2 file beside the volume, from now on. Returns the volume with its new file."""
+        if not _FILE.fullmatch(overlay):
+            raise VolumeError(f"{overlay!r} is not a file name")
+        node = f"s{hashlib.sha256(overlay.encode()).hexdigest()[:20]}"
+        source = self.mount_point(volume.share) / overlay
+        with Qmp(self._socket(volume)) as daemon:
+            top = self._top(daemon)
+            below = {"driver": "file", "filename": str(source), "discard": "unmap"}
+            daemon.ask("blockdev-add", **{"driver": "qcow2", "node-name": node, "backing": None, "discard": "unmap", "file": below})
+            try:
+                daemon.ask("blockdev-snapshot", node=top, overlay=node)
+            except QmpError:
+                daemon.ask("blockdev-del", **{"node-name": node})
+                raise
+        return Volume(volume.id, volume.device, volume.path, volume.share, overlay, "qcow2")
+
+    def merge(self, volume: Volume, file_to_merge: str | None, target: str | None) -> None:
+        """Take files out of the chain below a volume in use, as Cinder asks it when a snapshot is deleted.
+
+        With `target`, `file_to_merge` is written down into it. Without, the file that is written to takes over all that
+        lies between it and `file_to_merge`; None: the whole chain.
+        """
+        with Qmp(self._socket(volume)) as daemon:
+            top = self._top(daemon)
+            arguments: dict[str, object] = {"device": top, "job-id": "merge", "auto-dismiss": False}
+            if target is None:
+                base = {"base-node": self._node(daemon, volume, file_to_merge)} if file_to_merge else {}
+                daemon.ask("block-stream", **arguments, **base)
+            else:
+                upper, lower = (self._node(daemon, volume, name) for name in (file_to_merge or volume.file, target))
+                daemon.ask("block-commit", **arguments, **{"top-node": upper, "base-node": lower})
+            daemon.await_job("merge")
+
+    def mount_point(self, share: str) -> Path:
+        return self._shares / hashlib.sha256(share.encode()).hexdigest()[:32]
+
+    def _socket(self, volume: Volume) -> Path:
+        return self._shown / f"{volume.id}.qmp"
+
+    @staticmethod
+    def _top(daemon: Qmp) -> str:
+        return str(daemon.ask("query-block-exports")[0]["node-name"])
+
+    def _node(self, daemon: Qmp, volume: Volume, name: str) -> str:
+        """The node that reads the format of file `name` in the volume's chain."""
+        wanted = str(self.mount_point(volume.share) / name)
+        for node in daemon.ask("query-named-block-nodes"):
+            if node["file"] == wanted and node["drv"] in FORMATS:
+                return str(node["node-name"])
+        raise VolumeError(f"{name} is not in the chain of volume {volume.id}")
+
+    def _mount(self, share: str) -> None:
+        point = self.mount_point(share)
+        point.mkdir(parents=True, exist_ok=True)
+        if not self._mounted(point):
+            self._run("mount", "-t", "nfs", share, point)
+
+    def _show(self, volume: Volume, user: int) -> None:
+        path, source = Path(volume.path), self.mount_point(volume.share) / volume.file
+        if source.is_symlink() or not source.is_file():
+            raise VolumeError(f"{source} is not a file")
+        path.touch(mode=0o600)
+        words = start_storage_daemon(volume.id, source, volume.format, path, self._socket(volume))
+        self._units.start(words, volume_unit(volume.id))
+        deadline = time.monotonic() + 15
+        while not self._mounted(path):
+            if time.monotonic() > deadline or not self._units.status(volume_unit(volume.id)).running:
+                raise VolumeError(f"the storage daemon did not show {source}; see journalctl -u {volume_unit(volume.id)}")
+            time.sleep(0.05)
+        os.chown(path, user, user)
+
+    def _unmount_unused(self) -> None:
+        """Unmount every share when no volume is shown any more."""
+        if any(folder.is_dir() and any(folder.iterdir()) for folder in self._shown.glob("*")):
+            return
+        for point in self._shares.glob("*"):
+            deadline = time.monotonic() + 3  # a storage daemon may still be on its way out
+            while self._mounted(point) and time.monotonic() < deadline:
+                self._run("umount", point, ok=(0, 32))
+                if self._mounted(point):
+                    time.sleep(0.1)
+            if not self._mounted(point):
+                point.rmdir()

@@ -1,0 +1,98 @@
+"""What is wrong with the lab that stands, in plain words, each with its cure."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from foundation.errors import Problem
+from foundation.process import CommandFailed
+from lab import cloud, health, hostnet, requirements
+from lab.daemons import EVERY_UNIT
+from lab.lifecycle import code_digest, running, standing
+from lab.region import machine_of
+from lab.settings import REGIONS, Places, Region
+
+LEAST_DISK_GIB = 3
+LEAST_MEMORY_GIB = 1.5
+MOST_CLOCK_SKEW_S = 5
+
+
+def examine(places: Places) -> list[Problem]:
+    """Every finding; an empty list means that the lab works."""
+    known = standing(places)
+    if known is None:
+        return [*requirements.missing(places, 1), Problem("no lab stands on this machine", cure="run `lz lab up`")]
+    found = list(_host(places))
+    if known.code != code_digest():
+        found.append(Problem("the lab was made by other code than this checkout's", cure="run `lz lab up` to rebuild it"))
+    up = {region.name for region in running(places)}
+    for name in known.regions:
+        if name in up:
+            found += _region(places, REGIONS[name])
+        else:
+            found.append(Problem(f"{name}: the machine is not running", why="it was stopped, or the host restarted", cure="run `lz lab up`"))
+    return found
+
+
+def _host(places: Places) -> Iterator[Problem]:
+    free = shutil.disk_usage(places.root).free / 1024**3
+    if free < LEAST_DISK_GIB:
+        yield Problem(f"only {free:.1f} GiB of disk are free", where=str(places.root), cure="free some disk; services fail to write without it")
+    available = _memory_available_gib()
+    if available < LEAST_MEMORY_GIB:
+        yield Problem(f"only {available:.1f} GiB of memory are available", cure="delete instances, or run one region")
+
+
+def _memory_available_gib() -> float:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024**2 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _region(places: Places, region: Region) -> Iterator[Problem]:
+    machine = machine_of(places, region)
+    if region.host_link not in hostnet.links():
+        yield Problem(f"{region.name}: the line from the host is gone", where=region.host_link, cure="run `lz lab up`: it lays the line again")
+    states = machine.inside("systemctl", "show", "--property=Id,ActiveState", *(f"{unit}.service" for unit in EVERY_UNIT))
+    for block in states.strip().split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines())
+        if values.get("ActiveState") not in ("active", "reloading"):
+            unit = values.get("Id", "?")
+            yield Problem(
+                f"{region.name}: {unit} is {values.get('ActiveState')}", why=_last_words(places, region, unit),
+                cure=f"run `lz lab console {region.name} -- systemctl restart {unit}`; `lz lab logs {region.name} {unit}` tells more",
+            )  # fmt: skip
+    for answer in health.probe_all(region, places):
+        if not answer.good:
+            yield Problem(
+                f"{region.name}: {answer.service} does not answer", where=answer.url, why=answer.error or f"HTTP {answer.status}",
+                cure=f"`lz lab logs {region.name}` names the unit that fails",
+            )  # fmt: skip
+    yield from _agents(places, region)
+    skew = _clock_skew(places, region)
+    if abs(skew) > MOST_CLOCK_SKEW_S:
+        yield Problem(f"{region.name}: its clock differs from the host's by {skew:.0f} s", cure="run `lz lab down --keep`, then `lz lab up`")
+
+
+def _agents(places: Places, region: Region) -> Iterator[Problem]:
+    try:
+        silent = health.silent_agents(cloud.connect(region, places))
+    except Exception as problem:  # noqa: BLE001 - whatever the cloud says is the finding
+        yield Problem(f"{region.name}: its agents cannot be listed", why=str(problem), cure="cure the services named above first")
+        return
+    for name in silent:
+        yield Problem(f"{region.name}: {name} does not report itself", cure=f"look at `lz lab logs {region.name}`")
+
+
+def _last_words(places: Places, region: Region, unit: str) -> str:
+    try:
+        text = machine_of(places, region).inside("journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=3", f"--unit={unit}")
+    except CommandFailed:
+        return ""
+    return text.strip()
+
+
+def _clock_skew(places: Places, region: Region) -> float:
+    return float(machine_of(places, region).inside("date", "+%s.%N")) - time.time()

@@ -1,0 +1,177 @@
+"""The whole lab: up, down, reset; one at a time on a machine, found by every checkout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from foundation import digest, lock
+from foundation.errors import InputError, LzError, Problem, raise_all
+from foundation.progress import Progress
+from lab import cloud, compute, health, hostnet, image, pki, region, requirements, snapshot, trees
+from lab.machine import Machine
+from lab.settings import CODE, REGIONS, Places, Region, places
+
+BUSY = "a change of the lab"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the marker file says of the lab that stands. code: digest of the lab's code and pins that made it."""
+
+    code: str
+    regions: tuple[str, ...]
+    compute: str
+    image: str
+
+
+def code_digest() -> str:
+    """Digest of everything that shapes the lab."""
+    return digest.of_trees([CODE])
+
+
+def standing(where: Places) -> Standing | None:
+    """The lab that stands on this machine, whoever made it; None when there is none."""
+    try:
+        data = json.loads(where.marker.read_text())
+        return Standing(data["code"], tuple(data["regions"]), data["compute"], data["image"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def running(where: Places) -> tuple[Region, ...]:
+    """Regions whose machine runs."""
+    return tuple(entry for entry in REGIONS.values() if region.machine_of(where, entry).leader())
+
+
+def require_running(where: Places) -> tuple[Region, ...]:
+    found = running(where)
+    if not found:
+        raise InputError(Problem("no lab is running on this machine", cure="run `lz lab up`"))
+    return found
+
+
+def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
+    """Bring up the named regions side by side, from whatever is cached.
+
+    A lab made by other code is taken down first. When anything fails, everything is taken down again and the logs of
+    the machines are kept. Raises InputError before any change when this machine is not fit.
+    """
+    where = places()
+    unknown = [name for name in names if name not in REGIONS]
+    problems = [
+        Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown
+    ]
+    raise_all([*problems, *requirements.missing(where, len(names))])
+    with lock.exclusive(where.lock, BUSY):
+        known = standing(where)
+        kind = compute.choose.choose(compute_kind if compute_kind != "auto" or not known else known.compute)
+        if known and (known.code != code_digest() or known.compute != kind):
+            progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
+            _remove_all(where)
+            known = None
+        wanted = tuple(name for name in REGIONS if name in {*names, *(known.regions if known else ())})
+        try:
+            return _bring_up(where, wanted, kind, progress)
+        except BaseException:
+            _keep_logs(where)
+            _remove_all(where)
+            raise
+
+
+def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progress) -> Standing:
+    where.logs.mkdir(parents=True, exist_ok=True)
+    chosen = [REGIONS[name] for name in names]
+    pki.ensure_authority(where.ca, where.root / "ca.key")
+    using = _ingredients(where, kind, progress)
+    region.lay_ground(where, chosen)
+    _side_by_side([lambda entry=entry: region.bring_up(where, entry, using, progress) for entry in chosen])
+    made = Standing(code_digest(), names, kind, using.image.digest)
+    part = where.marker.with_suffix(".part")
+    part.write_text(json.dumps(asdict(made), indent=1))
+    part.rename(where.marker)
+    return made
+
+
+def _ingredients(where: Places, kind: str, progress: Progress) -> region.Ingredients:
+    layers: list[Path] = []
+    kernels: list[Path] = []
+    images: list[image.GuestImage] = []
+
+    def trees_lane() -> None:
+        base = trees.ensure_base(where, progress)
+        layers.extend([trees.ensure_seed(where, base, progress), base])
+
+    def guest_lane() -> None:
+        if kind == "uml":
+            kernels.append(compute.kernel.build(progress).path)
+        images.append(image.build(progress))
+
+    _side_by_side([trees_lane, guest_lane])
+    return region.Ingredients(tuple(layers), kind, kernels[0] if kernels else None, images[0])
+
+
+def _side_by_side(lanes: Sequence[Callable[[], object]]) -> None:
+    """Run all to their end, then raise the first error: nobody is left working behind our back."""
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        futures = [pool.submit(lane) for lane in lanes]
+    for future in futures:
+        future.result()
+
+
+def down(progress: Progress, *, keep: bool = False) -> None:
+    """Take the lab away, whoever made it. keep: clean shutdown, and everything stays on disk for a warm start."""
+    where = places()
+    with lock.exclusive(where.lock, BUSY):
+        if keep:
+            with progress.step("shutdown"):
+                _side_by_side([lambda entry=entry: region.stop(where, entry) for entry in REGIONS.values()])
+                hostnet.forget_range()
+        else:
+            with progress.step("removal"):
+                _remove_all(where)
+
+
+def _remove_all(where: Places) -> None:
+    where.marker.unlink(missing_ok=True)
+    for entry in REGIONS.values():
+        region.remove(where, entry)
+    Machine("lz-seed", where.root / "seed" / "build", (), trees.SEED_REGION.netns).destroy()
+    hostnet.remove_namespace(trees.SEED_REGION.netns)
+    hostnet.forget_range()
+    for file in (where.clouds, where.ca, where.root / "ca.key"):
+        file.unlink(missing_ok=True)
+
+
+def _keep_logs(where: Places) -> None:
+    """Copy what the machines logged out of them before they go."""
+    for entry in REGIONS.values():
+        machine = region.machine_of(where, entry)
+        kept = where.logs / f"failed-{entry.name}"
+        shutil.rmtree(kept, ignore_errors=True)
+        if (machine.upper / "var/log").is_dir():
+            shutil.copytree(machine.upper / "var/log", kept, symlinks=True, ignore_dangling_symlinks=True)
+        if (machine.home / "bootstrap.log").exists():
+            kept.mkdir(exist_ok=True)
+            shutil.copy(machine.home / "bootstrap.log", kept)
+
+
+def reset(progress: Progress) -> None:
+    """Bring every running region back to the state right after `up`."""
+    where = places()
+    chosen = require_running(where)
+    with lock.exclusive(where.lock, BUSY):
+        missing = [entry.name for entry in chosen if not (where.region(entry) / "snapshot").is_dir()]
+        if missing:
+            raise LzError(Problem(f"no snapshot of {', '.join(missing)}", cure="run `lz lab down`, then `lz lab up`"))
+
+        def one(entry: Region) -> None:
+            with progress.step(f"{entry.name}: reset"):
+                snapshot.restore(region.machine_of(where, entry))
+                health.await_region(entry, where, cloud.connect(entry, where))
+
+        _side_by_side([lambda entry=entry: one(entry) for entry in chosen])

@@ -1,0 +1,151 @@
+"""One region from nothing to a cloud that answers, and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from foundation.progress import Progress
+from lab import bootstrap, cloud, health, hostnet, render, secrets, snapshot
+from lab.compute.install import install as install_compute
+from lab.image import GuestImage
+from lab.machine import Machine
+from lab.pki import issue
+from lab.settings import REGIONS, Places, Region
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the slow, cached steps have made: the layers of a machine, and what its instances run on.
+
+    compute: kvm, uml or qemu. kernel: the User Mode Linux kernel, None for the other two.
+    """
+
+    layers: tuple[Path, ...]
+    compute: str
+    kernel: Path | None
+    image: GuestImage
+
+
+def machine_of(places: Places, region: Region, layers: tuple[Path, ...] = ()) -> Machine:
+    return Machine(f"lz-{region.name}", places.region(region), layers, region.netns)
+
+
+def is_made(places: Places, region: Region) -> bool:
+    """Whether the region was once brought up to the end, so that a start is enough."""
+    return (places.region(region) / "made.json").exists()
+
+
+def passwords(places: Places) -> dict[str, str]:
+    """Administrator's password of each region that has files."""
+    found = {}
+    for name, region in REGIONS.items():
+        file = places.region(region) / "secrets.json"
+        if file.exists():
+            found[name] = json.loads(file.read_text())["admin"]
+    return found
+
+
+def lay_ground(places: Places, regions: Sequence[Region]) -> None:
+    """What regions share and must not race for: secrets, clouds.yaml, lines. A half-made region is thrown away."""
+    for region in regions:
+        machine = machine_of(places, region)
+        if not is_made(places, region):
+            machine.destroy()
+            machine.home.mkdir(parents=True)
+        secrets.load_or_make(machine.home / "secrets.json")
+    cloud.write_clouds_yaml(places, passwords(places))
+    for region in regions:
+        hostnet.up(region, [other for other in REGIONS.values() if other is not region])
+
+
+def bring_up(places: Places, region: Region, using: Ingredients, progress: Progress) -> None:
+    """Start the region if it was made before, else make it. `lay_ground` comes first."""
+    machine = machine_of(places, region, using.layers)
+    values = secrets.load_or_make(machine.home / "secrets.json")
+    machine.mount()
+    if machine.leader() and is_made(places, region):
+        progress.say(f"{region.name}: is running")
+    elif is_made(places, region):
+        with progress.step(f"{region.name}: start"):
+            machine.start(places.logs / f"{region.name}-console.log", devices(using))
+    else:
+        _make(places, region, using, machine, values, progress)
+    with progress.step(f"{region.name}: every service answers"):
+        health.await_region(region, places, cloud.connect(region, places))
+    if not is_made(places, region):
+        with progress.step(f"{region.name}: snapshot for reset"):
+            snapshot.take(machine)
+        (machine.home / "made.json").write_text(json.dumps({"compute": using.compute, "image": using.image.digest}))
+
+
+def devices(using: Ingredients) -> Sequence[str]:
+    return ("/dev/kvm",) if using.compute == "kvm" else ()
+
+
+def _make(
+    places: Places, region: Region, using: Ingredients, machine: Machine, values: dict[str, str], progress: Progress
+) -> None:
+    with progress.step(f"{region.name}: configuration"):
+        names = (f"{region.name}.lab.internal", "localhost")
+        render.write(machine.root, region, values, issue(places.ca, places.root / "ca.key", region.api, names))
+        shutil.copy(places.ca, machine.root / "usr/local/share/ca-certificates/lab.crt")
+        install_compute(machine.root, using.compute, using.kernel)
+    with progress.step(f"{region.name}: boot"):
+        machine.start(places.logs / f"{region.name}-console.log", devices(using))
+    with progress.step(f"{region.name}: services"):
+        bootstrap.start_services(machine, region, values)
+    with progress.step(f"{region.name}: service users and catalogue"):
+        connection = cloud.connect(region, places)
+        cloud.await_identity(connection)
+        cloud.register_services(connection, region, values)
+    with progress.step(f"{region.name}: cloud content"):
+        _fill(places, region, using.image, machine)
+
+
+def _fill(places: Places, region: Region, image: GuestImage, machine: Machine) -> None:
+    """Everything that a region offers its first user; the parts do not depend on each other."""
+
+    def outer_network() -> None:
+        connection = cloud.connect(region, places)
+        health.await_service(region, places, "neutron")
+        cloud.close_default_rules(connection)
+        cloud.ensure_outer_network(connection, region)
+
+    def images() -> None:
+        health.await_service(region, places, "glance")
+        image.publish(cloud.connect(region, places))
+
+    def compute() -> None:
+        health.await_service(region, places, "nova")
+        cloud.ensure_flavors(cloud.connect(region, places))
+        bootstrap.map_compute_host(machine)
+
+    def volumes() -> None:
+        health.await_service(region, places, "cinder")
+        cloud.ensure_volume_type(cloud.connect(region, places))
+
+    def names() -> None:
+        bootstrap.publish_name_servers(machine)
+
+    with ThreadPoolExecutor(5) as pool:
+        for future in [pool.submit(part) for part in (outer_network, images, compute, volumes, names)]:
+            future.result()
+
+
+def stop(places: Places, region: Region) -> None:
+    """Clean shutdown; everything stays on disk for a warm start."""
+    machine = machine_of(places, region)
+    machine.power_off()
+    machine.unmount()
+    hostnet.down(region)
+
+
+def remove(places: Places, region: Region) -> None:
+    """End the region and delete all that was its own."""
+    machine_of(places, region).destroy()
+    hostnet.down(region)

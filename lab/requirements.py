@@ -1,0 +1,64 @@
+"""Whether this machine can carry the lab: everything that is missing in one message, before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from foundation.errors import Problem
+from lab.settings import Places
+
+PROGRAMS = {
+    "systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ip": "iproute2", "nsenter": "util-linux",
+    "mount": "mount", "sysctl": "procps", "ssh": "openssh-client", "qemu-img": "qemu-utils", "mkfs.ext4": "e2fsprogs",
+}  # fmt: skip
+DISK_GIB = 12
+MEMORY_ONE_GIB = 7
+MEMORY_BOTH_GIB = 15  # a machine sold with 16 GiB shows a little less
+
+
+def memory_gib() -> float:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) / 1024**2
+    return 0.0
+
+
+def default_regions() -> tuple[str, ...]:
+    """Both regions where there is memory for both, else the first."""
+    return ("north", "south") if memory_gib() >= MEMORY_BOTH_GIB else ("north",)
+
+
+def missing(places: Places, regions: int) -> Iterator[Problem]:
+    """Every reason why the lab cannot run here. regions: how many are wanted."""
+    if os.geteuid() != 0:
+        yield Problem("the lab needs root", why="it makes namespaces, mounts and machines", cure="run it with sudo")
+    absent = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
+    if absent:
+        yield Problem(f"programs are missing: {', '.join(absent)}", cure=f"apt-get install {' '.join(absent)}")
+    if "overlay" not in Path("/proc/filesystems").read_text().split() and not Path("/sys/module/overlay").exists():
+        yield Problem("the kernel has no overlay file system", where="/proc/filesystems", cure="load the module `overlay`")
+    for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
+        if not Path(f"/proc/self/ns/{kind}").exists():
+            yield Problem(f"the kernel has no {kind} namespaces", cure="use a kernel with all namespaces")
+    if not Path("/dev/net/tun").exists():
+        yield Problem("/dev/net/tun is missing", why="Open vSwitch's user-space data path makes taps", cure="modprobe tun")
+    if not any((root / "cgroup.procs").exists() for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))):
+        yield Problem("no cgroup version 2 is mounted", where="/sys/fs/cgroup", cure="boot with systemd.unified_cgroup_hierarchy=1")
+    free = shutil.disk_usage(_existing(places.root)).free / 1024**3
+    if free < DISK_GIB and not places.marker.exists():
+        yield Problem(
+            f"{free:.1f} GiB of disk are free, {DISK_GIB} are needed", where=str(places.root), cure="free some, or name another folder in $LZ_CACHE"
+        )
+    needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
+    if memory_gib() < needed:
+        cure = "run one region: --region north" if regions > 1 else "use a machine with more memory"
+        yield Problem(f"{memory_gib():.1f} GiB of memory, {needed} are needed for {regions} region(s)", cure=cure)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
