@@ -167,7 +167,8 @@ class ProjectArgs:
 
 
 class Project(pulumi.ComponentResource):
-    """One project, closed by the quotas of every service."""
+    """One project, closed by the quotas of every service. `project_id` becomes known once every quota is set, so that
+    nothing is made in a project before its limits."""
 
     project_id: pulumi.Output[str]
 
@@ -177,17 +178,24 @@ class Project(pulumi.ComponentResource):
         project = identity.Project(
             args.name, name=args.name, description=args.description, domain_id=args.domain_id, tags=sorted(args.tags), opts=own
         )
-        self.project_id = project.id
-        quota = args.quota
-        compute.QuotaSetV2(f"{args.name}.compute", project_id=project.id, **asdict(quota.compute), opts=own)
-        networking.QuotaV2(f"{args.name}.network", project_id=project.id, **asdict(quota.network), opts=own)
-        if quota.volume:
-            blockstorage.QuoteSetV3(f"{args.name}.volume", project_id=project.id, **asdict(quota.volume), opts=own)
-        if quota.load_balancer:
-            loadbalancer.Quota(f"{args.name}.load-balancer", project_id=project.id, **asdict(quota.load_balancer), opts=own)
-        if quota.dns:
-            dns.QuotaV2(f"{args.name}.dns", project_id=project.id, **asdict(quota.dns), opts=own)
+        quotas = self._quotas(args.name, project.id, args.quota, own)
+        self.project_id = pulumi.Output.all(project.id, *(quota.id for quota in quotas)).apply(lambda ids: str(ids[0]))
         self.register_outputs({"projectId": self.project_id})
+
+    def _quotas(
+        self, name: str, project_id: pulumi.Output[str], quota: QuotaArgs, own: pulumi.ResourceOptions
+    ) -> list[pulumi.CustomResource]:
+        made: list[pulumi.CustomResource] = [
+            compute.QuotaSetV2(f"{name}.compute", project_id=project_id, **asdict(quota.compute), opts=own),
+            networking.QuotaV2(f"{name}.network", project_id=project_id, **asdict(quota.network), opts=own),
+        ]
+        if quota.volume:
+            made.append(blockstorage.QuoteSetV3(f"{name}.volume", project_id=project_id, **asdict(quota.volume), opts=own))
+        if quota.load_balancer:
+            made.append(loadbalancer.Quota(f"{name}.load-balancer", project_id=project_id, **asdict(quota.load_balancer), opts=own))
+        if quota.dns:
+            made.append(dns.QuotaV2(f"{name}.dns", project_id=project_id, **asdict(quota.dns), opts=own))
+        return made
 
 
 def grant_on_project(args: GrantArgs, project_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:

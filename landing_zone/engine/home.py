@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,11 @@ class Home:
     def public_key(self) -> str:
         """The operators' public SSH key, one line."""
         return self.ssh_key.with_suffix(".pub").read_text().strip()
+
+    @property
+    def aside(self) -> Path:
+        """A fresh folder for state that is no longer true but is not thrown away."""
+        return self._folder("aside", time.strftime("%Y%m%d-%H%M%S"))
 
     def work(self, stack: str) -> Path:
         """The workspace folder of a stack: its project file and its settings."""

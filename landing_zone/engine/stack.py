@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -130,17 +131,35 @@ class Stacks:
 
     def standing(self) -> frozenset[str]:
         """Names of the stacks that there are."""
-        folder = self.home.backend / ".pulumi" / "stacks" / PROJECT
         if self.backend is None:
+            folder = self._checkpoint(StackKey("any", "any", "any")).parent
             return frozenset(path.name.removesuffix(".json") for path in folder.glob("*.json"))
         listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
         return frozenset(stack.name for stack in listed)
 
     def outputs(self, key: StackKey) -> Mapping[str, Any]:
-        """Outputs of a stack by name, secrets in clear; empty when there is no such stack."""
-        if key.name not in self.standing():
-            return {}
-        return {name: output.value for name, output in self._workspace(key, _nothing).stack_outputs(key.name).items()}
+        """Outputs of a stack by name; empty when there is no such stack. Ours are never secret."""
+        if self.backend is not None:
+            found = self._workspace(key, _nothing).stack_outputs(key.name) if key.name in self.standing() else {}
+            return {name: output.value for name, output in found.items()}
+        root = next((one for one in self.resources(key) if one["type"] == "pulumi:pulumi:Stack"), {})
+        return dict(root.get("outputs", {}))
+
+    def resources(self, key: StackKey) -> list[dict[str, Any]]:
+        """Resources in the state of a stack, as the engine keeps them; empty when there is no such stack."""
+        if self.backend is not None:
+            state = self.export(key).deployment if key.name in self.standing() else None
+            return list((state or {}).get("resources", ()))
+        path = self._checkpoint(key)
+        latest = json.loads(path.read_text())["checkpoint"].get("latest") if path.exists() else None
+        return list((latest or {}).get("resources", ()))
+
+    def forget(self, key: StackKey) -> Path:
+        """Put the state of a stack of the local backend aside, without touching the cloud; returns where it lies now."""
+        path = self._checkpoint(key)
+        aside = self.home.aside / path.name
+        path.rename(aside)
+        return aside
 
     def export(self, key: StackKey) -> auto.Deployment:
         """The state of a stack, secrets encrypted."""
@@ -149,6 +168,9 @@ class Stacks:
     def put_back(self, key: StackKey, state: auto.Deployment) -> None:
         """Replace the state of a stack."""
         self._workspace(key, _nothing).import_stack(key.name, state)
+
+    def _checkpoint(self, key: StackKey) -> Path:
+        return self.home.backend / ".pulumi" / "stacks" / PROJECT / f"{key.name}.json"
 
     def _operate(
         self,

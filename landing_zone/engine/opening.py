@@ -1,0 +1,108 @@
+"""From the name of an environment to a run that may begin: file, plan, state and clouds fit together, or every problem is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openstack.connection import Connection
+
+from foundation.errors import InputError, Problem
+from foundation.places import CHECKOUT
+from landing_zone import model
+from landing_zone.engine import clouds
+from landing_zone.engine.events import Tick
+from landing_zone.engine.home import Home
+from landing_zone.engine.runs import WIDTH, Run, Selection, agrees, select
+from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variables
+from landing_zone.planners import plan
+from landing_zone.planners.ledgerfile import load_ledger
+from landing_zone.planners.plan import EnvironmentPlan
+
+ENVIRONMENTS = CHECKOUT / "environments"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the flags of a command ask for."""
+
+    environment: str
+    regions: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    parallel: int = PARALLEL
+    width: int = WIDTH
+
+
+def environment_file(reference: str) -> Path:
+    """The file of an environment: a path to one, or the name of one in environments/. InputError when there is none."""
+    path = Path(reference)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise InputError(Problem("there is no such environment file", where=str(path), cure="correct the path"))
+    named = ENVIRONMENTS / f"{reference}.yaml"
+    if named.is_file():
+        return named
+    known = sorted(file.stem for file in ENVIRONMENTS.glob("*.yaml") if not file.stem.endswith(".ledger"))
+    raise InputError(
+        Problem(f"there is no environment {reference!r}", where=str(ENVIRONMENTS), cure=f"one of: {', '.join(known)}; or: lz init")
+    )
+
+
+def load_plan(reference: str) -> EnvironmentPlan:
+    """The plan of an environment, with the ledger beside its file taken into account. InputError with every problem."""
+    path = environment_file(reference)
+    environment = model.load(path)
+    ledger = load_ledger(path)
+    try:
+        return plan(environment, ledger)
+    except ValueError as error:
+        raise InputError(
+            Problem("the address ledger does not fit the environment", where=str(path), why=str(error), cure="see docs/operations.md")
+        ) from None
+
+
+def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
+    """Plan, chosen part and stacks; no cloud is asked."""
+    planned = load_plan(asked.environment)
+    chosen = select(planned, asked.regions, asked.layers, asked.tenants)
+    return planned, chosen, Stacks(Home.of(planned.code), asked.parallel)
+
+
+def open_run(asked: Asked, say: Callable[[str], None], listener: Callable[[Tick], None] | None = None) -> tuple[Run, Selection]:
+    """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem."""
+    forget_variables()
+    planned, chosen, stacks = open_offline(asked)
+    stacks.listener = listener
+    regions = [region for region in planned.regions.values() if not chosen.regions or region.name in chosen.regions]
+    entries = clouds.use(region.cloud for region in regions)
+    connections = clouds.try_out((region.name, entries[region.cloud]) for region in regions)
+    run = Run(planned, stacks, entries, connections, say, asked.width)
+    check_state(run, connections.items())
+    return run, chosen
+
+
+def check_state(run: Run, connections: Iterable[tuple[str, Connection]]) -> None:
+    """Make sure that the state of each region is about the cloud that answers now.
+
+    A lab is made anew often: there, a state of an earlier lab is put aside. Anywhere else it is an InputError.
+    """
+    for name, connection in connections:
+        region = run.plan.regions[name]
+        ids = run.stacks.outputs(StackKey(run.plan.code, name, "identity")).get("ids", {})
+        if agrees(region, ids, connection):
+            continue
+        if run.plan.stage != "lab":
+            raise InputError(
+                Problem(
+                    "the state is about another cloud than the one that answers",
+                    where=f"region {name}, cloud {region.cloud}; state {run.stacks.home.root}",
+                    why=f"the domain {region.identity.domains[0].name!r} that it knows is not there",
+                    cure="correct the region's `cloud`; if the cloud was lost, restore it first (docs/operations.md)",
+                )
+            )
+        for key in run.standing(Selection(regions=frozenset({name}))):
+            run.stacks.forget(key)
+        run.say(f"region {name}: the lab was made anew since the last run; the old state was put aside")

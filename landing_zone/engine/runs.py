@@ -1,0 +1,186 @@
+"""Preview, apply, compare and remove a whole environment, or a part of it: stacks in their order, side by side where they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from openstack.connection import Connection
+
+from foundation.errors import InputError, LzError, Problem
+from landing_zone.engine import recovery, schedule
+from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.stack import Outcome, StackKey, Stacks
+from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from stacks import program
+from stacks.context import Endpoint, Inputs
+
+WIDTH = 4  # stacks side by side
+PROBES = "probes"  # made and removed by verify, never by up
+TENANT = "tenant-"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of an environment; an empty set means all."""
+
+    regions: frozenset[str] = frozenset()
+    layers: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+
+    def has(self, region: str, layer: str) -> bool:
+        """True when the stack of that region and layer belongs to the part. A tenant is asked for by code or by layer."""
+        if self.regions and region not in self.regions:
+            return False
+        if self.tenants and layer.removeprefix(TENANT) in self.tenants and layer.startswith(TENANT):
+            return True
+        if self.layers:
+            return layer in self.layers
+        return not self.tenants
+
+
+@dataclass
+class Run:
+    """One environment with what is needed to work on it. `say` tells a person one line."""
+
+    plan: EnvironmentPlan
+    stacks: Stacks
+    clouds: Mapping[str, Cloud]
+    connections: Mapping[str, Connection]
+    say: Callable[[str], None]
+    width: int = WIDTH
+    recovered: set[StackKey] = field(default_factory=set)
+
+    def planned(self, selection: Selection, *, probes: bool = False) -> list[StackKey]:
+        """Stacks that the plan asks for, in an order in which they can be made."""
+        return [
+            StackKey(self.plan.code, region.name, layer)
+            for region in self.plan.regions.values()
+            for step in region.order
+            for layer in step
+            if selection.has(region.name, layer) and (probes or layer != PROBES)
+        ]
+
+    def standing(self, selection: Selection) -> list[StackKey]:
+        """Stacks that there are, also those that the plan no longer asks for, in an order in which they can be made."""
+        keys = [StackKey(*name.split(".", 2)) for name in self.stacks.standing() if name.startswith(f"{self.plan.code}.")]
+        return sorted(
+            (key for key in keys if selection.has(key.region, key.layer)), key=lambda key: (key.region, rank(key.layer), key.layer)
+        )
+
+    def previews(self, keys: Iterable[StackKey]) -> list[Outcome]:
+        """What `apply` would do, for each stack; nothing is changed but what a killed run left behind."""
+        wanted = list(keys)
+        self._recover(wanted)
+        stands = self.stacks.standing()
+        done = schedule.run(dict.fromkeys(wanted, frozenset()), lambda key: self._preview(key, stands), self.width)
+        return _checked(done[key] for key in wanted)
+
+    def apply(self, previews: Iterable[Outcome]) -> list[Outcome]:
+        """Make the previewed changes, layer after layer, regions and tenants side by side.
+
+        A stack without changes is not touched, unless an earlier layer of its region gave out other ids than before. When
+        a stack fails, those that build on it are left out, the others are finished, and LzError has all problems.
+        """
+        asked = {outcome.key: outcome for outcome in previews}
+        moved: set[str] = set()
+
+        def job(key: StackKey) -> Outcome:
+            preview = asked[key]
+            if not preview.changed and key.region not in moved:
+                return preview
+            before = self.stacks.outputs(key).get("ids")
+            done = self.stacks.up(key, self._program(key, None), sum(preview.changes.values()))
+            if done.good and before is not None and not _still_there(before, self.stacks.outputs(key).get("ids")):
+                moved.add(key.region)
+            return done
+
+        done = schedule.run(self._needs(asked), job, self.width, lambda outcome: outcome.good)
+        return _checked((done[key] for key in asked if key in done), left_out=[key for key in asked if key not in done])
+
+    def compare(self, keys: Iterable[StackKey]) -> list[Outcome]:
+        """What has changed in the cloud since the last `apply`; nothing is changed."""
+        wanted = list(keys)
+        done = schedule.run(dict.fromkeys(wanted, frozenset()), self.stacks.refresh_preview, self.width)
+        return _checked(done[key] for key in wanted)
+
+    def remove(self, keys: Iterable[StackKey]) -> list[Outcome]:
+        """Remove stacks, in the reverse of the order in which they were made. LzError has all problems."""
+        wanted = list(keys)
+        self._recover(wanted)
+        needs = {
+            key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
+            for key in reversed(wanted)
+        }
+        done = schedule.run(needs, self.stacks.destroy, self.width, lambda outcome: outcome.good)
+        return _checked((done[key] for key in needs if key in done), left_out=[key for key in needs if key not in done])
+
+    def _preview(self, key: StackKey, stands: frozenset[str]) -> Outcome:
+        layers = frozenset(StackKey(*name.split(".", 2)).layer for name in stands if name.startswith(f"{key.environment}.{key.region}."))
+        return self.stacks.preview(key, self._program(key, layers))
+
+    def _program(self, key: StackKey, standing: frozenset[str] | None) -> Callable[[], None]:
+        cloud = self.clouds[self.plan.regions[key.region].cloud]
+        home = self.stacks.home
+        return program(self.plan, key.region, key.layer, Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key, standing))
+
+    def _needs(self, keys: Iterable[StackKey]) -> dict[StackKey, frozenset[StackKey]]:
+        wanted = list(keys)
+        return {
+            key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) < rank(key.layer))
+            for key in wanted
+        }
+
+    def _recover(self, keys: Iterable[StackKey]) -> None:
+        stands = self.stacks.standing()
+        for key in keys:
+            if key not in self.recovered and key.name in stands and key.region in self.connections:
+                recovery.recover(self.stacks, key, self.connections[key.region], self.say)
+                self.recovered.add(key)
+
+
+def rank(layer: str) -> int:
+    """Where a layer stands in the order: those of the same rank are independent of each other."""
+    return {"identity": 0, "network": 1, PROBES: 3}.get(layer, 2)
+
+
+def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str], tenants: Iterable[str]) -> Selection:
+    """The part of an environment that flags ask for. Raises InputError with every name that there is not."""
+    chosen = Selection(frozenset(regions), frozenset(layers), frozenset(tenants))
+    all_regions = plan.regions.values()
+    known_layers = {layer for region in all_regions for step in region.order for layer in step} | {PROBES}
+    known_tenants = {code for region in all_regions for code in region.tenants}
+    problems = [
+        Problem(f"there is no {kind} {name!r} in environment {plan.code!r}", cure=f"one of: {', '.join(sorted(known))}")
+        for kind, names, known in (
+            ("region", chosen.regions, set(plan.regions)),
+            ("layer", chosen.layers, known_layers),
+            ("tenant", chosen.tenants, known_tenants),
+        )
+        for name in sorted(names - known)
+    ]
+    if problems:
+        raise InputError(*problems)
+    return chosen
+
+
+def agrees(region: RegionPlan, ids: Mapping[str, Mapping[str, str]], connection: Connection) -> bool:
+    """True when the cloud still has the first domain that the state of the identity layer knows, or when it knows none."""
+    known = ids.get("domain", {})
+    first = next((known[domain.name] for domain in region.identity.domains if domain.name in known), None)
+    return first is None or connection.identity.find_domain(first, ignore_missing=True) is not None  # type: ignore[union-attr]
+
+
+def _still_there(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]] | None) -> bool:
+    """True when every id that was given out before is given out now, under the same name."""
+    now = after or {}
+    return all(now.get(kind, {}).get(name) == value for kind, names in before.items() for name, value in names.items())
+
+
+def _checked(outcomes: Iterable[Outcome], left_out: Iterable[StackKey] = ()) -> list[Outcome]:
+    done = list(outcomes)
+    problems = [problem for outcome in done for problem in outcome.problems]
+    if problems:
+        missed = ", ".join(key.name for key in left_out)
+        raise LzError(*problems, *((Problem("not begun, because they build on what failed", where=missed),) if missed else ()))
+    return done
