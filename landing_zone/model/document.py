@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -37,11 +37,15 @@ class Place:
 
 @dataclass
 class Document:
-    """`data` as read, and the place of each value by its path of keys and indexes; `files` are all files read."""
+    """`data` as read, and the place of each value by its path of keys and indexes.
+
+    `files` are all files read, `rows` the paths of mappings that were rows of a CSV file, whose values are all text.
+    """
 
     data: Any
     places: dict[Path_, Place] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+    rows: set[Path_] = field(default_factory=set)
 
     def place(self, path: Path_) -> Place:
         """Where the value stands, or the nearest thing around it that was written down."""
@@ -51,7 +55,7 @@ class Document:
 
 
 class _Loader(_BASE):  # type: ignore[misc,valid-type]  # the C loader where PyYAML was built with it
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 def _resolve(tag: str, pattern: str, first: Iterable[str]) -> None:
@@ -123,13 +127,13 @@ class _Reader:
             return None
         return self._value(node, path, at, (*above, path), ())
 
-    def csv_file(self, path: Path, at: Path_, asked: Place) -> list[dict[str, str]] | None:
+    def csv_file(self, path: Path, at: Path_, asked: Place) -> list[dict[str, Any]] | None:
         """Rows by column name; empty cells are left out, so that defaults apply."""
         text = self._text(path, asked)
         if text is None:
             return None
         lines = csv.reader(text.lstrip("\ufeff").splitlines(keepends=True), strict=True)
-        rows: list[dict[str, str]] = []
+        rows: list[dict[str, Any]] = []
         header: list[str] = []
         try:
             for cells in lines:
@@ -149,14 +153,26 @@ class _Reader:
                         )
                     )
                     continue
-                where = (*at, len(rows))
-                row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-                self.document.places[where] = place
-                self.document.places.update({(*where, name): place for name in row})
-                rows.append(row)
+                rows.append(self._row(header, cells, (*at, len(rows)), place))
         except csv.Error as error:
             self.problems.append(Problem("not valid CSV", str(Place(path, lines.line_num)), str(error), "close the quotes on this line"))
         return rows
+
+    def _row(self, header: list[str], cells: list[str], at: Path_, place: Place) -> dict[str, Any]:
+        """One row; a column named `name.vi` is the key `vi` of the mapping `name`."""
+        row: dict[str, Any] = {}
+        self.document.rows.add(at)
+        self.document.places[at] = place
+        for column, cell in zip(header, cells, strict=True):
+            keys = column.split(".")
+            inner = row
+            for depth, key in enumerate(keys, start=1):
+                self.document.places[(*at, *keys[:depth])] = place
+                if depth < len(keys):
+                    inner = inner.setdefault(key, {}) if isinstance(inner.get(key, {}), dict) else {}
+            if cell.strip():
+                inner[keys[-1]] = cell.strip()
+        return row
 
     # -- nodes
     def _value(self, node: Node, file: Path, at: Path_, above: tuple[Path, ...], open_nodes: tuple[int, ...]) -> Any:
@@ -174,11 +190,9 @@ class _Reader:
             return self._mapping(node, file, at, above, inside)
         if isinstance(node, SequenceNode):
             return [self._value(child, file, (*at, index), above, inside) for index, child in enumerate(node.value)]
-        return self._scalar(node, file)
+        return self._scalar(node, node.value, file)
 
-    def _scalar(self, node: Node, file: Path) -> Any:
-        assert isinstance(node, ScalarNode)
-        text: str = node.value
+    def _scalar(self, node: Node, text: str, file: Path) -> Any:
         match node.tag.removeprefix("tag:yaml.org,2002:"):
             case "str" | "merge":
                 return text
@@ -196,8 +210,9 @@ class _Reader:
 
     def _mapping(self, node: MappingNode, file: Path, at: Path_, above: tuple[Path, ...], inside: tuple[int, ...]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for base in (value for key, value in node.value if key.tag.endswith(":merge")):
-            self._merge(base, found, file, at, above, inside)
+        for base in self._bases(node, file, inside):
+            for key, value in self._mapping(base, file, at, above, (*inside, id(base))).items():
+                found.setdefault(key, value)
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -216,15 +231,16 @@ class _Reader:
             found[key] = self._value(value_node, file, (*at, key), above, inside)
         return found
 
-    def _merge(self, base: Node, found: dict[str, Any], file: Path, at: Path_, above: tuple[Path, ...], inside: tuple[int, ...]) -> None:
-        for each in base.value if isinstance(base, SequenceNode) else [base]:
-            if not isinstance(each, MappingNode) or id(each) in inside:
-                place = Place(file, each.start_mark.line + 1)
-                cure = "write `<<: *ANCHOR` with the anchor of a mapping"
-                self.problems.append(Problem("`<<` with something that is not another mapping", str(place), cure=cure))
+    def _bases(self, node: MappingNode, file: Path, inside: tuple[int, ...]) -> Iterator[MappingNode]:
+        """The mappings that `<<` merges into this one."""
+        merged = (value for key, value in node.value if key.tag.endswith(":merge"))
+        for base in (each for value in merged for each in (value.value if isinstance(value, SequenceNode) else [value])):
+            if isinstance(base, MappingNode) and id(base) not in inside:
+                yield base
                 continue
-            for key, value in self._mapping(each, file, at, above, (*inside, id(each))).items():
-                found.setdefault(key, value)
+            place = Place(file, base.start_mark.line + 1)
+            cure = "write `<<: *ANCHOR` with the anchor of a mapping"
+            self.problems.append(Problem("`<<` with something that is not another mapping", str(place), cure=cure))
 
     def _include(self, node: Node, file: Path, at: Path_, above: tuple[Path, ...]) -> Any:
         place = Place(file, node.start_mark.line + 1)

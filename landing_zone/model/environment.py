@@ -5,7 +5,7 @@ Rules that span several keys are in `rules`; figures that a security level presc
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,15 +13,20 @@ from landing_zone.model.fields import (
     AnyAddress,
     AnyNetwork,
     AsciiText,
+    BackendUrl,
     Code,
     DnsName,
+    DtiCode,
     Email,
-    Flag,
+    FederatedId,
     HumanText,
+    IssuerUrl,
+    Latitude,
     Level,
-    Number,
+    LoginName,
+    Longitude,
     Port,
-    PortRange,
+    Ports,
     Positive,
     Record,
     ResourceName,
@@ -31,9 +36,6 @@ from landing_zone.model.fields import (
     ZoneName,
 )
 from landing_zone.model.levels import figures, zones, zones_of
-
-Latitude = Annotated[Number, Field(ge=-90, le=90)]
-Longitude = Annotated[Number, Field(ge=-180, le=180)]
 
 
 class Name(Record):
@@ -51,22 +53,22 @@ class Contact(Record):
     email: Email = Field(description="Mail address.")
 
 
-class RegionSupernets(Record):
-    """The address space of one region; regions of one environment must not overlap."""
+class Supernets(Record):
+    """The address space of one region; regions of one environment do not overlap."""
 
-    ipv4: V4Network = Field(description="IPv4 supernet of the region; everything that the landing zone addresses lies in it.")
-    ipv6: V6Network = Field(description="IPv6 supernet of the region, a unique local or an assigned prefix.")
+    ipv4: V4Network = Field(description="IPv4 supernet, private; everything that the landing zone addresses in the region lies in it.")
+    ipv6: V6Network = Field(description="IPv6 supernet, a unique local prefix or one assigned to the organisation.")
 
 
 class Capacity(Record):
-    """What the region's cloud can carry; the sums of all quotas must fit in."""
+    """What the region's cloud can carry; the sums of all quotas fit in."""
 
     cores: Positive = Field(description="Virtual CPU cores, overcommit included.")
     ram_gib: Positive = Field(description="Memory for instances, GiB.")
     volume_gib: Positive = Field(description="Block storage, GiB.")
     backup_gib: Positive = Field(description="Backup storage, GiB.")
     object_gib: Positive = Field(description="Object storage, GiB.")
-    floating_ips: Positive = Field(description="Floating addresses of the external network that this environment may use.")
+    floating_ips: Positive = Field(description="Floating addresses that this environment may use.")
 
 
 class Region(Record):
@@ -75,55 +77,50 @@ class Region(Record):
     name: Code = Field(description="Name of the region within the environment, also in stack names.")
     cloud: ResourceName = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
     role: Literal["primary", "secondary"] = Field(description="`primary` serves, `secondary` takes over.")
-    counterpart: Code | None = Field(
-        default=None, description="Region that takes over when this one is lost, or that this one takes over for."
-    )
+    counterpart: Code | None = Field(default=None, description="The other region of its pair: each takes over when the other is lost.")
     place: HumanText = Field(description="Where the data centre stands, for people.")
     country: Literal["VN"] = Field(description="Country of the data centre; data of state agencies stays in Viet Nam (control STO-01).")
     latitude: Latitude = Field(description="Latitude in degrees, for the distance between regions.")
     longitude: Longitude = Field(description="Longitude in degrees.")
     external_network: ResourceName = Field(description="Existing provider network that routers and floating addresses use.")
-    availability_zones: tuple[ResourceName, ...] = Field(min_length=1, description="Availability zones of the compute service.")
-    addresses: RegionSupernets = Field(description="Address space of the region.")
+    availability_zones: tuple[ResourceName, ...] = Field(
+        min_length=1, description="Availability zones of the compute service; the first is where the platform itself runs."
+    )
+    addresses: Supernets = Field(description="Address space of the region.")
     resolvers: tuple[AnyAddress, ...] = Field(default=(), description="Name servers that instances are told to use; none: the cloud's own.")
     capacity: Capacity = Field(description="What the region's cloud can carry.")
 
 
 class Addressing(Record):
-    """How supernets are cut. A change of these sizes would move every address, so the ledger refuses it later."""
+    """How supernets are cut. A change would move every address, so the ledger refuses it once addresses have been given out."""
 
-    platform_ipv4: int = Field(
-        default=20, strict=True, ge=8, le=26, description="Prefix length of the platform's own IPv4 block in a region."
-    )
-    platform_zone_ipv4: int = Field(default=26, strict=True, ge=12, le=26, description="Prefix length of one platform zone's IPv4 subnet.")
-    tenant_ipv4: int = Field(default=22, strict=True, ge=10, le=28, description="Prefix length of one IPv4 slot; a tenant has one or more.")
+    platform_ipv4: int = Field(default=20, strict=True, ge=8, le=24, description="Prefix length of the platform's own IPv4 block.")
+    platform_zone_ipv4: int = Field(default=26, strict=True, ge=12, le=26, description="Prefix length of a platform zone's IPv4 subnet.")
+    tenant_ipv4: int = Field(default=22, strict=True, ge=10, le=26, description="Prefix length of an IPv4 slot; a tenant has one or more.")
     zone_ipv4: int = Field(
-        default=26, strict=True, ge=12, le=29, description="Prefix length of one zone's IPv4 subnet in a block of one slot."
+        default=25, strict=True, ge=13, le=29, description="Prefix length of a zone's IPv4 subnet in a block of one slot."
     )
-    platform_ipv6: int = Field(
-        default=56, strict=True, ge=16, le=60, description="Prefix length of the platform's own IPv6 block in a region."
-    )
-    tenant_ipv6: int = Field(
-        default=56, strict=True, ge=16, le=60, description="Prefix length of one IPv6 slot; a zone's subnet is always a /64."
-    )
+    platform_ipv6: int = Field(default=56, strict=True, ge=16, le=60, description="Prefix length of the platform's own IPv6 block.")
+    tenant_ipv6: int = Field(default=56, strict=True, ge=16, le=60, description="Prefix length of an IPv6 slot; a zone's subnet is a /64.")
 
 
 class Destination(Record):
     """Addresses outside of the environment that flows may name."""
 
     name: Code = Field(description="Name by which flows refer to it.")
-    kind: Literal["service", "partner"] = Field(
-        description="`service`: something that instances need (mirror, time, cloud API). `partner`: another organisation, reached through the exchange zone only."
+    kind: Literal["service", "partner", "office"] = Field(
+        description="`service`: something that instances need (mirror, time, cloud API). `partner`: another organisation or cloud, "
+        "reached through the exchange zone only. `office`: users of an agency, who reach the internal zone only."
     )
     networks: tuple[AnyNetwork, ...] = Field(min_length=1, description="Its prefixes.")
     description: AsciiText = Field(description="What it is.")
 
 
 class SharedService(Record):
-    """A service of the platform that tenants use, at a fixed address in a platform zone."""
+    """A service of the platform that other zones use, at a fixed address in a platform zone."""
 
     name: Code = Field(description="Name of the service, also its host name.")
-    kind: Literal["dns", "time", "mirror", "log", "registry", "backup", "exchange"] = Field(description="What it does.")
+    kind: Literal["dns", "time", "mirror", "log", "registry", "backup", "gateway"] = Field(description="What it does.")
     zone: ZoneName = Field(description="Platform zone in which it stands.")
     host: int = Field(strict=True, ge=4, le=31, description="Its address in the zone's subnets: the number of the host, 4 to 31.")
     protocol: Literal["tcp", "udp"] = Field(description="Transport protocol.")
@@ -136,16 +133,17 @@ class Flow(Record):
 
     source: AsciiText = Field(
         alias="from",
-        description="Who connects: a zone, `TENANT/zone`, or `world`. Between two tenant zones the flow stays within each tenant.",
+        description="Who connects: a zone, `TENANT/ZONE`, the name of a destination, or `world`. "
+        "Between two tenant zones the flow stays within each tenant.",
     )
-    target: AsciiText = Field(alias="to", description="Who is connected to: a zone, `TENANT/zone`, the name of a destination, or `world`.")
+    target: AsciiText = Field(alias="to", description="Who is connected to: as in `from`.")
     protocol: Literal["tcp", "udp", "icmp"] = Field(description="Transport protocol; `icmp` stands for ICMPv6 too.")
-    ports: tuple[Port | PortRange, ...] = Field(default=(), description='Ports of the target, single or as "8000-8010"; none for icmp.')
+    ports: tuple[Ports, ...] = Field(default=(), description='Ports of the target, single or as "8000-8010"; none for icmp.')
     reason: AsciiText = Field(description="Why it is needed; becomes the description of the rule.")
 
 
 class QuotaProfile(Record):
-    """Limits of one project; what is not said is what a small project gets. Network objects that the landing zone makes are not counted here."""
+    """Limits of one project. Networks and routers are made by the landing zone and not counted here."""
 
     name: Code = Field(description="Name by which projects refer to it.")
     instances: Whole = Field(description="Instances.")
@@ -177,11 +175,12 @@ class Project(Record):
 
 
 class Group(Record):
-    """A group of people of a tenant; the role is granted on the tenant's projects."""
+    """A group of people of a tenant."""
 
     name: Code = Field(description="Short name, unique within the tenant.")
     role: Literal["manager", "member", "reader"] = Field(
-        description="`manager` manages users, groups and grants within the tenant's own domain, `member` works in its projects, `reader` looks."
+        description="`manager` manages users, groups and grants within the tenant's own domain and looks into its projects, "
+        "`member` works in its projects, `reader` looks."
     )
     projects: tuple[Code, ...] = Field(default=(), description="Projects that it covers; none: all of the tenant's.")
 
@@ -189,7 +188,7 @@ class Group(Record):
 class Person(Record):
     """Somebody who signs on by the identity provider."""
 
-    federated_id: Annotated[AsciiText, Field(max_length=64)] = Field(description="Identifier that the identity provider sends.")
+    federated_id: FederatedId = Field(description="Identifier that the identity provider sends: up to 64 ASCII characters, no spaces.")
     groups: tuple[Code, ...] = Field(min_length=1, description="Groups of the tenant that the person belongs to.")
 
 
@@ -197,20 +196,18 @@ class Tenant(Record):
     """One agency."""
 
     code: Code = Field(description="Short name of the tenant, also in the names of its resources and stacks.")
-    dti_code: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9.]{0,34}$")] = Field(
-        description="Identification code of the agency; the scheme in use is named in the environment's `code_scheme`."
+    dti_code: DtiCode = Field(
+        description="Identification code of the agency, in the scheme that `code_scheme` names: capitals, digits, '.' and '-'."
     )
     name: Name = Field(description="Name of the agency.")
     level: Level = Field(description="Security level of what the tenant runs.")
-    enclave: Code | None = Field(
-        default=None, description="Enclave in which the tenant runs; needed where its level is above the environment's."
-    )
+    enclave: Code | None = Field(default=None, description="Enclave in which it runs; needed where its level is above the environment's.")
     regions: tuple[Code, ...] = Field(default=(), description="Regions in which it has resources; none: all.")
-    size: Literal[1, 2, 4, 8, 16] = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
+    size: Literal[1, 2, 4, 8] = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
     zones: tuple[ZoneName, ...] = Field(default=(), description="Tenant zones that it uses; none: those of `tenant_defaults`.")
     projects: tuple[Project, ...] = Field(default=(), description="Its projects; none: those of `tenant_defaults`.")
     groups: tuple[Group, ...] = Field(default=(), description="Its groups; none: those of `tenant_defaults`.")
-    people: tuple[Person, ...] = Field(default=(), description="People known by name; others get their groups from the identity provider.")
+    people: tuple[Person, ...] = Field(default=(), description="People known by name; others get groups from the identity provider.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Who answers for the tenant.")
 
 
@@ -229,7 +226,7 @@ class Enclave(Record):
     name: Name = Field(description="Name for people.")
     level: Level = Field(description="Its security level, above the environment's.")
     availability_zone: ResourceName = Field(
-        description="Availability zone of its own in each region; listed in the regions' `availability_zones` too."
+        description="Availability zone of its own, listed in every region's `availability_zones`; its hosts serve nothing else."
     )
     volume_type: ResourceName = Field(description="Volume type of its own, on a back end that nothing else uses.")
 
@@ -239,21 +236,23 @@ class Bastion(Record):
 
     flavor: ResourceName = Field(description="Flavor.")
     image: ResourceName = Field(description="Image.")
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = Field(description="Login name that the image makes.")
+    user: LoginName = Field(description="Login name that the image makes.")
     admin_networks: tuple[AnyNetwork, ...] = Field(
-        min_length=1, description="Prefixes from which administrators reach the bastion; never the whole world."
+        min_length=1,
+        description="Prefixes from which administrators reach the bastion; an IPv4 prefix of /8 or longer, IPv6 of /16 or longer.",
     )
 
 
 class Verification(Record):
     """How the landing zone proves itself with packets."""
 
-    probes: Literal["none", "each-zone"] = Field(
-        description="`each-zone`: verify makes one small instance in every network of the environment, with listeners; `none`: checks that need one cannot be evaluated."
+    probes: Literal["none", "sample", "each-zone"] = Field(
+        description="`each-zone`: verify makes one small instance with listeners in the network of every zone of every tenant; "
+        "`sample`: of two tenants; `none`: checks that need one cannot be evaluated."
     )
     flavor: ResourceName = Field(description="Flavor of the probes.")
     image: ResourceName = Field(description="Image of the probes; needs Python 3.")
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = Field(description="Login name that the image makes.")
+    user: LoginName = Field(description="Login name that the image makes.")
     forbidden_port: Port = Field(default=9999, description="Port on which every probe listens and which no flow permits.")
 
 
@@ -280,16 +279,16 @@ class Federation(Record):
 
     provider: Code = Field(description="Name of the identity provider in the cloud.")
     protocol: Literal["openid", "saml2"] = Field(description="Protocol.")
-    issuer: Annotated[str, Field(pattern=r"^https://[!-~]{1,190}$")] = Field(description="Issuer of the identity provider.")
+    issuer: IssuerUrl = Field(description="Issuer of the identity provider: an https address.")
 
 
 class State(Record):
     """Where the engine keeps its state."""
 
-    backend: Literal["local", "s3", "postgres"] = Field(default="local", description="`local`: files below the cache folder.")
-    url: Annotated[str, Field(pattern=r"^(s3|postgres)://[!-~]{1,400}$")] | None = Field(
-        default=None, description="Address of the backend, without any password; not for `local`."
+    backend: Literal["local", "s3", "postgres"] = Field(
+        default="local", description="`local`: files below the cache folder; `s3`: a bucket, also of Swift; `postgres`: a database."
     )
+    url: BackendUrl | None = Field(default=None, description="Address of the backend (s3://... or postgres://...), without any password.")
 
 
 class Environment(Record):
@@ -310,24 +309,27 @@ class Environment(Record):
     zones: tuple[ZoneName, ...] = Field(default=(), description="Zones beyond those that the level asks for.")
     enclaves: tuple[Enclave, ...] = Field(default=(), description="Parts with a higher level.")
     destinations: tuple[Destination, ...] = Field(default=(), description="Addresses outside that flows may name.")
-    shared_services: tuple[SharedService, ...] = Field(default=(), description="Services of the platform that tenants use.")
+    shared_services: tuple[SharedService, ...] = Field(default=(), description="Services of the platform that other zones use.")
     flows: tuple[Flow, ...] = Field(default=(), description="Connections that are permitted.")
     bastion: Bastion = Field(description="The way in.")
-    federation: Federation | None = Field(default=None, description="Identity provider; needed from level 2.")
+    federation: Federation | None = Field(default=None, description="Identity provider; needed from level 2, and for `people`.")
     quota_profiles: tuple[QuotaProfile, ...] = Field(min_length=1, description="Limits that projects refer to.")
     tenant_defaults: TenantDefaults = Field(description="What a tenant has that does not say otherwise.")
     tenants: tuple[Tenant, ...] = Field(
-        default=(), max_length=20_000, description="The agencies; may be `!include FILE.csv`, a row a tenant."
+        default=(), max_length=20_000, description="The agencies; may be `!include FILE.yaml`, or `!include FILE.csv` with a row a tenant."
     )
     retention: Retention = Field(default_factory=Retention, description="Retention where it differs from the level's figure.")
     recovery: Recovery = Field(default_factory=Recovery, description="Recovery targets where they differ from the level's figure.")
     verification: Verification = Field(description="How the landing zone proves itself.")
     state: State = Field(default_factory=State, description="Where the engine keeps its state.")
 
-    def figure(self, key: str) -> int | None:
-        """The parameter `key` of the level, or this environment's own where it overrides it. Raises KeyError for an unknown key."""
+    def figure(self, key: str, level: int | None = None) -> int | None:
+        """The parameter `key` at `level`, by default the environment's own, where no override is set. Raises KeyError if unknown."""
+        figure = figures()[key].at(level or self.level)
         own = {**self.retention.model_dump(), **self.recovery.model_dump()}.get(key)
-        return own if isinstance(own, int) else figures()[key].at(self.level)
+        if not isinstance(own, int) or (figure is not None and not figures()[key].allows(level or self.level, own)):
+            return figure
+        return own
 
     @property
     def zone_names(self) -> tuple[str, ...]:

@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 
 from landing_zone.model.levels import zones
 
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("must be text")
-    return value
+_LAST_PORT = 65535
 
 
 class Record(BaseModel):
     """Base of every mapping in an environment file: no other keys, and unchangeable once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _v4_network(value: Any) -> IPv4Network:
+    return IPv4Network(_text(value))
+
+
+def _v6_network(value: Any) -> IPv6Network:
+    return IPv6Network(_text(value))
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    return ip_network(_text(value))
+
+
+def _address(value: Any) -> IPv4Address | IPv6Address:
+    return ip_address(_text(value))
+
+
+def _text(value: Any) -> str:
+    """Text as it is; anything else is refused, because Python reads a bare number as an address too."""
+    if not isinstance(value, str):
+        raise ValueError("an address is text, in quotes where it has colons")
+    return value
+
+
+def _ports(value: Any) -> int | str:
+    """A port, or a range of ports as "8000-8010"."""
+    written: int | str
+    if isinstance(value, int) and not isinstance(value, bool):
+        written = first = last = value
+    elif isinstance(value, str) and value.count("-") == 1 and all(part.isascii() and part.isdigit() for part in value.split("-")):
+        written = value
+        first, last = (int(part) for part in value.split("-"))
+    else:
+        raise ValueError('a port is a number, a range is text such as "8000-8010"')
+    if not 1 <= first <= last <= _LAST_PORT:
+        raise ValueError(f"ports go from 1 to {_LAST_PORT}, the lower one first")
+    return written
+
+
+def _zone(value: Any) -> str:
+    if not isinstance(value, str) or value not in zones():
+        raise ValueError("the zones are " + ", ".join(zones()))
+    return value
 
 
 CODE_PATTERN = r"^[a-z][a-z0-9]{0,11}$"
@@ -29,32 +69,46 @@ Code = Annotated[str, StringConstraints(pattern=CODE_PATTERN)]
 ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """The name of something that exists in the cloud already: 1 to 63 ASCII letters, digits, '.', '_' or '-'."""
 
+LoginName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 HumanText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+"""1 to 200 characters of any script: for people, never for names in the cloud."""
+
 AsciiText = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,200}$")]
 """1 to 200 printable ASCII characters."""
 
-DnsName = Annotated[
-    str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
-]
-Email = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$", max_length=200)]
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DnsName = Annotated[str, StringConstraints(max_length=120, pattern=rf"^{_LABEL}(\.{_LABEL})+$")]
+Email = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$")]
+DtiCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,34}$")]
+FederatedId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+IssuerUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]{1,190}$")]
+BackendUrl = Annotated[str, StringConstraints(pattern=r"^(s3|postgres)://[!-~]{1,400}$")]
+
 Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
-Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Flag = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-V4Network = Annotated[IPv4Network, BeforeValidator(_text)]
-V6Network = Annotated[IPv6Network, BeforeValidator(_text)]
-AnyNetwork = Annotated[IPv4Network | IPv6Network, BeforeValidator(_text)]
-AnyAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(_text)]
-PortRange = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$")]
+Port = Annotated[int, Field(strict=True, ge=1, le=_LAST_PORT)]
+Latitude = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-90, le=90)]
+Longitude = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-180, le=180)]
 
-
-def _zone(value: str) -> str:
-    if value not in zones():
-        raise ValueError("must be one of " + ", ".join(zones()))
-    return value
-
-
-ZoneName = Annotated[str, AfterValidator(_zone), WithJsonSchema({"type": "string", "enum": [*zones()]})]
+_AS_TEXT = PlainSerializer(str)
+V4Network = Annotated[IPv4Network, PlainValidator(_v4_network), _AS_TEXT, WithJsonSchema({"type": "string", "format": "ipv4network"})]
+V6Network = Annotated[IPv6Network, PlainValidator(_v6_network), _AS_TEXT, WithJsonSchema({"type": "string", "format": "ipv6network"})]
+AnyNetwork = Annotated[
+    IPv4Network | IPv6Network, PlainValidator(_network), _AS_TEXT, WithJsonSchema({"type": "string", "description": "IPv4 or IPv6 prefix."})
+]
+AnyAddress = Annotated[
+    IPv4Address | IPv6Address,
+    PlainValidator(_address),
+    _AS_TEXT,
+    WithJsonSchema({"type": "string", "description": "IPv4 or IPv6 address."}),
+]
+Ports = Annotated[
+    int | str,
+    PlainValidator(_ports),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": _LAST_PORT}, {"type": "string", "pattern": "^[0-9]{1,5}-[0-9]{1,5}$"}]}
+    ),
+]
+ZoneName = Annotated[str, PlainValidator(_zone), WithJsonSchema({"type": "string", "enum": [*zones()]})]
 """A zone of the catalogue (landing_zone/data/zones.yaml)."""

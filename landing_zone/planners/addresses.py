@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from landing_zone.model.environment import Environment, Region
 from landing_zone.model.levels import zones
-from landing_zone.planners.ledger import Ledger, NoRoom
+from landing_zone.planners.ledger import Ledger
 
 GATEWAY = 1
 PROBE = 2
@@ -24,7 +24,6 @@ FIRST_PLATFORM_PORT = 32
 FIRST_TENANT_PORT = 4
 TRANSIT_HUB = 1
 TRANSIT_INNER = 2
-TRANSIT_FIRST_TENANT = 16
 _TRANSIT_SLOT_V6 = 15
 
 N = TypeVar("N", IPv4Network, IPv6Network)
@@ -49,11 +48,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Block:
-    """What one owner has in a region: the whole block, and a pair of subnets a zone. `slot` is its first slot, None for the platform."""
+    """What one owner has in a region: a whole block, and a pair of subnets a zone. `slot`: its first, 0 for the platform."""
 
     whole: Pair
     zones: Mapping[str, Pair]
-    slot: int | None = None
+    slot: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,28 +65,18 @@ class RegionAddresses:
     tenants: Mapping[str, Block]
 
 
-def layout(environment: Environment) -> str:
-    """How the supernets are cut: equal for two environments exactly when the same slot has the same prefixes in both."""
+def layout(environment: Environment) -> dict[str, str]:
+    """How the supernets are cut, and where each region's begin: while these stay, a slot has the same prefixes."""
     sizes = environment.addressing
-    regions = " ".join(
-        f"{region.name}={region.addresses.ipv4},{region.addresses.ipv6}" for region in sorted(environment.regions, key=lambda r: r.name)
+    cut = (
+        f"platform /{sizes.platform_ipv4} /{sizes.platform_ipv6}, platform zone /{sizes.platform_zone_ipv4}, "
+        f"slot /{sizes.tenant_ipv4} /{sizes.tenant_ipv6}, zone /{sizes.zone_ipv4}"
     )
-    return (
-        f"platform=/{sizes.platform_ipv4},/{sizes.platform_ipv6} platform-zone=/{sizes.platform_zone_ipv4} "
-        f"slot=/{sizes.tenant_ipv4},/{sizes.tenant_ipv6} zone=/{sizes.zone_ipv4} {regions}"
-    )
-
-
-def slot_range(environment: Environment) -> range:
-    """Numbers of all slots that tenants can have: behind the platform's block, inside the smallest supernet of all regions."""
-    sizes = environment.addressing
-    first = max(2 ** max(0, sizes.tenant_ipv4 - sizes.platform_ipv4), 2 ** max(0, sizes.tenant_ipv6 - sizes.platform_ipv6))
-    ends = [2**32]
-    for region in environment.regions:
-        ends.append(2 ** max(0, sizes.tenant_ipv4 - region.addresses.ipv4.prefixlen))
-        ends.append(2 ** max(0, sizes.tenant_ipv6 - region.addresses.ipv6.prefixlen))
-    transit_hosts = 2 ** (32 - sizes.platform_ipv4 - 1) - 1
-    return range(first, max(first, min(*ends, transit_hosts - TRANSIT_FIRST_TENANT)))
+    begins = {
+        f"region {region.name}": f"{region.addresses.ipv4.network_address} {region.addresses.ipv6.network_address}"
+        for region in environment.regions
+    }
+    return {"sizes": cut, **begins}
 
 
 def plan_region(environment: Environment, region: Region, ledger: Ledger) -> RegionAddresses:
@@ -114,9 +103,9 @@ def plan_region(environment: Environment, region: Region, ledger: Ledger) -> Reg
 
 
 def _cut(net: N, length: int, index: int) -> N:
-    """The `index`-th prefix of `length` in `net`. Raises NoRoom outside of it."""
+    """The `index`-th prefix of `length` in `net`. Raises ValueError outside of it."""
     if length < net.prefixlen or index >= 2 ** (length - net.prefixlen):
-        raise NoRoom(f"{net} has no prefix number {index} of length {length}")
+        raise ValueError(f"{net} has no prefix number {index} of length {length}")
     address = int(net.network_address) + (index << (net.max_prefixlen - length))
     return type(net)((address, length))
 

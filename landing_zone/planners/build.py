@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from foundation.errors import Problem
 from landing_zone.model.environment import Environment, Region, Tenant
+from landing_zone.model.levels import figures
+from landing_zone.model.slots import slot_range
 from landing_zone.planners import addresses, identity, instances, network, quotas
-from landing_zone.planners.ledger import Ledger, assign
+from landing_zone.planners.ledger import Ledger, LedgerError, assign
 from landing_zone.planners.names import PLATFORM, tags
 from landing_zone.planners.plan import AccessLayer, Demand, EnvironmentPlan, IdentitySpec, NetworkLayer, ProbesLayer, RegionPlan, TenantPlan
 
+_KEYS = {"sizes": "addressing", "region": "regions.addresses"}
 _SERVICES = ("identity", "image", "compute", "network", "block-storage", "object-store", "load-balancer", "dns", "key-manager")
 
 
@@ -17,22 +22,40 @@ def plan(environment: Environment, ledger: Ledger | None = None) -> EnvironmentP
     """The plan of an environment, with the ledger that must be kept for the next time.
 
     `environment` has been checked by `landing_zone.model.load`. The same environment and ledger give the same plan. Raises
-    ValueError when the ledger was written for supernets cut in another way, or has no room.
+    LedgerError when the ledger was written for supernets cut in another way, a tenant would have to move, or there is no room.
     """
     kept = checked_ledger(environment, ledger or Ledger())
     regions = {region.name: _region(environment, region, kept) for region in environment.regions}
     name = environment.name
-    return EnvironmentPlan(environment.code, name.vi, name.en, environment.klass, environment.level, environment.stage, regions, kept)
+    return EnvironmentPlan(
+        environment.code,
+        name.vi,
+        name.en,
+        environment.klass,
+        environment.level,
+        environment.stage,
+        figures_at(environment, environment.level),
+        regions,
+        kept,
+    )
 
 
 def checked_ledger(environment: Environment, ledger: Ledger) -> Ledger:
-    """The ledger with slots for all tenants of the environment. Raises ValueError as `plan` does."""
+    """The ledger with slots for all tenants of the environment. Raises LedgerError as `plan` does."""
     cut = addresses.layout(environment)
-    if ledger.layout not in ("", cut):
-        raise ValueError(f"the ledger was written for {ledger.layout}, the environment has {cut}")
+    moved = [key for key in sorted(cut) if ledger.layout.get(key, cut[key]) != cut[key]]
+    if moved:
+        cure = "put `addressing` and the regions' `addresses` back; to renumber on purpose, take the environment down and remove its ledger"
+        raise LedgerError(
+            *(
+                Problem(
+                    f"the address plan has changed: {key}", f"key {_KEYS[key.split()[0]]}", f"{ledger.layout[key]} became {cut[key]}", cure
+                )
+                for key in moved
+            )
+        )
     wanted = {tenant.code: tenant.size for tenant in environment.tenants}
-    given = assign(ledger, wanted, addresses.slot_range(environment))
-    return Ledger(cut, given.slots, given.retired)
+    return replace(assign(ledger, wanted, slot_range(environment)), layout={**ledger.layout, **cut})
 
 
 def _region(environment: Environment, region: Region, ledger: Ledger) -> RegionPlan:
@@ -66,10 +89,24 @@ def _tenant(environment: Environment, region: Region, given: addresses.RegionAdd
         name_en=tenant.name.en,
         level=tenant.level,
         enclave=tenant.enclave,
+        availability_zones=_availability_zones(environment, region, tenant),
+        volume_type=next((enclave.volume_type for enclave in environment.enclaves if enclave.code == tenant.enclave), None),
+        figures=figures_at(environment, tenant.level),
         identity=identity.tenant(environment, tenant, layer),
         network=layer,
         tags=tags(environment.code, tenant.level, tenant.code),
     )
+
+
+def figures_at(environment: Environment, level: int) -> dict[str, int | None]:
+    """Every parameter at a level, the environment's own overrides taken in where they are not weaker."""
+    return {key: environment.figure(key, level) for key in figures()}
+
+
+def _availability_zones(environment: Environment, region: Region, tenant: Tenant) -> tuple[str, ...]:
+    """The zones that a tenant's hosts are in: its enclave's own, or those that belong to no enclave."""
+    owned = {enclave.availability_zone: enclave.code for enclave in environment.enclaves}
+    return tuple(zone for zone in region.availability_zones if owned.get(zone) == tenant.enclave)
 
 
 def _demand(people: IdentitySpec, layer: NetworkLayer, access: AccessLayer, probes: ProbesLayer, tenants: Iterable[TenantPlan]) -> Demand:

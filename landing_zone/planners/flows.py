@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
+from landing_zone.model.ends import WORLD, End, end, port_range
 from landing_zone.model.environment import Environment, Region
 from landing_zone.model.levels import zones
 from landing_zone.planners.addresses import BASTION, Block, Pair, RegionAddresses
 from landing_zone.planners.plan import Direction, EtherType, Protocol, RuleSpec
 
-WORLD = "world"
 SSH = 22
 METADATA = IPv4Network("169.254.169.254/32")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
@@ -29,15 +29,6 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class End:
-    """One end of a flow as written: a zone (of one tenant when `tenant` is set), a destination, or the world."""
-
-    kind: Literal["zone", "destination", "world"]
-    name: str
-    tenant: str | None = None
-
-
-@dataclass(frozen=True)
 class Opening:
     """One permitted connection between two ends, a port range at a time. Ports None: any (icmp)."""
 
@@ -46,24 +37,6 @@ class Opening:
     protocol: Literal["tcp", "udp", "icmp"]
     ports: tuple[int, int] | None
     reason: str
-
-
-def end(text: str) -> End:
-    """Read one end of a flow: `world`, `ZONE`, `TENANT/ZONE`, anything else is the name of a destination."""
-    if text == WORLD:
-        return End("world", text)
-    tenant, slash, zone = text.rpartition("/")
-    if slash or zone in zones():
-        return End("zone", zone, tenant or None)
-    return End("destination", text)
-
-
-def port_range(port: int | str) -> tuple[int, int]:
-    """First and last port of a port or of a range such as "8000-8010"."""
-    if isinstance(port, int):
-        return port, port
-    first, _, last = port.partition("-")
-    return int(first), int(last)
 
 
 def openings(environment: Environment) -> tuple[Opening, ...]:

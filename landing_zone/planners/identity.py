@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from landing_zone.model.environment import Environment, QuotaProfile, Tenant
 from landing_zone.model.levels import zones
+from landing_zone.model.platform import PROJECT, platform_zones
 from landing_zone.planners import quotas
 from landing_zone.planners.names import PLATFORM, name, tags
 from landing_zone.planners.plan import (
@@ -15,34 +16,8 @@ from landing_zone.planners.plan import (
     NetworkLayer,
     PersonSpec,
     ProjectSpec,
-    QuotaSpec,
     Role,
 )
-
-MANAGEMENT = QuotaSpec(
-    instances=10,
-    cores=20,
-    ram_mib=40 * 1024,
-    key_pairs=10,
-    server_groups=5,
-    server_group_members=10,
-    ports=30,
-    floating_ips=2,
-    security_groups=5,
-    security_group_rules=100,
-    volumes=10,
-    snapshots=10,
-    volume_gib=200,
-    per_volume_gib=100,
-    backups=10,
-    backup_gib=200,
-    object_gib=50,
-    containers=50,
-    secrets=200,
-    secret_containers=50,
-    secret_orders=50,
-)
-"""Limits of each platform project that runs instances."""
 
 _PLATFORM_GROUPS: tuple[tuple[str, Role, str], ...] = (
     ("operators", "manager", "Run the platform's projects"),
@@ -54,11 +29,6 @@ _PLATFORM_GROUPS: tuple[tuple[str, Role, str], ...] = (
 def network_project(environment: Environment, owner: str) -> str:
     """The project that owns an owner's networks and routers; it lies in the platform's domain, out of every tenant's reach."""
     return name(environment.code, owner, "network")
-
-
-def platform_projects(environment: Environment) -> tuple[str, ...]:
-    """Names of the platform's projects that run instances, one a platform zone."""
-    return tuple(name(environment.code, PLATFORM, zone) for zone in environment.zone_names if zones()[zone].scope == "platform")
 
 
 def platform(environment: Environment, network: NetworkLayer) -> IdentitySpec:
@@ -75,9 +45,10 @@ def platform(environment: Environment, network: NetworkLayer) -> IdentitySpec:
         marks,
     )
     zoned = tuple(
-        ProjectSpec(name(code, PLATFORM, zone), domain, "platform", zones()[zone].title, MANAGEMENT, (*marks, f"lz-zone={zone}"))
-        for zone in environment.zone_names
-        if zones()[zone].scope == "platform"
+        ProjectSpec(
+            name(code, PLATFORM, zone), domain, "platform", zones()[zone].title, quotas.workload(PROJECT), (*marks, f"lz-zone={zone}")
+        )
+        for zone in platform_zones(environment)
     )
     groups = tuple(GroupSpec(name(code, PLATFORM, short), domain, text) for short, _, text in _PLATFORM_GROUPS)
     auditors = GroupSpec(name(code, PLATFORM, "auditors"), domain, "Read everything of the environment, change nothing")

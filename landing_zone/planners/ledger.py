@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from foundation.errors import InputError, Problem
+
 
 @dataclass(frozen=True)
 class Run:
@@ -21,26 +23,26 @@ class Run:
 class Ledger:
     """What was given out: `layout` names how the supernets were cut, `slots` by tenant, `retired` by former tenant."""
 
-    layout: str = ""
+    layout: Mapping[str, str] = field(default_factory=dict)
     slots: Mapping[str, Run] = field(default_factory=dict)
     retired: Mapping[str, Run] = field(default_factory=dict)
 
 
-class NoRoom(ValueError):
-    """The supernets have no place for what is asked; the message says how many slots there are and are taken."""
+class LedgerError(InputError):
+    """The ledger and the environment do not go together: addresses would move, or there is no room."""
 
 
 def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
     """The ledger after tenants `wanted` (size by code) have got their slots; tenants in it that are not wanted are retired.
 
-    Deterministic; a tenant that is in the ledger, retired or not, keeps its slots. Raises NoRoom when the slots do not suffice, and
-    ValueError when a tenant in the ledger asks for another size, because its addresses would move.
+    Deterministic; a tenant that is in the ledger, retired or not, keeps its slots. Raises LedgerError when the slots do not
+    suffice, or when a tenant in the ledger asks for another size, because its addresses would move.
     """
     known = {**ledger.retired, **ledger.slots}
     changed = sorted(code for code, size in wanted.items() if code in known and known[code].count != size)
     if changed:
-        raise ValueError("the size of a tenant cannot change, its addresses would move: " + ", ".join(changed))
-    taken = bytearray(slots.stop)
+        raise LedgerError(*(_resized(code, known[code].count, wanted[code], code in ledger.retired) for code in changed))
+    taken = bytearray(max((slots.stop, *(run.start + run.count for run in known.values()))))
     for run in known.values():
         taken[run.start : run.start + run.count] = b"\1" * run.count
     given = {code: known[code] for code in wanted if code in known}
@@ -51,7 +53,7 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
         while start + size <= slots.stop and any(taken[start : start + size]):
             start += size
         if start + size > slots.stop:
-            raise NoRoom(f"{len(slots)} slots, {sum(taken[slots.start :])} of them taken, no run of {size} left for {code}")
+            raise LedgerError(f"{len(slots)} slots, {sum(taken[slots.start :])} of them taken, no run of {size} left for {code}")
         taken[start : start + size] = b"\1" * size
         cursors[size] = start + size
         given[code] = Run(start, size)
@@ -64,3 +66,19 @@ def release(ledger: Ledger, code: str) -> Ledger:
     if code not in ledger.retired:
         raise KeyError(code)
     return replace(ledger, retired={other: run for other, run in ledger.retired.items() if other != code})
+
+
+def _resized(code: str, had: int, wants: int, retired: bool) -> Problem:
+    what = f"tenant {code} cannot change its size from {had} to {wants}"
+    cure = (
+        f"release its old addresses first (lz ledger release {code})"
+        if retired
+        else f"write size: {had}, or move it to a tenant of another code"
+    )
+    return Problem(what, f"key size of tenant {code}", "its addresses would move under running systems", cure)
+
+
+def _no_room(code: str, size: int, slots: int, taken: int, retired: int) -> Problem:
+    why = f"{taken} of {slots} slots are taken, {retired} of them by tenants that are gone"
+    cure = "release those that nothing uses any more (lz ledger release CODE), or plan a new environment with larger supernets"
+    return Problem(f"no run of {size} address slots is left for tenant {code}", f"key size of tenant {code}", why, cure)

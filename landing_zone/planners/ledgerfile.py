@@ -26,7 +26,7 @@ def load_ledger(environment: Path) -> Ledger:
         return Ledger()
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Ledger(str(content["layout"]), _runs(content["slots"]), _runs(content["retired"]))
+        return Ledger(_texts(content["layout"]), _runs(content["slots"]), _runs(content["retired"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         cure = "restore it from version control; without it tenants may get other addresses"
         raise InputError(Problem("the address ledger cannot be read", str(path), f"{type(error).__name__}: {error}", cure)) from None
@@ -46,11 +46,16 @@ def save_ledger(environment: Path, ledger: Ledger) -> bool:
 
 def render(ledger: Ledger) -> str:
     """The ledger as YAML text: one line a tenant, so that a change shows in review as what it is."""
-    lines = [_HEAD, f'layout: "{ledger.layout}"\n']
+    lines = [_HEAD, "layout:\n" if ledger.layout else "layout: {}\n"]
+    lines += [f'  {key}: "{value}"\n' for key, value in sorted(ledger.layout.items())]
     for key, runs in (("slots", ledger.slots), ("retired", ledger.retired)):
         lines.append(f"{key}:\n" if runs else f"{key}: {{}}\n")
         lines += [f"  {code}: {{start: {run.start}, count: {run.count}}}\n" for code, run in sorted(runs.items())]
     return "".join(lines)
+
+
+def _texts(entries: dict[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in entries.items()}
 
 
 def _runs(entries: dict[str, Any]) -> dict[str, Run]:

@@ -6,10 +6,8 @@ name stays within what every service takes: 63 characters for host names, 64 for
 
 from __future__ import annotations
 
-PLATFORM = "platform"
-RESERVED_TENANTS = frozenset({PLATFORM, "admin", "default", "service", "world", "transit", "hub", "public", "external"})
-RESERVED_PROJECTS = frozenset({"network", "automation"})
-RESERVED_GROUPS = frozenset({"automation"})
+from landing_zone.model.platform import PLATFORM
+
 LONGEST = 63
 
 
@@ -27,6 +25,9 @@ def dns_zone(owner: str, region: str, domain: str) -> str:
 
 
 def tags(environment: str, level: int, owner: str, zone: str | None = None) -> tuple[str, ...]:
-    """Tags by which everything of the landing zone is found again; within the limits of every service (60 characters, no comma or slash)."""
+    """Tags by which everything of the landing zone is found again: at most 60 characters each, no comma, no slash."""
     named = (f"lz-environment={environment}", f"lz-level={level}", f"lz-owner={owner}")
     return (*named, f"lz-zone={zone}") if zone else named
+
+
+__all__ = ["LONGEST", "PLATFORM", "dns_zone", "name", "tags"]

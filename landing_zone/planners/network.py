@@ -6,12 +6,12 @@ from ipaddress import IPv4Network, IPv6Network
 
 from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import zones
+from landing_zone.model.slots import TRANSIT_FIRST_TENANT
 from landing_zone.planners import flows
 from landing_zone.planners.addresses import (
     FIRST_PLATFORM_PORT,
     FIRST_TENANT_PORT,
     GATEWAY,
-    TRANSIT_FIRST_TENANT,
     TRANSIT_HUB,
     TRANSIT_INNER,
     Pair,
@@ -116,7 +116,6 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
         for zone in block.zones
     )
     legs = tuple(_leg(name(code, own, "router", zone), name(code, own, zone), pair, GATEWAY) for zone, pair in block.zones.items())
-    assert block.slot is not None
     up = _leg(name(code, own, "router", "transit"), transit(environment), addresses.transit, TRANSIT_FIRST_TENANT + block.slot)
     hub = addresses.transit.hosts(TRANSIT_HUB)
     routes = tuple(
@@ -155,7 +154,7 @@ def _platform_routers(
     to_tenants = [
         RouteSpec(prefix, str(hop))
         for _, block in sorted(addresses.tenants.items())
-        for prefix, hop in zip(block.whole.both, addresses.transit.hosts(TRANSIT_FIRST_TENANT + (block.slot or 0)), strict=True)
+        for prefix, hop in zip(block.whole.both, addresses.transit.hosts(TRANSIT_FIRST_TENANT + block.slot), strict=True)
     ]
     routers = [
         RouterSpec(

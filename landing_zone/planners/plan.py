@@ -354,13 +354,20 @@ class ProbesLayer:
 # ------------------------------------------------------------------------------------------------------- whole plan
 @dataclass(frozen=True)
 class TenantPlan:
-    """Everything of one tenant in one region: one stack."""
+    """Everything of one tenant in one region: one stack.
+
+    `availability_zones` are those that it may use, `volume_type` is its enclave's own, None for any. `figures` is what its level
+    prescribes, by parameter of landing_zone/data/levels.yaml; None: no figure.
+    """
 
     code: str
     name_vi: str
     name_en: str
     level: int
     enclave: str | None
+    availability_zones: tuple[str, ...]
+    volume_type: str | None
+    figures: Mapping[str, int | None]
     identity: IdentitySpec
     network: NetworkLayer
     tags: tuple[str, ...] = ()
@@ -397,6 +404,7 @@ class RegionPlan:
     probes: ProbesLayer
     tenants: Mapping[str, TenantPlan]
     demand: Demand
+    country: str = "VN"
     tags: tuple[str, ...] = ()
 
     @property
@@ -409,7 +417,11 @@ class RegionPlan:
 
 @dataclass(frozen=True)
 class EnvironmentPlan:
-    """A whole environment, region by region; `ledger` is to be kept beside the environment file for the next time."""
+    """A whole environment, region by region.
+
+    `figures` is what the level prescribes or the environment overrides, by parameter. `ledger` is to be kept beside the environment
+    file for the next time.
+    """
 
     code: str
     name_vi: str
@@ -417,5 +429,6 @@ class EnvironmentPlan:
     klass: Literal["central", "agency", "enterprise"]
     level: int
     stage: Literal["lab", "test", "production"]
+    figures: Mapping[str, int | None]
     regions: Mapping[str, RegionPlan]
     ledger: Ledger

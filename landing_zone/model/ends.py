@@ -1,0 +1,37 @@
+"""The two ends of a flow as they are written: `world`, a zone, a zone of one tenant, or a destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from landing_zone.model.levels import zones
+
+WORLD = "world"
+
+
+@dataclass(frozen=True)
+class End:
+    """One end: a zone (of one tenant when `tenant` is set), a destination, or the world."""
+
+    kind: Literal["zone", "destination", "world"]
+    name: str
+    tenant: str | None = None
+
+
+def end(text: str) -> End:
+    """Read one end: `world`, `ZONE`, `TENANT/ZONE`; anything else is taken for the name of a destination."""
+    if text == WORLD:
+        return End("world", text)
+    tenant, slash, zone = text.rpartition("/")
+    if slash or zone in zones():
+        return End("zone", zone, tenant if slash else None)
+    return End("destination", text)
+
+
+def port_range(ports: int | str) -> tuple[int, int]:
+    """First and last port of a port or of a range such as "8000-8010"."""
+    if isinstance(ports, int):
+        return ports, ports
+    first, _, last = ports.partition("-")
+    return int(first), int(last)

@@ -1,0 +1,147 @@
+"""Flows: between zones that exist, never from tenant to tenant, to the world at the border only, to partners by the exchange only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from landing_zone.model.complaints import Finding
+from landing_zone.model.document import Path_
+from landing_zone.model.ends import End, end, port_range
+from landing_zone.model.environment import Environment, Flow, SharedService
+from landing_zone.model.levels import zones
+
+_SSH = 22
+_EXCHANGE = "exchange"
+_ALLOWED_AT = {"partner": _EXCHANGE, "office": "internal"}
+
+
+def ends(environment: Environment) -> Iterator[Finding]:
+    """Both ends of a flow are known."""
+    tenants = {tenant.code: tenant for tenant in environment.tenants}
+    destinations = [destination.name for destination in environment.destinations]
+    for path, side in _sides(environment):
+        if side.kind == "destination" and side.name not in destinations:
+            why = f"zones: {', '.join(environment.zone_names)}; destinations: {', '.join(destinations) or 'none'}"
+            yield Finding(path, f"{path[-1]}: unknown zone or destination {side.name!r}", why, "name one of them, or declare a destination")
+        if side.kind == "zone" and side.name not in environment.zone_names:
+            why = f"the environment has {', '.join(environment.zone_names)}"
+            yield Finding(path, f"{path[-1]}: unknown zone {side.name!r}", why, "name one of them, or add it to the environment's `zones`")
+        elif side.tenant is not None and zones()[side.name].scope == "platform":
+            yield Finding(
+                path, f"{path[-1]}: {side.name} is not a zone for tenants", "it is run by the platform", f"write {side.name} alone"
+            )
+        elif side.tenant is not None and side.tenant not in tenants:
+            yield Finding(path, f"{path[-1]}: unknown tenant {side.tenant!r}", cure="name the code of a tenant before the /")
+        elif side.tenant is not None and side.name not in environment.zones_for(tenants[side.tenant]):
+            why = f"it has {', '.join(environment.zones_for(tenants[side.tenant]))}"
+            yield Finding(
+                path, f"{path[-1]}: tenant {side.tenant} has no zone {side.name}", why, "name one of them, or add it to the tenant's zones"
+            )
+
+
+def meetings(environment: Environment) -> Iterator[Finding]:
+    """No flow joins two tenants, and none leads to or from outside but where it may."""
+    kinds: dict[str, str] = {destination.name: destination.kind for destination in environment.destinations}
+    for index, flow in enumerate(environment.flows):
+        source, target = end(flow.source), end(flow.target)
+        for key, here, there in (("from", source, target), ("to", target, source)):
+            path = ("flows", index, key)
+            if here.kind != "zone" and there.kind != "zone":
+                yield Finding(path, f"{key}: a flow has a zone at one end at least", f"{flow.source} -> {flow.target}", "name a zone")
+                break
+            yield from _outside(path, here, there, kinds)
+        if source.tenant and target.tenant and source.tenant != target.tenant:
+            why = f"{source.tenant} and {target.tenant} meet in the exchange zone only (control NET-04)"
+            cure = f"write two flows by way of {_EXCHANGE}: {flow.source} to {_EXCHANGE}, {_EXCHANGE} to {flow.target}"
+            yield Finding(("flows", index, "to"), "to: the flow would join two tenants", why, cure)
+
+
+def protocols(environment: Environment) -> Iterator[Finding]:
+    """Ports stand where the protocol has ports; port 22 and the probes' forbidden port are never opened by a flow."""
+    for index, flow in enumerate(environment.flows):
+        path = ("flows", index, "ports")
+        if flow.protocol == "icmp" and flow.ports:
+            yield Finding(path, "ports: icmp has no ports", cure="remove ports, or choose tcp or udp")
+        if flow.protocol != "icmp" and not flow.ports:
+            yield Finding(
+                path, "the key 'ports' is missing", f"{flow.protocol} needs at least one port", "write the ports that the target listens on"
+            )
+        for place, ports in enumerate(flow.ports):
+            yield from _forbidden(environment, flow, (*path, place), port_range(ports))
+    if environment.verification.forbidden_port == _SSH:
+        yield Finding(
+            ("verification", "forbidden_port"), "forbidden_port: probes are reached by SSH on port 22", cure="choose another port"
+        )
+
+
+def services(environment: Environment) -> Iterator[Finding]:
+    """Shared services stand in platform zones that the environment has, and so do their clients."""
+    for index, service in enumerate(environment.shared_services):
+        path = ("shared_services", index)
+        if zones()[service.zone].scope != "platform":
+            yield Finding(
+                (*path, "zone"),
+                f"zone: {service.zone} belongs to tenants",
+                "shared services stand in platform zones",
+                "name a platform zone",
+            )
+        elif service.zone not in environment.zone_names:
+            why = f"the environment has {', '.join(environment.zone_names)}"
+            yield Finding((*path, "zone"), f"zone: the environment has no zone {service.zone}", why, "add it to the environment's `zones`")
+        for place, client in enumerate(service.clients):
+            if client not in environment.zone_names:
+                why = f"the environment has {', '.join(environment.zone_names)}"
+                yield Finding((*path, "clients", place), f"clients: the environment has no zone {client}", why, "name one of them")
+        yield from _service_ports(environment, service, path)
+
+
+def _service_ports(environment: Environment, service: SharedService, path: Path_) -> Iterator[Finding]:
+    for place, port in enumerate(service.ports):
+        if port in (_SSH, environment.verification.forbidden_port) and service.protocol == "tcp":
+            yield Finding(
+                (*path, "ports", place), f"ports: {port} is kept", "22 for the bastion, forbidden_port for probes", "choose another port"
+            )
+
+
+def _forbidden(environment: Environment, flow: Flow, path: Path_, ports: tuple[int, int]) -> Iterator[Finding]:
+    if flow.protocol != "tcp":
+        return
+    if ports[0] <= _SSH <= ports[1]:
+        yield Finding(
+            path, "ports: port 22 is open from the bastion only", "control IAM-09", "remove port 22; the bastion reaches every instance"
+        )
+    forbidden = environment.verification.forbidden_port
+    if ports[0] <= forbidden <= ports[1]:
+        why = f"probes listen on {forbidden} (verification.forbidden_port) to show that it is blocked"
+        yield Finding(
+            path, f"ports: a flow opens the forbidden_port {forbidden}", why, "choose another forbidden_port, or leave it out here"
+        )
+
+
+def _outside(path: Path_, here: End, there: End, kinds: dict[str, str]) -> Iterator[Finding]:
+    """What `here`, an end of `kind` world or destination, may be joined to."""
+    if there.kind != "zone" or there.name not in zones():
+        return
+    if here.kind == "world" and not zones()[there.name].external:
+        border = ", ".join(name for name, zone in zones().items() if zone.external)
+        yield Finding(
+            path,
+            f"{path[-1]}: the world meets the zone {border} only",
+            f"{there.name} is not at the border (control NET-02)",
+            f"lead it through {border}",
+        )
+    gate = _ALLOWED_AT.get(kinds.get(here.name, "")) if here.kind == "destination" else None
+    if gate and there.name != gate:
+        reason = "the flow would skip the exchange gateway" if gate == _EXCHANGE else f"{here.name} is an office"
+        yield Finding(
+            path, f"{path[-1]}: {here.name} meets the zone {gate} only", f"{reason} (control NET-09)", f"write two flows by way of {gate}"
+        )
+
+
+def _sides(environment: Environment) -> Iterator[tuple[Path_, End]]:
+    for index, flow in enumerate(environment.flows):
+        yield ("flows", index, "from"), end(flow.source)
+        yield ("flows", index, "to"), end(flow.target)
+
+
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, protocols, services)

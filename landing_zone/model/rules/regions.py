@@ -1,0 +1,104 @@
+"""Regions: pairs that take over for each other, far enough apart; and where state is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from landing_zone.model.complaints import Finding
+from landing_zone.model.environment import Environment, Region
+from landing_zone.model.levels import figures
+
+_EARTH_RADIUS_KM = 6371.0
+
+
+def distance_km(one: Region, other: Region) -> float:
+    """Great-circle distance of two regions, kilometres."""
+    lat1, lat2 = math.radians(one.latitude), math.radians(other.latitude)
+    across = math.radians(other.longitude - one.longitude)
+    chord = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(across / 2) ** 2
+    return 2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
+
+
+def pairs(environment: Environment) -> Iterator[Finding]:
+    """Every secondary region has a counterpart; a pair names each other and has one primary and one secondary region."""
+    known = {region.name: region for region in environment.regions}
+    for index, region in enumerate(environment.regions):
+        path = ("regions", index, "counterpart")
+        other = known.get(region.counterpart or "")
+        if region.counterpart is None:
+            if region.role == "secondary":
+                yield Finding(
+                    path, "a secondary region without a counterpart", f"{region.name} takes over for nobody", "name its primary region"
+                )
+            continue
+        if other is None:
+            yield Finding(path, f"counterpart {region.counterpart!r} is not a region", f"regions: {', '.join(known)}", "name one of them")
+        elif other is region:
+            yield Finding(path, "a region cannot be its own counterpart", cure="name the other region of the pair")
+        elif other.counterpart != region.name:
+            why = f"{other.name} names {other.counterpart or 'nobody'}"
+            yield Finding(
+                path, "the counterpart does not name this region in turn", why, f"write counterpart: {region.name} in region {other.name}"
+            )
+        elif other.role == region.role:
+            yield Finding(
+                ("regions", index, "role"),
+                f"both regions of a pair are {region.role}",
+                f"{region.name} and {other.name}",
+                "make one of them primary, the other secondary",
+            )
+
+
+def primary(environment: Environment) -> Iterator[Finding]:
+    """There is a primary region, and from the level that asks for it a pair."""
+    if all(region.role != "primary" for region in environment.regions):
+        yield Finding(("regions", 0, "role"), "no region has the role primary", cure="make one of them primary")
+    if environment.figure("second_region") and not any(region.counterpart for region in environment.regions):
+        source = figures()["second_region"].source
+        cure = "add a second region with role: secondary, each naming the other as counterpart"
+        yield Finding(("regions",), f"level {environment.level} asks for a second region", f"Source: {source}", cure)
+
+
+def apart(environment: Environment) -> Iterator[Finding]:
+    """The regions of a pair are as far apart as the highest level in the environment asks for."""
+    levels = [environment.level, *(enclave.level for enclave in environment.enclaves)]
+    figure = environment.figure("dr_min_distance_km", max(levels))
+    if figure is None:
+        return
+    known = {region.name: index for index, region in enumerate(environment.regions)}
+    for index, region in enumerate(environment.regions):
+        other = known.get(region.counterpart or "")
+        if other is None or other >= index:
+            continue
+        distance = distance_km(environment.regions[other], region)
+        if distance < figure:
+            away = f"{distance:.1f} km from {environment.regions[other].name}; level {max(levels)} asks for {figure} km"
+            why = f"{away}. Source: {figures()['dr_min_distance_km'].source}"
+            yield Finding(
+                ("regions", index, "latitude"),
+                "the regions are too near to each other",
+                why,
+                "correct latitude and longitude, or choose another site",
+            )
+
+
+def backend(environment: Environment) -> Iterator[Finding]:
+    """The address of the state backend fits its kind and holds no password."""
+    state = environment.state
+    if state.backend == "local" and state.url is not None:
+        yield Finding(("state", "url"), "a local backend has no url", cure="remove url, or choose backend: s3 or postgres")
+    if state.backend != "local" and state.url is None:
+        yield Finding(("state", "url"), "the key 'url' is missing", f"backend is {state.backend}", f"write url: {state.backend}://...")
+    if state.url is not None and state.backend != "local" and not state.url.startswith(f"{state.backend}://"):
+        yield Finding(("state", "url"), "the url is of another backend", f"backend is {state.backend}", f"write url: {state.backend}://...")
+    if state.url is not None and ":" in state.url.partition("://")[2].rpartition("@")[0]:
+        yield Finding(
+            ("state", "url"),
+            "the url holds a password",
+            "secrets never stand in files",
+            "remove it; give it by the environment variable PGPASSWORD",
+        )
+
+
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, apart, backend)
