@@ -70,6 +70,10 @@ class Guests:
         self.give(guest, user)
         return instance
 
+    def set_base(self, uuid: str, base: Path) -> None:
+        """The local disk stands on `base`: what the instance writes goes to a file of its own."""
+        self.store.save(replace(self.load(uuid), base=str(base)))
+
     @staticmethod
     def give(path: Path, user: int) -> None:
         """Make a file the instance's own; never through a link that its process may have put there."""
@@ -221,6 +225,10 @@ class Guests:
             self.ask(uuid, f"remove {kernel.volume_name(volume)}")
         self.forget_volume(uuid, volume_id)
         self.write_arguments(self.load(uuid))
+
+    def replace_volume(self, uuid: str, volume: Volume) -> None:
+        """The volume's content lies in another file from now on."""
+        self.store.save(self.load(uuid).with_volume(volume))
 
     def forget_volume(self, uuid: str, volume_id: str) -> None:
         """Disconnect a volume that the kernel does not, or no longer, know."""

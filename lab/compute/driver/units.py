@@ -78,7 +78,7 @@ def start_instance(instance: Instance, home: Path, volumes: Path) -> list[str]:
         "CapabilityBoundingSet": "",
         "TemporaryFileSystem": f"/:ro {MEMORY}:mode=0700,uid={instance.user},gid={instance.user},size={instance.memory_mb + 64}M",
         "BindReadOnlyPaths": " ".join(readable),
-        "BindPaths": f"{home / 'guest'} {run} {volumes} /dev/null /dev/urandom /dev/net/tun",
+        "BindPaths": f"{home / 'guest'} {run} {volumes} /dev/uml-tun:/dev/net/tun",
         "MountAPIVFS": "yes",
         "ProtectProc": "invisible",
         "PrivateIPC": "yes",
