@@ -43,9 +43,11 @@ def test_a_name_finds_its_token_by_module_and_stem() -> None:
     }
 
 
-def test_the_version_in_a_class_name_decides_between_two() -> None:
+@pytest.mark.parametrize(("version", "token"), [("v2", "volumeV2:VolumeV2"), ("v3", "volume:Volume")])
+def test_the_version_in_a_class_name_decides_between_two(version: str, token: str) -> None:
     known = ["openstack:blockstorage/volumeV2:VolumeV2", "openstack:blockstorage/volume:Volume"]
-    assert tokens.match(["openstack_blockstorage_volume_v2"], known, "")["openstack_blockstorage_volume_v2"] == known[0]
+    name = f"openstack_blockstorage_volume_{version}"
+    assert tokens.match([name], known, "") == {name: f"openstack:blockstorage/{token}"}
 
 
 def test_a_name_without_a_token_is_an_error() -> None:
