@@ -42,6 +42,10 @@ def findings(document: Document, root: type[BaseModel], errors: list[ErrorDetail
     """What pydantic found, one finding a key."""
     by_path: dict[Path_, Finding] = {}
     for error in errors:
+        if error["type"] == "too_short" and any(len(other["loc"]) > len(error["loc"]) for other in errors):
+            present, entries = look_up(document.data, tuple(error["loc"]))
+            if present and entries:
+                continue  # pydantic counts the entries that were right only
         finding = _finding(document, root, error)
         by_path.setdefault(finding.path, finding)
     return tuple(by_path.values())

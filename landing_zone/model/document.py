@@ -1,7 +1,8 @@
 """YAML and CSV files as plain data that remembers, for every value, the file and line it was written on.
 
 YAML 1.2 scalars (only `true` and `false` are booleans, no octal or sexagesimal numbers), anchors and merge keys, and
-`!include FILE` with a path beside the including file: a `.yaml` file gives its whole content, a `.csv` file one mapping a row.
+`!include FILE` with a path beside the including file: a `.yaml` file gives its whole content, a `.csv` file a list with one mapping a
+row. An `!include` that stands in a list and gives a list adds its entries to that list.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from foundation.errors import InputError, Problem, raise_all
 Path_ = tuple[str | int, ...]
 _BASE: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 4 * 1024 * 1024
-_MOST_VALUES = 2_000_000
+_MOST_VALUES = 1_000_000
+_INCLUDE = "!include"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,37 @@ class Document:
         return self.places.get(path) or Place(self.files[0], 1)
 
 
+def read(path: Path) -> Document:
+    """Read a YAML file with all that it includes. Raises InputError with every problem found."""
+    reader = _Reader()
+    whole = reader.yaml_file(path, Place(path, 1), ())
+    raise_all(reader.problems)
+    document = Document(None, files=reader.files)
+    document.data = _settle(whole, (), document)
+    return document
+
+
+@dataclass
+class _Written:
+    """A value, a list or mapping of such, and where it stands; `row`: it was a row of a CSV file."""
+
+    value: Any
+    place: Place
+    row: bool = False
+
+
+def _settle(written: _Written, path: Path_, document: Document) -> Any:
+    """Plain data of what was written, with all places put into `document`."""
+    document.places[path] = written.place
+    if written.row:
+        document.rows.add(path)
+    if isinstance(written.value, dict):
+        return {key: _settle(inner, (*path, key), document) for key, inner in written.value.items()}
+    if isinstance(written.value, list):
+        return [_settle(inner, (*path, index), document) for index, inner in enumerate(written.value)]
+    return written.value
+
+
 class _Loader(_BASE):  # type: ignore[misc,valid-type]  # the C loader where PyYAML was built with it
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
@@ -69,42 +102,38 @@ _resolve("float", r"^[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$|^[-+]?
 _resolve("merge", r"^<<$", "<")
 
 
-def read(path: Path) -> Document:
-    """Read a YAML file with all that it includes. Raises InputError with every problem found."""
-    reader = _Reader()
-    reader.document.files.append(path)
-    reader.document.data = reader.yaml_file(path, (), Place(path, 1), ())
-    raise_all(reader.problems)
-    return reader.document
-
-
 class _Reader:
+    """Reads files into `_Written`; collects problems and goes on."""
+
     def __init__(self) -> None:
-        self.document = Document(None)
+        self.files: list[Path] = []
         self.problems: list[Problem] = []
+        self.values = 0
 
     # -- files
+    def _wrong(self, what: str, place: Place, why: str = "", cure: str = "") -> _Written:
+        self.problems.append(Problem(what, str(place), why, cure))
+        return _Written(None, place)
+
     def _text(self, path: Path, asked: Place) -> str | None:
+        self.files.append(path)
         try:
             if path.stat().st_size > _LONGEST:
-                self.problems.append(
-                    Problem(f"{path.name} is larger than {_LONGEST} bytes", str(asked), cure="split it, or name the right file")
-                )
+                self._wrong(f"{path.name} is larger than {_LONGEST} bytes", asked, cure="split it, or name the right file")
                 return None
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            self.problems.append(Problem(f"{path.name} is not UTF-8 text", str(path), str(error), "save it as UTF-8"))
+            self._wrong(f"{path.name} is not UTF-8 text", Place(path, 1), str(error), "save it as UTF-8")
         except OSError as error:
-            why = error.strerror or str(error)
-            self.problems.append(
-                Problem(f"cannot read {path}", str(asked), why, "check the name; a path is taken from the folder of the file that names it")
-            )
+            cure = "check the name; a path is taken from the folder of the file that names it"
+            self._wrong(f"cannot read {path}", asked, error.strerror or str(error), cure)
         return None
 
-    def yaml_file(self, path: Path, at: Path_, asked: Place, above: tuple[Path, ...]) -> Any:
+    def yaml_file(self, path: Path, asked: Place, above: tuple[Path, ...]) -> _Written:
+        """The content of a YAML file that `asked` names; `above` are the files that it is included from."""
         text = self._text(path, asked)
         if text is None:
-            return None
+            return _Written(None, asked)
         try:
             loader = _Loader(text)
             try:
@@ -115,154 +144,148 @@ class _Reader:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             why = " ".join(str(part) for part in (error.context, error.problem) if part)
             cure = "correct the YAML on this line or the one before it (indentation by spaces, quotes and brackets closed)"
-            self.problems.append(Problem("not valid YAML", str(Place(path, line)), why, cure))
-            return None
+            return self._wrong("not valid YAML", Place(path, line), why, cure)
         except yaml.YAMLError as error:
-            self.problems.append(Problem("not valid YAML", str(path), str(error), "remove the characters named"))
-            return None
+            return self._wrong("not valid YAML", Place(path, 1), str(error), "remove the characters named")
         if node is None:
-            self.problems.append(
-                Problem(f"{path.name} is empty", str(path), cure="write an environment into it, or let `lz init` write one")
-            )
-            return None
-        return self._value(node, path, at, (*above, path), ())
+            return self._wrong(f"{path.name} is empty", Place(path, 1), cure="write an environment into it, or let `lz init` write one")
+        return _Nodes(self, path, (*above, path)).value(node, ())
 
-    def csv_file(self, path: Path, at: Path_, asked: Place) -> list[dict[str, Any]] | None:
-        """Rows by column name; empty cells are left out, so that defaults apply."""
+    def csv_file(self, path: Path, asked: Place) -> _Written:
+        """Rows by column name; empty cells are left out, so that defaults apply. Lines that begin with # are comments."""
         text = self._text(path, asked)
-        if text is None:
-            return None
-        lines = csv.reader(text.lstrip("\ufeff").splitlines(keepends=True), strict=True)
-        rows: list[dict[str, Any]] = []
+        rows = _Written([], Place(path, 1))
+        lines = csv.reader((text or "").lstrip("\ufeff").splitlines(keepends=True), strict=True)
         header: list[str] = []
         try:
             for cells in lines:
                 place = Place(path, lines.line_num)
-                if not cells or (cells[0].startswith("#")):
+                if not cells or cells[0].startswith("#"):
                     continue
                 if not header:
                     header = [cell.strip() for cell in cells]
                     for name in sorted({name for name in header if header.count(name) > 1}):
-                        self.problems.append(Problem(f"column {name!r} stands twice", str(place), cure="keep one of them"))
-                    continue
-                if len(cells) != len(header):
-                    why = f"the head line has {len(header)} columns"
-                    self.problems.append(
-                        Problem(
-                            f"a row of {len(cells)} cells", str(place), why, "give every column one cell; quote a cell with a comma in it"
-                        )
-                    )
-                    continue
-                rows.append(self._row(header, cells, (*at, len(rows)), place))
+                        self._wrong(f"column {name!r} stands twice", place, cure="keep one of them")
+                elif len(cells) != len(header):
+                    cure = "give every column one cell; quote a cell with a comma in it"
+                    self._wrong(f"a row of {len(cells)} cells", place, f"the head line has {len(header)} columns", cure)
+                else:
+                    rows.value.append(_row(header, cells, place))
         except csv.Error as error:
-            self.problems.append(Problem("not valid CSV", str(Place(path, lines.line_num)), str(error), "close the quotes on this line"))
+            self._wrong("not valid CSV", Place(path, lines.line_num), str(error), "close the quotes on this line")
         return rows
 
-    def _row(self, header: list[str], cells: list[str], at: Path_, place: Place) -> dict[str, Any]:
-        """One row; a column named `name.vi` is the key `vi` of the mapping `name`."""
-        row: dict[str, Any] = {}
-        self.document.rows.add(at)
-        self.document.places[at] = place
-        for column, cell in zip(header, cells, strict=True):
-            keys = column.split(".")
-            inner = row
-            for depth, key in enumerate(keys, start=1):
-                self.document.places[(*at, *keys[:depth])] = place
-                if depth < len(keys):
-                    inner = inner.setdefault(key, {}) if isinstance(inner.get(key, {}), dict) else {}
-            if cell.strip():
-                inner[keys[-1]] = cell.strip()
-        return row
 
-    # -- nodes
-    def _value(self, node: Node, file: Path, at: Path_, above: tuple[Path, ...], open_nodes: tuple[int, ...]) -> Any:
-        self.document.places.setdefault(at, Place(file, node.start_mark.line + 1))
-        if len(self.document.places) > _MOST_VALUES:
-            raise InputError(Problem(f"more than {_MOST_VALUES} values", str(Place(file, 1)), "aliases multiply them", "use fewer aliases"))
-        if id(node) in open_nodes:
-            place = Place(file, node.start_mark.line + 1)
-            self.problems.append(Problem("an anchor that contains itself", str(place), cure="remove the alias from within its own anchor"))
-            return None
-        inside = (*open_nodes, id(node))
-        if node.tag == "!include":
-            return self._include(node, file, at, above)
+def _row(header: list[str], cells: list[str], place: Place) -> _Written:
+    """One row; a column named `name.vi` is the key `vi` of the mapping `name`."""
+    row = _Written({}, place, row=True)
+    for column, cell in zip(header, cells, strict=True):
+        inner = row
+        *outer, last = column.split(".")
+        for key in outer:
+            inner = inner.value.setdefault(key, _Written({}, place))
+        if cell.strip() and isinstance(inner.value, dict):
+            inner.value[last] = _Written(cell.strip(), place)
+    return row
+
+
+@dataclass
+class _Nodes:
+    """Turns the nodes of one file into `_Written`."""
+
+    reader: _Reader
+    file: Path
+    above: tuple[Path, ...]
+
+    def value(self, node: Node, inside: tuple[int, ...]) -> _Written:
+        """The value of a node; `inside` are the nodes around it, to notice an alias within its own anchor."""
+        place = self._place(node)
+        self.reader.values += 1
+        if self.reader.values > _MOST_VALUES:
+            raise InputError(Problem(f"more than {_MOST_VALUES} values", str(place), "aliases multiply them", "use fewer aliases"))
+        if id(node) in inside:
+            return self._wrong("an anchor that contains itself", place, cure="remove the alias from within its own anchor")
+        if node.tag == _INCLUDE:
+            return self._include(node, place)
+        around = (*inside, id(node))
         if isinstance(node, MappingNode):
-            return self._mapping(node, file, at, above, inside)
+            return self._mapping(node, place, around)
         if isinstance(node, SequenceNode):
-            return [self._value(child, file, (*at, index), above, inside) for index, child in enumerate(node.value)]
-        return self._scalar(node, node.value, file)
+            return self._sequence(node, place, around)
+        return self._scalar(node, place)
 
-    def _scalar(self, node: Node, text: str, file: Path) -> Any:
+    def _place(self, node: Node) -> Place:
+        return Place(self.file, node.start_mark.line + 1)
+
+    def _wrong(self, what: str, place: Place, why: str = "", cure: str = "") -> _Written:
+        return self.reader._wrong(what, place, why, cure)
+
+    def _scalar(self, node: Node, place: Place) -> _Written:
+        text: str = node.value
         match node.tag.removeprefix("tag:yaml.org,2002:"):
             case "str" | "merge":
-                return text
+                return _Written(text, place)
             case "int":
-                return int(text)
+                return _Written(int(text), place)
             case "float":
-                return float(text)
+                return _Written(float(text), place)
             case "bool":
-                return text.lower() == "true"
+                return _Written(text.lower() == "true", place)
             case "null":
-                return None
-        place = Place(file, node.start_mark.line + 1)
-        self.problems.append(Problem(f"unknown tag {node.tag}", str(place), cure="the only tag is !include FILE"))
-        return None
+                return _Written(None, place)
+        return self._wrong(f"unknown tag {node.tag}", place, cure=f"the only tag is {_INCLUDE} FILE")
 
-    def _mapping(self, node: MappingNode, file: Path, at: Path_, above: tuple[Path, ...], inside: tuple[int, ...]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for base in self._bases(node, file, inside):
-            for key, value in self._mapping(base, file, at, above, (*inside, id(base))).items():
-                found.setdefault(key, value)
+    def _sequence(self, node: SequenceNode, place: Place, around: tuple[int, ...]) -> _Written:
+        entries: list[_Written] = []
+        for child in node.value:
+            entry = self.value(child, around)
+            if child.tag == _INCLUDE and isinstance(entry.value, list):
+                entries.extend(entry.value)
+            else:
+                entries.append(entry)
+        return _Written(entries, place)
+
+    def _mapping(self, node: MappingNode, place: Place, around: tuple[int, ...]) -> _Written:
+        found: dict[str, _Written] = {}
+        for base in self._bases(node, around):
+            for key, inner in self._mapping(base, place, (*around, id(base))).value.items():
+                found.setdefault(key, inner)
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
+            here = self._place(key_node)
             if key_node.tag.endswith(":merge"):
                 continue
             if not isinstance(key_node, ScalarNode):
-                self.problems.append(Problem("a key that is not plain text", str(Place(file, line)), cure="write keys as words"))
+                self._wrong("a key that is not plain text", here, cure="write keys as words")
                 continue
             key = key_node.value
             if key in lines:
-                why = f"line {lines[key]} has it already"
-                self.problems.append(Problem(f"the key {key!r} stands twice", str(Place(file, line)), why, "keep one of them"))
+                self._wrong(f"the key {key!r} stands twice", here, f"line {lines[key]} has it already", "keep one of them")
                 continue
-            lines[key] = line
-            self.document.places[(*at, key)] = Place(file, line)
-            found[key] = self._value(value_node, file, (*at, key), above, inside)
-        return found
+            lines[key] = here.line
+            inner = self.value(value_node, around)
+            found[key] = inner if inner.place.file != self.file else _Written(inner.value, here, inner.row)
+        return _Written(found, place)
 
-    def _bases(self, node: MappingNode, file: Path, inside: tuple[int, ...]) -> Iterator[MappingNode]:
+    def _bases(self, node: MappingNode, around: tuple[int, ...]) -> Iterator[MappingNode]:
         """The mappings that `<<` merges into this one."""
         merged = (value for key, value in node.value if key.tag.endswith(":merge"))
         for base in (each for value in merged for each in (value.value if isinstance(value, SequenceNode) else [value])):
-            if isinstance(base, MappingNode) and id(base) not in inside:
+            if isinstance(base, MappingNode) and id(base) not in around:
                 yield base
                 continue
-            place = Place(file, base.start_mark.line + 1)
             cure = "write `<<: *ANCHOR` with the anchor of a mapping"
-            self.problems.append(Problem("`<<` with something that is not another mapping", str(place), cure=cure))
+            self._wrong("`<<` with something that is not another mapping", self._place(base), cure=cure)
 
-    def _include(self, node: Node, file: Path, at: Path_, above: tuple[Path, ...]) -> Any:
-        place = Place(file, node.start_mark.line + 1)
+    def _include(self, node: Node, place: Place) -> _Written:
         if not isinstance(node, ScalarNode) or not node.value.strip():
-            self.problems.append(
-                Problem("!include without a file name", str(place), cure="write `!include FILE.yaml` or `!include FILE.csv`")
-            )
-            return None
-        target = file.parent / node.value.strip()
-        if target.resolve() in {path.resolve() for path in above}:
-            self.problems.append(Problem(f"{target.name} includes itself", str(place), cure="remove this !include"))
-            return None
-        self.document.files.append(target)
+            cure = f"write `{_INCLUDE} FILE.yaml` or `{_INCLUDE} FILE.csv`"
+            return self._wrong(f"{_INCLUDE} without a file name", place, cure=cure)
+        target = self.file.parent / node.value.strip()
+        if target.resolve() in {path.resolve() for path in self.above}:
+            return self._wrong(f"{target.name} includes itself", place, cure=f"remove this {_INCLUDE}")
         if target.suffix == ".csv":
-            return self.csv_file(target, at, place)
+            return self.reader.csv_file(target, place)
         if target.suffix in {".yaml", ".yml"}:
-            self.document.places.pop(at, None)
-            return self.yaml_file(target, at, place, above)
-        self.problems.append(
-            Problem(f"cannot include {target.name}", str(place), f"unknown kind {target.suffix!r}", "include a .yaml or a .csv file")
-        )
-        return None
-
-
-__all__ = ["Document", "InputError", "Path_", "Place", "read"]
+            return self.reader.yaml_file(target, place, self.above)
+        return self._wrong(f"cannot include {target.name}", place, f"unknown kind {target.suffix!r}", "include a .yaml or a .csv file")

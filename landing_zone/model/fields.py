@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
@@ -18,16 +18,27 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    """A prefix with no bits set behind it."""
+    text = _text(value)
+    net = ip_network(text, strict=False)
+    if ip_interface(text).ip != net.network_address:
+        raise ValueError(f"it has bits set behind the prefix; the network is {net}")
+    return net
+
+
 def _v4_network(value: Any) -> IPv4Network:
-    return IPv4Network(_text(value))
+    net = _network(value)
+    if isinstance(net, IPv4Network):
+        return net
+    raise ValueError("it is an IPv6 prefix, here an IPv4 prefix is asked for")
 
 
 def _v6_network(value: Any) -> IPv6Network:
-    return IPv6Network(_text(value))
-
-
-def _network(value: Any) -> IPv4Network | IPv6Network:
-    return ip_network(_text(value))
+    net = _network(value)
+    if isinstance(net, IPv6Network):
+        return net
+    raise ValueError("it is an IPv4 prefix, here an IPv6 prefix is asked for")
 
 
 def _address(value: Any) -> IPv4Address | IPv6Address:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from foundation.errors import raise_all
+from foundation.errors import InputError, raise_all
 from landing_zone.model import rules
 from landing_zone.model.complaints import Finding, findings, look_up, problem
 from landing_zone.model.document import Document, Path_, read
@@ -34,8 +34,7 @@ def build(document: Document) -> Environment:
     except ValidationError as error:
         found = findings(document, Environment, error.errors(include_url=False))
         found += tuple(_rules_on_the_rest(document, [finding.path for finding in found]))
-        raise_all(problem(document, finding) for finding in found)
-        raise
+        raise InputError(*(problem(document, finding) for finding in found)) from None
     raise_all(problem(document, finding) for finding in rules.check(environment))
     return environment
 

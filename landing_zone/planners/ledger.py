@@ -42,6 +42,9 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
     changed = sorted(code for code, size in wanted.items() if code in known and known[code].count != size)
     if changed:
         raise LedgerError(*(_resized(code, known[code].count, wanted[code], code in ledger.retired) for code in changed))
+    outside = sorted(code for code in wanted if code in known and known[code].start + known[code].count > slots.stop)
+    if outside:
+        raise LedgerError(*(_outside(code) for code in outside))
     taken = bytearray(max((slots.stop, *(run.start + run.count for run in known.values()))))
     for run in known.values():
         taken[run.start : run.start + run.count] = b"\1" * run.count
@@ -53,7 +56,9 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
         while start + size <= slots.stop and any(taken[start : start + size]):
             start += size
         if start + size > slots.stop:
-            raise LedgerError(f"{len(slots)} slots, {sum(taken[slots.start :])} of them taken, no run of {size} left for {code}")
+            raise LedgerError(
+                _no_room(code, size, len(slots), sum(taken[slots.start :]), sum(run.count for run in ledger.retired.values()))
+            )
         taken[start : start + size] = b"\1" * size
         cursors[size] = start + size
         given[code] = Run(start, size)
@@ -76,6 +81,11 @@ def _resized(code: str, had: int, wants: int, retired: bool) -> Problem:
         else f"write size: {had}, or move it to a tenant of another code"
     )
     return Problem(what, f"key size of tenant {code}", "its addresses would move under running systems", cure)
+
+
+def _outside(code: str) -> Problem:
+    cure = "give the regions back supernets as long as they were"
+    return Problem(f"the addresses of tenant {code} are no longer in the supernets", "key regions.addresses", "a supernet has shrunk", cure)
 
 
 def _no_room(code: str, size: int, slots: int, taken: int, retired: int) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
 
 from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import zones
@@ -47,6 +48,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
     code = environment.code
     project = network_project(environment, PLATFORM)
     zone_names = tuple(addresses.platform.zones)
+    servers = nameservers(environment, region, addresses)
     marks = tags(code, environment.level, PLATFORM)
     networks = tuple(
         NetworkSpec(
@@ -54,7 +56,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
             project,
             zone,
             zones()[zone].title,
-            _subnets(environment, region, name(code, PLATFORM, zone), addresses.platform.zones[zone], FIRST_PLATFORM_PORT),
+            _subnets(environment, servers, name(code, PLATFORM, zone), addresses.platform.zones[zone], FIRST_PLATFORM_PORT),
             shared_with=(name(code, PLATFORM, zone),),
             tags=(*marks, f"lz-zone={zone}"),
         )
@@ -66,7 +68,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
         "transit",
         "Routers of the platform and the tenants meet here; no instances",
         tuple(
-            _subnet(environment, region, f"{transit(environment)}-v{cidr.version}", cidr, None)
+            _subnet(environment, servers, f"{transit(environment)}-v{cidr.version}", cidr, None)
             for cidr in (addresses.transit.v4, addresses.transit.v6)
         ),
         tags=marks,
@@ -89,6 +91,7 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
     code, own = environment.code, agency.code
     project = network_project(environment, own)
     block = addresses.tenants[own]
+    servers = nameservers(environment, region, addresses)
     shared = tuple(name(code, own, each.code) for each in environment.projects_for(agency))
     marks = tags(code, agency.level, own)
     networks = tuple(
@@ -97,7 +100,7 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
             project,
             zone,
             f"{zones()[zone].title}, {agency.name.en}"[:250],
-            _subnets(environment, region, name(code, own, zone), pair, FIRST_TENANT_PORT),
+            _subnets(environment, servers, name(code, own, zone), pair, FIRST_TENANT_PORT),
             shared_with=shared,
             tags=(*marks, f"lz-zone={zone}"),
         )
@@ -234,28 +237,36 @@ def _pools(environment: Environment, addresses: RegionAddresses, project: str) -
     )
 
 
-def _subnets(environment: Environment, region: Region, network: str, pair: Pair, first: int) -> tuple[SubnetSpec, ...]:
-    return tuple(_subnet(environment, region, f"{network}-v{cidr.version}", cidr, first) for cidr in (pair.v4, pair.v6))
+def nameservers(environment: Environment, region: Region, addresses: RegionAddresses) -> tuple[str, ...]:
+    """Name servers that instances are told to use: the region's own setting, else the shared services that resolve names."""
+    if region.resolvers:
+        return tuple(str(address) for address in region.resolvers)
+    homes = ((addresses.platform.zones[service.zone], service.host) for service in environment.shared_services if service.kind == "dns")
+    return tuple(str(address) for home, host in homes for address in home.hosts(host))
 
 
-def _subnet(environment: Environment, region: Region, subnet: str, cidr: IPv4Network | IPv6Network, first: int | None) -> SubnetSpec:
+def _subnets(environment: Environment, servers: tuple[str, ...], network: str, pair: Pair, first: int) -> tuple[SubnetSpec, ...]:
+    return tuple(_subnet(environment, servers, f"{network}-v{cidr.version}", cidr, first) for cidr in (pair.v4, pair.v6))
+
+
+def _subnet(
+    environment: Environment, servers: tuple[str, ...], subnet: str, cidr: IPv4Network | IPv6Network, first: int | None
+) -> SubnetSpec:
     """A subnet whose automatic addresses begin at host number `first`; None: routers only, no addresses by themselves."""
-    if isinstance(cidr, IPv4Network):
-        last = cidr.num_addresses - 2
-    else:
-        last = _LARGEST_POOL_V6
-    pool = (AllocationPool(str(cidr.network_address + (first or last)), str(cidr.network_address + last)),)
+    version: Literal[4, 6] = 4 if isinstance(cidr, IPv4Network) else 6
+    last = cidr.num_addresses - 2 if isinstance(cidr, IPv4Network) else _LARGEST_POOL_V6
+    pool = AllocationPool(str(cidr.network_address + (first or last)), str(cidr.network_address + last))
     for_instances = first is not None
     return SubnetSpec(
         name=subnet,
         cidr=str(cidr),
-        ip_version=4 if isinstance(cidr, IPv4Network) else 6,
+        ip_version=version,
         gateway=str(cidr.network_address + GATEWAY) if for_instances else None,
-        pools=pool,
+        pools=(pool,),
         dhcp=for_instances,
-        ipv6_mode="dhcpv6-stateful" if for_instances and cidr.version == 6 else None,
-        dns_nameservers=tuple(str(address) for address in region.resolvers if address.version == cidr.version) if for_instances else (),
-        subnet_pool=name(environment.code, PLATFORM, f"v{cidr.version}"),
+        ipv6_mode="dhcpv6-stateful" if for_instances and version == 6 else None,
+        dns_nameservers=tuple(server for server in servers if (":" in server) == (version == 6)) if for_instances else (),
+        subnet_pool=name(environment.code, PLATFORM, f"v{version}"),
     )
 
 

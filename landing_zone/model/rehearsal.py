@@ -1,0 +1,38 @@
+"""A shipped environment on the lab: the same environment with only the lab's clouds, flavors, images and entry in it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from landing_zone.model.environment import Environment
+
+CLOUDS = ("lab-north", "lab-south")
+_EXTERNAL_NETWORK = "public"
+_AVAILABILITY_ZONE = "nova"
+_FLAVOR = "SCS-1L-1-5"
+_IMAGE = "debian-13"
+_USER = "debian"
+_ADMINISTRATORS = ip_network("198.18.0.0/15")
+
+
+def on_lab(environment: Environment) -> Environment:
+    """The environment with its regions, in their order, on the lab's clouds; regions that the lab has no cloud for are left out.
+
+    Identities, networks, quotas and flows stay as they are; instances take the lab's small flavor, and probes run for a sample of tenants.
+    An enclave's hosts are not its own there: what needs them (control CMP-12) cannot be shown.
+    """
+    here = {"flavor": _FLAVOR, "image": _IMAGE, "user": _USER}
+    regions = tuple(
+        region.model_copy(update={"cloud": cloud, "external_network": _EXTERNAL_NETWORK, "availability_zones": (_AVAILABILITY_ZONE,)})
+        for region, cloud in zip(environment.regions, CLOUDS, strict=False)
+    )
+    probes = "none" if environment.verification.probes == "none" else "sample"
+    return environment.model_copy(
+        update={
+            "regions": regions,
+            "enclaves": tuple(enclave.model_copy(update={"availability_zone": _AVAILABILITY_ZONE}) for enclave in environment.enclaves),
+            "bastion": environment.bastion.model_copy(update={**here, "admin_networks": (_ADMINISTRATORS,)}),
+            "verification": environment.verification.model_copy(update={**here, "probes": probes}),
+            "state": environment.state.model_copy(update={"backend": "local", "url": None}),
+        }
+    )
