@@ -22,12 +22,12 @@ from lab.region import machine_of
 from lab.settings import REGIONS, SERVICES, Places, Region, places
 from lab.trees import base_digest
 
-app = typer.Typer(
-    name="lab", no_args_is_help=True, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None
-)
+app = typer.Typer(name="lab", no_args_is_help=True, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None)
 out = Console(highlight=False, soft_wrap=True)
 
-RegionOption = Annotated[list[str] | None, typer.Option("--region", help="north or south; give it twice for both. Default: both, one under 16 GiB.")]
+RegionOption = Annotated[
+    list[str] | None, typer.Option("--region", help="north or south; give it twice for both. Default: both, one under 16 GiB.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -51,7 +51,7 @@ def up(
         print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": steps}, indent=1))
     else:
         out.print(f"The lab stands: {', '.join(made.regions)}; instances run by {made.compute}.")
-        out.print("Next: lz lab status; eval \"$(lz lab env)\" && openstack --os-cloud lab-north catalog list", markup=False)
+        out.print('Next: lz lab status; eval "$(lz lab env)" && openstack --os-cloud lab-north catalog list', markup=False)
 
 
 @app.command()
@@ -116,15 +116,24 @@ def status(json_: JsonOption = False) -> None:
             )  # fmt: skip
     if json_:
         own = known.code == lifecycle.code_digest()
-        print(json.dumps({"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}, indent=1))
+        print(
+            json.dumps({"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}, indent=1)
+        )
     else:
         table = Table("service", "region", "address", "version", "latency", "answers")
         for row in rows:
             table.add_row(
-                row["service"], row["region"], row["url"], row["version"], f"{row['milliseconds']} ms", "yes" if row["good"] else f"NO ({row['status']})"
+                row["service"],
+                row["region"],
+                row["url"],
+                row["version"],
+                f"{row['milliseconds']} ms",
+                "yes" if row["good"] else f"NO ({row['status']})",
             )
         out.print(table)
-        out.print(f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False)
+        out.print(
+            f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False
+        )
     if not all(row["good"] for row in rows):
         raise typer.Exit(1)
 
@@ -181,7 +190,8 @@ def console(ctx: typer.Context, region: Annotated[str, typer.Argument(help="nort
         lz lab console south -- ovs-vsctl show
     """
     machine = machine_of(places(), _region(region))
-    raise typer.Exit(subprocess.run([*machine.enter(), *(ctx.args or ["bash", "--login"])], env={**os.environ, **INSIDE}).returncode)
+    command = [*machine.enter(), *(ctx.args or ["bash", "--login"])]
+    raise typer.Exit(subprocess.run(command, check=False, env={**os.environ, **INSIDE}).returncode)
 
 
 @app.command()

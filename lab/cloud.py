@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from openstack.connection import Connection
 from tenacity import retry, stop_after_delay, wait_fixed
 
+from lab.image import GuestImage
 from lab.secrets import write_private
 from lab.settings import REGIONS, SERVICES, Places, Region, Service
 
@@ -155,12 +157,28 @@ def ensure_volume_type(cloud: Connection) -> None:
         storage.create_type(name="standard", extra_specs={"volume_backend_name": "nfs"})
 
 
-def ensure_image(cloud: Connection, name: str, file: Path, properties: dict[str, Any]) -> str:
+def publish_guest(cloud: Connection, guest: GuestImage) -> None:
+    """Offer the guest image: kernel and initrd for direct boot, then the disk that names them."""
+    parts = {"kernel": ("aki", guest.kernel), "ramdisk": ("ari", guest.initrd)}
+    ids = {
+        f"{part}_id": _ensure_image(cloud, f"{guest.name}-{part}", file, guest.digest, form, form, {})
+        for part, (form, file) in parts.items()
+    }
+    least = {"min_disk": guest.min_disk, "min_ram": guest.min_ram}
+    _ensure_image(cloud, guest.name, guest.disk, guest.digest, "qcow2", "bare", {**guest.properties, **ids, **least})
+
+
+def _ensure_image(
+    cloud: Connection, name: str, file: Path, digest: str, disk_format: str, container_format: str, attributes: Mapping[str, Any]
+) -> str:
     """Upload `file` under `name` unless an image of that name and digest is there; returns its id."""
     image: Any = cloud.image
     for entry in image.images(name=name):
-        if entry.status == "active" and (entry.properties or {}).get("lz_digest") == properties.get("lz_digest"):
+        if entry.status == "active" and (entry.properties or {}).get("lz_digest") == digest:
             return str(entry.id)
         image.delete_image(entry)
-    made = image.create_image(name, filename=str(file), wait=True, visibility="public", validate_checksum=False, **properties)
+    made = image.create_image(
+        name, filename=str(file), wait=True, visibility="public", disk_format=disk_format, container_format=container_format,
+        lz_digest=digest, **attributes,
+    )  # fmt: skip
     return str(made.id)

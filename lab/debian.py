@@ -29,7 +29,13 @@ LEAN = (
 
 
 def build_tree(
-    target: Path, packages: Sequence[str], log: Path, *, variant: str = "minbase", hooks: Sequence[str] = (), env: dict[str, str] | None = None
+    target: Path,
+    packages: Sequence[str],
+    log: Path,
+    *,
+    variant: str = "minbase",
+    hooks: Sequence[str] = (),
+    env: dict[str, str] | None = None,
 ) -> None:
     """Make `target`, a Debian tree with `packages` (recommended packages left out), or leave nothing.
 
@@ -54,7 +60,12 @@ def build_tree(
     ]  # fmt: skip
     with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages", wait=1200):
         remove_tree(part)
-        run(command, log=log, env=env, cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept")
+        run(
+            command,
+            log=log,
+            env=env,
+            cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept",
+        )
         (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
         remove_tree(target)
         part.rename(target)

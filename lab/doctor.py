@@ -33,14 +33,18 @@ def examine(places: Places) -> list[Problem]:
         if name in up:
             found += _region(places, REGIONS[name])
         else:
-            found.append(Problem(f"{name}: the machine is not running", why="it was stopped, or the host restarted", cure="run `lz lab up`"))
+            found.append(
+                Problem(f"{name}: the machine is not running", why="it was stopped, or the host restarted", cure="run `lz lab up`")
+            )
     return found
 
 
 def _host(places: Places) -> Iterator[Problem]:
     free = shutil.disk_usage(places.root).free / 1024**3
     if free < LEAST_DISK_GIB:
-        yield Problem(f"only {free:.1f} GiB of disk are free", where=str(places.root), cure="free some disk; services fail to write without it")
+        yield Problem(
+            f"only {free:.1f} GiB of disk are free", where=str(places.root), cure="free some disk; services fail to write without it"
+        )
     available = _memory_available_gib()
     if available < LEAST_MEMORY_GIB:
         yield Problem(f"only {available:.1f} GiB of memory are available", cure="delete instances, or run one region")
@@ -54,7 +58,9 @@ def _memory_available_gib() -> float:
 def _region(places: Places, region: Region) -> Iterator[Problem]:
     machine = machine_of(places, region)
     if region.host_link not in hostnet.links():
-        yield Problem(f"{region.name}: the line from the host is gone", where=region.host_link, cure="run `lz lab up`: it lays the line again")
+        yield Problem(
+            f"{region.name}: the line from the host is gone", where=region.host_link, cure="run `lz lab up`: it lays the line again"
+        )
     states = machine.inside("systemctl", "show", "--property=Id,ActiveState", *(f"{unit}.service" for unit in EVERY_UNIT))
     for block in states.strip().split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines())
@@ -73,13 +79,15 @@ def _region(places: Places, region: Region) -> Iterator[Problem]:
     yield from _agents(places, region)
     skew = _clock_skew(places, region)
     if abs(skew) > MOST_CLOCK_SKEW_S:
-        yield Problem(f"{region.name}: its clock differs from the host's by {skew:.0f} s", cure="run `lz lab down --keep`, then `lz lab up`")
+        yield Problem(
+            f"{region.name}: its clock differs from the host's by {skew:.0f} s", cure="run `lz lab down --keep`, then `lz lab up`"
+        )
 
 
 def _agents(places: Places, region: Region) -> Iterator[Problem]:
     try:
         silent = health.silent_agents(cloud.connect(region, places))
-    except Exception as problem:  # noqa: BLE001 - whatever the cloud says is the finding
+    except Exception as problem:
         yield Problem(f"{region.name}: its agents cannot be listed", why=str(problem), cure="cure the services named above first")
         return
     for name in silent:

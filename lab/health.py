@@ -36,9 +36,9 @@ def probe(region: Region, places: Places, service: Service, timeout: float = 5) 
     began = time.monotonic()
     try:
         context = ssl.create_default_context(cafile=str(places.ca))
-        with urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        ).open(url, timeout=timeout) as response:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)).open(
+            url, timeout=timeout
+        ) as response:
             status, error = response.status, ""
     except urllib.error.HTTPError as problem:
         status, error = problem.code, problem.reason
@@ -64,7 +64,9 @@ def await_region(region: Region, places: Places, cloud: Connection, seconds: flo
     while missing := silent_agents(cloud):
         if time.monotonic() > deadline:
             raise LzError(
-                Problem(f"{region.name}: not everything reports itself", why=", ".join(missing), cure="run `lz lab doctor`, then `lz lab logs`")
+                Problem(
+                    f"{region.name}: not everything reports itself", why=", ".join(missing), cure="run `lz lab doctor`, then `lz lab logs`"
+                )
             )
         time.sleep(1)
 

@@ -6,6 +6,7 @@ The host forwards nothing: regions talk to each other over a veth pair of their 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 
@@ -89,7 +90,7 @@ def _join(one: Region, two: Region) -> None:
         return
     if "wan0" not in links(one.netns):
         ip("link", "add", "wan0", "netns", one.netns, "type", "veth", "peer", "name", "wan0", "netns", two.netns)
-    for here, there in ((one, two), (two, one)):
+    for here in (one, two):
         ip("address", "replace", str(here.wan), "dev", "wan0", netns=here.netns)
         ip("link", "set", "wan0", "up", netns=here.netns)
     for here, there in ((one, two), (two, one)):
@@ -106,9 +107,5 @@ def down(region: Region) -> None:
 
 def forget_range() -> None:
     """Remove the `unreachable` route: the last act of a teardown, when no region is left."""
-    try:
+    with contextlib.suppress(CommandFailed):  # it was not there
         ip("route", "del", "unreachable", str(LAB_RANGE), "metric", UNREACHABLE_METRIC)
-    except CommandFailed:
-        pass  # it was not there
-
-

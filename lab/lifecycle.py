@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from foundation import digest, lock
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
-from lab import cloud, compute, health, hostnet, image, pki, region, requirements, snapshot, trees
+from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
+from lab.compute import choose, kernel
 from lab.machine import Machine
 from lab.settings import CODE, REGIONS, Places, Region, places
 
@@ -63,13 +65,11 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     """
     where = places()
     unknown = [name for name in names if name not in REGIONS]
-    problems = [
-        Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown
-    ]
+    problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
     raise_all([*problems, *requirements.missing(where, len(names))])
     with lock.exclusive(where.lock, BUSY):
         known = standing(where)
-        kind = compute.choose.choose(compute_kind if compute_kind != "auto" or not known else known.compute)
+        kind = choose.choose(compute_kind if compute_kind != "auto" or not known else known.compute)
         if known and (known.code != code_digest() or known.compute != kind):
             progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
             _remove_all(where)
@@ -89,7 +89,7 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     pki.ensure_authority(where.ca, where.root / "ca.key")
     using = _ingredients(where, kind, progress)
     region.lay_ground(where, chosen)
-    _side_by_side([lambda entry=entry: region.bring_up(where, entry, using, progress) for entry in chosen])
+    _side_by_side([partial(region.bring_up, where, entry, using, progress) for entry in chosen])
     made = Standing(code_digest(), names, kind, using.image.digest)
     part = where.marker.with_suffix(".part")
     part.write_text(json.dumps(asdict(made), indent=1))
@@ -108,7 +108,7 @@ def _ingredients(where: Places, kind: str, progress: Progress) -> region.Ingredi
 
     def guest_lane() -> None:
         if kind == "uml":
-            kernels.append(compute.kernel.build(progress).path)
+            kernels.append(kernel.build(progress).path)
         images.append(image.build(progress))
 
     _side_by_side([trees_lane, guest_lane])
@@ -129,7 +129,7 @@ def down(progress: Progress, *, keep: bool = False) -> None:
     with lock.exclusive(where.lock, BUSY):
         if keep:
             with progress.step("shutdown"):
-                _side_by_side([lambda entry=entry: region.stop(where, entry) for entry in REGIONS.values()])
+                _side_by_side([partial(region.stop, where, entry) for entry in REGIONS.values()])
                 hostnet.forget_range()
         else:
             with progress.step("removal"):
@@ -174,4 +174,4 @@ def reset(progress: Progress) -> None:
                 snapshot.restore(region.machine_of(where, entry))
                 health.await_region(entry, where, cloud.connect(entry, where))
 
-        _side_by_side([lambda entry=entry: one(entry) for entry in chosen])
+        _side_by_side([partial(one, entry) for entry in chosen])

@@ -156,10 +156,17 @@ class Machine:
         return None
 
     def inside(
-        self, *command: str, stdin: str | None = None, log: Path | None = None, env: Mapping[str, str] | None = None, timeout: float | None = None
+        self,
+        *command: str,
+        stdin: str | None = None,
+        log: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> str:
         """Run a program as root inside the machine and return what it prints. `env` may carry secrets."""
-        return run([*self.enter(), *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`")
+        return run(
+            [*self.enter(), *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`"
+        )
 
     def enter(self) -> list[str]:
         """Words in front of a command that run it as root inside; give it the environment INSIDE. Raises LzError when not running."""

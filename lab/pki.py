@@ -21,9 +21,7 @@ def _name(common: str) -> x509.Name:
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
 
 
 def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, lifetime: datetime.timedelta) -> x509.CertificateBuilder:
@@ -73,9 +71,7 @@ def issue(ca_cert: Path, ca_key: Path, address: IPv4Address, names: tuple[str, .
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(
-            x509.KeyUsage(
-                True, False, False, False, False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False
-            ),
+            x509.KeyUsage(True, False, False, False, False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False),
             critical=True,
         )
         .sign(signer, hashes.SHA256())

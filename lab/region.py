@@ -87,9 +87,7 @@ def devices(using: Ingredients) -> Sequence[str]:
     return ("/dev/kvm",) if using.compute == "kvm" else ()
 
 
-def _make(
-    places: Places, region: Region, using: Ingredients, machine: Machine, values: dict[str, str], progress: Progress
-) -> None:
+def _make(places: Places, region: Region, using: Ingredients, machine: Machine, values: dict[str, str], progress: Progress) -> None:
     with progress.step(f"{region.name}: configuration"):
         names = (f"{region.name}.lab.internal", "localhost")
         render.write(machine.root, region, values, issue(places.ca, places.root / "ca.key", region.api, names))
@@ -118,7 +116,7 @@ def _fill(places: Places, region: Region, image: GuestImage, machine: Machine) -
 
     def images() -> None:
         health.await_service(region, places, "glance")
-        image.publish(cloud.connect(region, places))
+        cloud.publish_guest(cloud.connect(region, places), image)
 
     def compute() -> None:
         health.await_service(region, places, "nova")

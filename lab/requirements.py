@@ -50,7 +50,9 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
     free = shutil.disk_usage(_existing(places.root)).free / 1024**3
     if free < DISK_GIB and not places.marker.exists():
         yield Problem(
-            f"{free:.1f} GiB of disk are free, {DISK_GIB} are needed", where=str(places.root), cure="free some, or name another folder in $LZ_CACHE"
+            f"{free:.1f} GiB of disk are free, {DISK_GIB} are needed",
+            where=str(places.root),
+            cure="free some, or name another folder in $LZ_CACHE",
         )
     needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:

@@ -20,7 +20,8 @@ FOLDERS = (
 CLEAR_INSTANCES = """
 systemctl stop nova-compute
 systemctl kill --signal=KILL machine.slice 2>/dev/null || true
-for unit in $(systemctl list-units --plain --no-legend --all 'nova-*.service' | cut -d' ' -f1 | grep -E '^nova-[0-9a-f]{8}-|^nova-volume-'); do
+for unit in $(systemctl list-units --plain --no-legend --all 'nova-*.service' | cut -d' ' -f1 |
+    grep -E '^nova-[0-9a-f]{8}-|^nova-volume-'); do
   systemctl stop "$unit" 2>/dev/null || true
 done
 for point in $(cut -d' ' -f5 /proc/self/mountinfo | grep -E '^/var/lib/nova/(volumes|mnt)/' || true); do umount -l "$point"; done

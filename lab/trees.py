@@ -188,5 +188,3 @@ def _script(root: Path, name: str, body: str) -> None:
     file.unlink(missing_ok=True)
     file.write_text(f"#!/bin/sh\n{body}\n")
     file.chmod(0o755)
-
-
