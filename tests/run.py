@@ -5,6 +5,7 @@ usage: python -m tests.run PART...      parts: lint unit engine lab long
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from rich.table import Table
 from foundation.places import CHECKOUT
 
 BIN = ".venv/bin"
+NOT_OURS = {".git", ".venv", "__pycache__", "build"}
 PYTEST = (f"{BIN}/python", "-m", "pytest")
 
 
@@ -59,9 +61,12 @@ class Result:
 
 
 def shell_scripts(checkout: Path) -> tuple[str, ...]:
-    """Every committed file that starts as a shell script."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True).stdout
-    return tuple(name for name in listed.split("\0") if name and is_shell(checkout / name))
+    """Every file of the checkout that starts as a shell script; what programs keep in .venv, .git and *_cache is not ours."""
+    found = []
+    for folder, folders, files in os.walk(checkout):
+        folders[:] = sorted(name for name in folders if name not in NOT_OURS and not name.endswith("_cache"))
+        found += [str((Path(folder) / name).relative_to(checkout)) for name in sorted(files) if is_shell(Path(folder) / name)]
+    return tuple(found)
 
 
 def is_shell(file: Path) -> bool:

@@ -69,7 +69,9 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_shell_scripts_are_known_by_their_first_line(tmp_path: Path) -> None:
-    for name, text, shell in (("a", "#!/bin/sh\n", True), ("b", "#!/usr/bin/env bash\n", True), ("c", "#!/usr/bin/python3\n", False)):
+    texts = {"a": "#!/bin/sh\n", "sub/b": "#!/usr/bin/env bash\n", "c": "#!/usr/bin/python3\n", "d": "sh\n", ".venv/e": "#!/bin/sh\n"}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-        assert run.is_shell(tmp_path / name) is shell
+    assert run.shell_scripts(tmp_path) == ("a", "sub/b")
     assert not run.is_shell(tmp_path / "absent")

@@ -1,0 +1,184 @@
+"""Stacks on the real engine with a local backend and no cloud: order of events, guard rails, secrets, kills and resumes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulumi
+import pulumi_openstack as openstack
+import pytest
+
+from foundation.errors import BusyError, LzError
+from landing_zone.engine import recovery
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import StackKey, Stacks
+from policy.guard import Watch
+from policy.rules import Facts
+
+CANARY = "canary-4711-do-not-leak"
+FACTS = Facts("unit", 1, frozenset({"north"}), frozenset(), frozenset(), frozenset())
+FIRST = StackKey("unit", "north", "identity")
+SECOND = StackKey("unit", "north", "network")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stacks]:
+    file = tmp_path / "clouds.yaml"
+    auth = "{auth_url: 'https://127.0.0.1:1/v3', username: u, password: p, project_name: p, user_domain_name: d, project_domain_name: d}"
+    file.write_text(f"clouds:\n  nowhere:\n    auth: {auth}\n")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    yield Stacks(Home(home))
+    shutil.rmtree(home)
+
+
+class Part(pulumi.ComponentResource):
+    """Something that needs no cloud."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("lz:test:Part", name)
+
+
+def first() -> None:
+    Part("a")
+    pulumi.export("ids", {"project": {"hub": "id-of-hub"}})
+    pulumi.export("hidden", pulumi.Output.secret(CANARY))
+
+
+def second() -> None:
+    reference = pulumi.StackReference("organization/landing-zone/unit.north.identity")
+    pulumi.export("hub", reference.get_output("ids").apply(lambda ids: ids["project"]["hub"]))
+
+
+def test_second_preview_is_empty_and_a_later_stack_reads_an_earlier_one(stacks: Stacks) -> None:
+    assert stacks.preview(FIRST, first).changed
+    assert stacks.up(FIRST, first).good
+    assert not stacks.preview(FIRST, first).changed
+    assert stacks.up(SECOND, second).good
+    assert stacks.outputs(SECOND)["hub"] == "id-of-hub"
+    assert stacks.standing() == {FIRST.name, SECOND.name}
+    assert not stacks.refresh_preview(SECOND).changed
+    assert stacks.destroy(SECOND).good
+    assert stacks.standing() == {FIRST.name}
+    assert stacks.outputs(SECOND) == {}
+
+
+def test_secrets_are_in_no_file_in_clear_and_private_files_are_private(stacks: Stacks) -> None:
+    stacks.up(FIRST, first)
+    passphrase = stacks.home.passphrase.read_text()
+    for path in stacks.home.root.rglob("*"):
+        if path.is_file():
+            text = path.read_text(errors="replace")
+            assert CANARY not in text, path
+            assert passphrase not in text or path == stacks.home.passphrase, path
+    assert stacks.home.passphrase.stat().st_mode & 0o077 == 0
+    assert stacks.home.root.stat().st_mode & 0o077 == 0
+
+
+async def world_open() -> None:
+    watch = Watch(FACTS)
+    watch.begin()
+    options = pulumi.ResourceOptions(provider=openstack.Provider("admin", cloud="nowhere", region="north"))
+    group = openstack.networking.SecGroup("app", name="app", delete_default_rules=True, opts=options)
+    for port in (22, 23):
+        openstack.networking.SecGroupRule(
+            f"app.{port}",
+            direction="ingress",
+            ethertype="IPv4",
+            protocol="tcp",
+            port_range_min=port,
+            port_range_max=port,
+            remote_ip_prefix="0.0.0.0/0",
+            security_group_id=group.id,
+            opts=options,
+        )
+    try:
+        await watch.verdict()
+    except LzError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def test_guard_rails_stop_the_preview_with_every_violation(stacks: Stacks) -> None:
+    outcome = stacks.preview(SECOND, world_open)
+    assert not outcome.good
+    broken = [problem for problem in outcome.problems if problem.what == "NET-02: lets in 0.0.0.0/0"]
+    assert [problem.where.splitlines()[0] for problem in broken] == ["SecGroupRule app.22", "SecGroupRule app.23"]
+    assert all(problem.cure.startswith("name the prefixes") for problem in broken)
+
+
+def test_guard_rails_stop_an_apply_before_the_resource_is_made(stacks: Stacks) -> None:
+    async def program() -> None:
+        watch = Watch(FACTS)
+        watch.begin()
+        openstack.networking.SecGroup("app", name="app", opts=pulumi.ResourceOptions(provider=openstack.Provider("admin", cloud="nowhere")))
+        await asyncio.sleep(0)
+
+    outcome = stacks.up(SECOND, program)
+    assert not outcome.good
+    assert "NET-02: keeps the default rules" in "\n".join(map(str, outcome.problems))
+    assert [one for one in stacks.resources(SECOND) if one["type"].startswith("openstack:")] == []
+
+
+def test_cloud_that_does_not_answer_is_named_with_the_resource(stacks: Stacks) -> None:
+    def program() -> None:
+        options = pulumi.ResourceOptions(provider=openstack.Provider("admin", cloud="nowhere", region="north", max_retries=0))
+        openstack.networking.SecGroup("app", name="app", delete_default_rules=True, opts=options)
+
+    outcome = stacks.up(SECOND, program)
+    assert not outcome.good
+    problem = next(problem for problem in outcome.problems if "connection refused" in str(problem))
+    assert "secGroup app" in problem.where
+    assert "lz lab status" in problem.cure
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import StackKey, Stacks
+import pulumi
+def slow():
+    pulumi.ComponentResource("lz:test:Part", "a")
+    Path(sys.argv[2]).touch()
+    time.sleep(60)
+Stacks(Home(Path(sys.argv[1]))).up(StackKey("unit", "north", "identity"), slow)
+"""
+
+
+def test_killed_run_is_resumed(stacks: Stacks, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    killed = subprocess.Popen([sys.executable, "-c", HOLDER, str(stacks.home.root), str(begun)], start_new_session=True)
+    try:
+        while not begun.exists():
+            assert killed.poll() is None
+            time.sleep(0.1)
+    finally:
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+    said: list[str] = []
+    assert recovery.release_lock(stacks.home, FIRST, said.append, patience=30)
+    assert "which is gone" in said[-1]
+    assert stacks.up(FIRST, first).good
+
+
+def test_lock_that_somebody_may_hold_is_left_alone(stacks: Stacks) -> None:
+    folder = recovery.lock_folder(stacks.home, FIRST)
+    folder.mkdir(parents=True)
+    lock = {"pid": 1, "username": "mai", "hostname": "another-machine", "timestamp": "2026-01-01T00:00:00+07:00"}
+    (folder / "x.json").write_text(json.dumps(lock))
+    with pytest.raises(BusyError, match="unit.north.identity is in use"):
+        recovery.release_lock(stacks.home, FIRST, print, patience=0)
+    assert (folder / "x.json").exists()
+    (folder / "x.json").write_text(json.dumps({**lock, "hostname": socket.gethostname()}))
+    assert recovery.release_lock(stacks.home, FIRST, print, patience=0)
