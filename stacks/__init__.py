@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from foundation.errors import InputError, Problem
+import pulumi
+
+from foundation.errors import InputError, LzError, Problem
 from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from policy import guard
+from policy.rules import Facts
 from stacks import access, identity, network, probes, tenant
 from stacks.context import Context, Inputs
 
@@ -17,16 +21,36 @@ LAYERS: Mapping[str, Callable[[Context], None]] = {
 }
 
 
-def program(environment: EnvironmentPlan, region: str, layer: str, inputs: Inputs) -> Callable[[], None]:
+def program(environment: EnvironmentPlan, region: str, layer: str, inputs: Inputs) -> Callable[[], Awaitable[None]]:
     """The program of one stack. Raises InputError for a region or layer that the environment does not have."""
     compose = composer(find_region(environment, region), layer)
 
-    def run() -> None:
-        context = Context(environment, environment.regions[region], layer, inputs)
-        compose(context)
-        context.names.export()
+    async def run() -> None:
+        try:
+            watch = guard.Watch(facts(environment))
+            watch.begin()
+            context = Context(environment, environment.regions[region], layer, inputs)
+            compose(context)
+            context.names.export()
+            await watch.verdict()
+        except LzError as error:
+            raise pulumi.RunError(str(error)) from None
 
     return run
+
+
+def facts(environment: EnvironmentPlan) -> Facts:
+    """What the guard rails must know of the plan."""
+    regions = environment.regions.values()
+    layers = [layer for region in regions for layer in (region.network, *(tenant.network for tenant in region.tenants.values()))]
+    return Facts(
+        environment=environment.code,
+        level=environment.level,
+        regions=frozenset(environment.regions),
+        open_groups=frozenset(group.name for layer in layers for group in layer.security_groups if group.zone == "edge"),
+        router_ports=frozenset(leg.port for layer in layers for router in layer.routers for leg in router.legs),
+        floating=frozenset(region.access.bastion.name for region in regions),
+    )
 
 
 def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:

@@ -13,6 +13,7 @@ from foundation.errors import Problem
 
 COLOUR = re.compile(r"<\{%.*?%\}>")
 TRACEBACK = "Traceback (most recent call last)"
+OWN = re.compile(r"^  (where|why|cure): +", re.MULTILINE)
 QUIET = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH, OpType.DISCARD, OpType.DISCARD_REPLACED})
 REPLACING = frozenset({OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED})
 
@@ -82,16 +83,44 @@ class Tally:
     def _diagnosed(self, event: DiagnosticEvent) -> None:
         if event.severity != "error":
             return
-        text = COLOUR.sub("", event.message).strip().removeprefix("an unhandled error occurred: ")
+        text = (
+            COLOUR.sub("", event.message)
+            .strip()
+            .removeprefix("an unhandled error occurred: ")
+            .removeprefix("python inline source runtime error: ")
+        )
         if not text or text.startswith(("update failed", "preview failed")):
             return
+        place = f"stack {self.stack}" + (f", {name_of(event.urn)}" if event.urn and is_cloud_resource(event.urn) else "")
+        for problem in problems_in(text, f"{place}\nlog {self.log}"):
+            if problem not in self.problems:
+                self.problems.append(problem)
+
+
+def problems_in(text: str, place: str) -> list[Problem]:
+    """Problems out of an error message: those of our own programs as they were written, any other as one.
+
+    `place` is added to where each one says that it is.
+    """
+    if TRACEBACK in text:
+        head, _, trace = text.partition(TRACEBACK)
+        text = head.strip() if OWN.search(head) else f"{head.strip()}\n  why:   {trace.strip().splitlines()[-1]}"
+    if not OWN.search(text):
         first, _, rest = text.partition("\n")
-        if TRACEBACK in rest:
-            rest = rest.strip().splitlines()[-1]
-        where = f"stack {self.stack}" + (f", {name_of(event.urn)}" if event.urn and is_cloud_resource(event.urn) else "")
-        problem = Problem(first.strip(), where=f"{where}\nlog {self.log}", why=rest.strip(), cure=cure_for(text))
-        if problem not in self.problems:
-            self.problems.append(problem)
+        return [Problem(first.strip(), place, rest.strip(), cure_for(text))]
+    found: list[Problem] = []
+    for block in re.split(r"\n(?=\S)", text):
+        what, *lines = block.splitlines()
+        parts = {"where": "", "why": "", "cure": ""}
+        label = ""
+        for line in lines:
+            match = OWN.match(line)
+            label, said = (match.group(1), line[match.end() :]) if match else (label, line)
+            if label:
+                parts[label] = f"{parts[label]}\n{said.strip()}".strip()
+        where = f"{parts['where']}\n{place}".strip()
+        found.append(Problem(what.strip(), where, parts["why"], parts["cure"] or cure_for(text)))
+    return found
 
 
 def cure_for(message: str) -> str:

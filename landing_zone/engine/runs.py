@@ -10,7 +10,7 @@ from openstack.connection import Connection
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import recovery, schedule
 from landing_zone.engine.clouds import Cloud
-from landing_zone.engine.stack import Outcome, StackKey, Stacks
+from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
 from stacks import program
 from stacks.context import Endpoint, Inputs
@@ -119,7 +119,7 @@ class Run:
         layers = frozenset(StackKey(*name.split(".", 2)).layer for name in stands if name.startswith(f"{key.environment}.{key.region}."))
         return self.stacks.preview(key, self._program(key, layers))
 
-    def _program(self, key: StackKey, standing: frozenset[str] | None) -> Callable[[], None]:
+    def _program(self, key: StackKey, standing: frozenset[str] | None) -> Program:
         cloud = self.clouds[self.plan.regions[key.region].cloud]
         home = self.stacks.home
         return program(self.plan, key.region, key.layer, Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key, standing))

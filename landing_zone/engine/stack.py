@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from stacks.names import PROJECT, stack_name
 from tools import engine
 
 Operation = Literal["preview", "up", "refresh-preview", "refresh", "destroy"]
+Program = Callable[[], Awaitable[None] | None]
 PARALLEL = 16  # calls to the cloud under way at once in one stack: more only queue up in its API servers
 
 
@@ -106,11 +107,11 @@ class Stacks:
     def _command(self) -> auto.PulumiCommand:
         return auto.PulumiCommand(root=self.settings["PULUMI_HOME"], skip_version_check=True)
 
-    def preview(self, key: StackKey, program: Callable[[], None]) -> Outcome:
+    def preview(self, key: StackKey, program: Program) -> Outcome:
         """What `up` would do; nothing is changed."""
         return self._operate(key, "preview", program, lambda stack, how: stack.preview(diff=True, **how))
 
-    def up(self, key: StackKey, program: Callable[[], None], total: int = 0) -> Outcome:
+    def up(self, key: StackKey, program: Program, total: int = 0) -> Outcome:
         """Make the cloud be what the program says. `total`: cloud resources that the preview counted."""
         return self._operate(key, "up", program, lambda stack, how: stack.up(**how), total)
 
@@ -176,7 +177,7 @@ class Stacks:
         self,
         key: StackKey,
         operation: Operation,
-        program: Callable[[], None],
+        program: Program,
         call: Callable[[auto.Stack, dict[str, Any]], object],
         total: int = 0,
     ) -> Outcome:
@@ -208,14 +209,14 @@ class Stacks:
             tuple(tally.problems),
         )
 
-    def _stack(self, key: StackKey, program: Callable[[], None]) -> auto.Stack:
+    def _stack(self, key: StackKey, program: Program) -> auto.Stack:
         workspace = self._workspace(key, program)
         with self._lock:
             if key.name not in self.standing():
                 workspace.create_stack(key.name)
         return LeanStack(key.name, workspace, StackInitMode.SELECT)
 
-    def _workspace(self, key: StackKey, program: Callable[[], None]) -> auto.LocalWorkspace:
+    def _workspace(self, key: StackKey, program: Program) -> auto.LocalWorkspace:
         return Workspace(
             work_dir=str(self.home.work(key.name)),
             program=program,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi.runtime import get_root_resource, mocks
+import pytest
+from pulumi.runtime import get_root_resource, mocks, settings
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 
@@ -27,6 +29,7 @@ class Recorder(mocks.Mocks):
     """Every resource gets the id `id-of-NAME`; every look-up finds `id-of-NAME`.
 
     `details` are further outputs by type token; `references` the outputs of other stacks by name.
+    `transforms` are those that the program asked for; mocks do not run them.
     """
 
     made: list[Made] = field(default_factory=list)
@@ -34,6 +37,7 @@ class Recorder(mocks.Mocks):
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     references: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    transforms: list[Any] = field(default_factory=list)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.made.append(Made(args.typ, args.name, dict(args.inputs), args.provider or ""))
@@ -62,15 +66,21 @@ def run(program: Callable[[], Any], *, preview: bool = False, recorder: Recorder
     recorder = recorder or Recorder()
 
     async def main() -> None:
-        program()
+        result = program()
+        if inspect.isawaitable(result):
+            await result
         root = get_root_resource()
         assert isinstance(root, Stack)
         for name, value in root.outputs.items():
             recorder.outputs[name] = await pulumi.Output.from_input(value).future()
 
     async def whole() -> None:
+        monkeypatch.setattr(pulumi.runtime, "register_resource_transform", recorder.transforms.append)
         mocks.set_mocks(recorder, project="landing-zone", stack="unit.north.test", preview=preview, organization="organization")
+        settings.SETTINGS.rpc_manager.clear()
+        settings.SETTINGS.outputs.clear()
         await run_pulumi_func(main)
 
-    asyncio.run(whole())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        asyncio.run(whole())
     return recorder

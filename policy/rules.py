@@ -1,0 +1,243 @@
+"""The rules: (type, name, properties, facts) in, violations out. No engine, no cloud.
+
+Properties are as the program gives them, names in the provider's spelling (`remoteIpPrefix`). A value that is not known
+yet is `UNKNOWN`, a secret is `SECRET`: a rule lets the first pass (it is asked again at apply, when all is known).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, Final
+
+Properties = Mapping[str, Any]
+
+
+class _Mark:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+UNKNOWN: Final = _Mark("(not known yet)")
+SECRET: Final = _Mark("(secret)")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the plan says and a rule cannot see in one resource.
+
+    `open_groups` are security groups that may be open to the world; `router_ports` the ports that belong to routers;
+    `floating` the machines that may have a floating address.
+    """
+
+    environment: str
+    level: int
+    regions: frozenset[str]
+    open_groups: frozenset[str]
+    router_ports: frozenset[str]
+    floating: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule broken by one resource: the control behind the rule, what is wrong and what to do."""
+
+    control: str
+    resource: str
+    rule: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.control}: {self.resource}: {self.rule}. {self.cure}"
+
+
+Finding = tuple[str, str]  # what is wrong, and what to do
+Rule = Callable[[str, Properties, Facts], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A rule with the control that it serves and the resource types that it looks at (parts of type tokens)."""
+
+    control: str
+    types: tuple[str, ...]
+    rule: Rule
+
+
+def check(type_: str, name: str, properties: Properties, facts: Facts) -> list[Violation]:
+    """Every violation of one resource."""
+    kind = type_.rsplit(":", 1)[-1]
+    return [
+        Violation(guard.control, f"{kind} {name}", what, cure)
+        for guard in GUARDS
+        if any(part in type_ for part in guard.types)
+        for what, cure in guard.rule(name, properties, facts)
+    ]
+
+
+def no_world_open_ingress(name: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
+    """Nothing is open to the whole world outside the edge."""
+    if properties.get("direction") != "ingress" or name.partition(".")[0] in facts.open_groups:
+        return
+    if properties.get("remoteGroupId") or properties.get("remoteAddressGroupId"):
+        return
+    prefix = properties.get("remoteIpPrefix")
+    if prefix is UNKNOWN:
+        return
+    if not prefix or ip_network(str(prefix), strict=False).prefixlen == 0:
+        yield f"lets in {prefix or 'everybody'}", "name the prefixes that need it in `flows`, or put the service into the edge zone"
+
+
+def default_rules_removed(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """A security group has no rule that nobody wrote."""
+    if properties.get("deleteDefaultRules") is not True:
+        yield "keeps the default rules of Neutron", "set delete_default_rules"
+
+
+def port_behind_security(name: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
+    """No port without port security and a security group, but for those of routers."""
+    if properties.get("portSecurityEnabled") is False:
+        yield "has port security switched off", "leave port_security_enabled on"
+    if name in facts.router_ports:
+        return
+    if properties.get("noSecurityGroups") or properties.get("securityGroupIds") in (None, []):
+        yield "has no security group", "give it the security group of its zone"
+
+
+def network_with_port_security(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Networks keep port security on, so that ports have it unless they say otherwise."""
+    if properties.get("portSecurityEnabled") is not True:
+        yield "does not have port security switched on", "set port_security_enabled"
+    if properties.get("shared"):
+        yield "is shared with every project", "share it with named projects by RBAC policies"
+
+
+def shared_by_name(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """RBAC policies name the project that they open something for."""
+    if properties.get("targetTenant") == "*":
+        yield "is open for every project", "name the project"
+
+
+def instance_on_its_own_port(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Instances sit on ports made for them, never on one that Nova makes out of nothing."""
+    networks = properties.get("networks")
+    if networks is UNKNOWN:
+        return
+    if not networks or any(not network.get("port") for network in networks):
+        yield "names a network instead of a port", "make the port first and give it in `networks`"
+
+
+def floating_address_only_where_planned(name: str, _: Properties, facts: Facts) -> Iterator[Finding]:
+    """Workloads have no address of their own to the outside."""
+    if name not in facts.floating:
+        yield "is not planned", "publish the service through the edge; only the bastion has a floating address"
+
+
+def roles_to_groups_only(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Roles go to groups, never to a person or a machine."""
+    if properties.get("userId"):
+        yield "gives a role to one account", "grant it to a group and put the account into the group"
+
+
+def project_is_labelled(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """A project says whose it is, of which environment and of which level."""
+    if properties.get("isDomain"):
+        return
+    keys = {str(tag).partition("=")[0] for tag in properties.get("tags") or ()}
+    missing = sorted({"lz-environment", "lz-level", "lz-owner"} - keys)
+    if missing:
+        yield f"has no tag {', '.join(missing)}", "give each project the tags of the plan"
+
+
+def restricted_credential(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Credentials of programs end, and can do only what they are for."""
+    if properties.get("unrestricted"):
+        yield "is unrestricted", "leave `unrestricted` off"
+    if not properties.get("expiresAt"):
+        yield "never ends", "set expires_at"
+    if not properties.get("accessRules"):
+        yield "may call everything", "list what it may call in access_rules"
+
+
+def encrypted_volume(_: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
+    """From level 2 on, volumes are of a type that says that it encrypts."""
+    kind = properties.get("volumeType")
+    if facts.level >= 2 and kind is not UNKNOWN and "encrypted" not in str(kind or "").lower():
+        yield f"is of type {kind or '(default)'}, which is not encrypted", "take an encrypted volume type"
+
+
+def closed_container(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Objects are not for everybody unless the container is labelled as open data."""
+    rules = f"{properties.get('containerRead') or ''},{properties.get('containerWrite') or ''}"
+    label = (properties.get("metadata") or {}).get("classification")
+    if ".r:*" in rules.replace(" ", "") and label != "open-data":
+        yield "can be read by everybody", "take the rule away, or label open data with metadata classification=open-data"
+
+
+def no_public_image(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Images are handed to named projects, not to all."""
+    if properties.get("visibility") in ("public", "community"):
+        yield f"is {properties['visibility']}", "make it private or shared"
+
+
+def declared_region(_: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
+    """Everything lies in a region of the environment."""
+    region = properties.get("region")
+    if region and region is not UNKNOWN and region not in facts.regions:
+        yield f"lies in region {region}, which the environment does not have", f"use one of: {', '.join(sorted(facts.regions))}"
+
+
+def explicit_name(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Everything has a name that a person gave, in characters that every service takes."""
+    name = properties.get("name")
+    if name is UNKNOWN:
+        return
+    if not name:
+        yield "has no name", "name it after the plan"
+    elif not str(name).isascii():
+        yield f"has a name outside ASCII: {name}", "use the plan's name"
+
+
+def no_clear_secret(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """No secret is written where everybody who reads the state can see it."""
+    for key, value in properties.items():
+        if key in SECRET_KEYS and isinstance(value, str) and value:
+            yield f"has `{key}` in clear", "wrap it with pulumi.Output.secret"
+        if isinstance(value, str) and any(mark in value for mark in SECRET_MARKS):
+            yield f"has key material in `{key}`", "keep keys in the key manager and hand over a reference"
+
+
+SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
+SECRET_MARKS = ("PRIVATE KEY-----",)
+NAMED = (
+    "openstack:networking/network:",
+    "openstack:networking/subnet:",
+    "openstack:networking/router:",
+    "openstack:networking/port:",
+    "openstack:networking/secGroup:",
+    "openstack:compute/instance:",
+    "openstack:blockstorage/volume:",
+)
+
+GUARDS: tuple[Guard, ...] = (
+    Guard("NET-02", ("networking/secGroupRule:",), no_world_open_ingress),
+    Guard("NET-02", ("networking/secGroup:",), default_rules_removed),
+    Guard("NET-02", ("networking/port:",), port_behind_security),
+    Guard("NET-02", ("networking/network:",), network_with_port_security),
+    Guard("NET-02", ("compute/instance:",), instance_on_its_own_port),
+    Guard("NET-04", ("networking/rbacPolicyV2:",), shared_by_name),
+    Guard("NET-07", ("networking/floatingIp:",), floating_address_only_where_planned),
+    Guard("IAM-01", ("identity/project:",), project_is_labelled),
+    Guard("IAM-02", ("identity/roleAssignment:", "identity/inheritRoleAssignment:"), roles_to_groups_only),
+    Guard("IAM-05", ("identity/applicationCredential:",), restricted_credential),
+    Guard("STO-01", ("openstack:",), declared_region),
+    Guard("STO-04", ("blockstorage/volume:",), encrypted_volume),
+    Guard("STO-05", ("objectstorage/container:",), closed_container),
+    Guard("CMP-01", ("images/image:",), no_public_image),
+    Guard("CRY-05", ("openstack:", "pulumi:providers:openstack"), no_clear_secret),
+    Guard("OPS-04", NAMED, explicit_name),
+)

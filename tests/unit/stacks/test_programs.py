@@ -1,0 +1,124 @@
+"""Every layer of the lab's environment composes, under mocks, from the real plan."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from foundation.errors import InputError, LzError
+from landing_zone.engine.opening import load_plan
+from landing_zone.engine.runs import rank
+from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from policy.rules import check
+from stacks import facts, program
+from stacks.context import Endpoint, Inputs
+from stacks.names import PROJECT, owners, stack_name
+from tests.support.pulumi_recorder import Recorder, run
+
+
+@cache
+def plan() -> EnvironmentPlan:
+    return load_plan("lab")
+
+
+def region() -> RegionPlan:
+    return plan().regions["north"]
+
+
+LAYERS = [layer for step in load_plan("lab").regions["north"].order for layer in step]
+
+
+def everything_known() -> dict[str, dict[str, Any]]:
+    """Outputs of every stack as if each had been applied: the id of a thing is id-of-NAME."""
+    ids: dict[str, dict[str, dict[str, str]]] = {}
+    for (kind, name), layer in owners(region()).items():
+        ids.setdefault(layer, {}).setdefault(kind, {})[name] = f"id-of-{name}"
+    return {f"organization/{PROJECT}/{stack_name('lab', 'north', layer)}": {"ids": found} for layer, found in ids.items()}
+
+
+@cache
+def composed(layer: str, *, standing: frozenset[str] | None = None, preview: bool = False, known: bool = True) -> Recorder:
+    inputs = Inputs(Endpoint("https://cloud.example", "CA"), lambda name: f"secret {name}", "ssh-ed25519 AAAA", standing)
+    recorder = Recorder(references=everything_known() if known else {})
+    return run(program(plan(), "north", layer, inputs), preview=preview, recorder=recorder)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layer_composes_and_reads_only_earlier_layers(layer: str) -> None:
+    made = composed(layer)
+    assert [one for one in made.made if one.type.startswith("openstack:")]
+    for reference in made.of("StackReference"):
+        earlier = reference.name.rsplit(".", 1)[1]
+        assert rank(earlier) < rank(layer), f"{layer} reads {earlier}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_network_thing_has_its_explicit_name(layer: str) -> None:
+    named = (
+        "networking/network:",
+        "networking/subnet:",
+        "networking/port:",
+        "networking/router:",
+        "networking/secGroup:",
+        "compute/instance:",
+    )
+    for one in composed(layer).made:
+        if one.type.startswith("openstack:") and any(part in one.type for part in named):
+            assert one.inputs["name"] == one.name
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_is_made_is_exported_under_the_names_of_the_plan(layer: str) -> None:
+    exported = composed(layer).outputs["ids"]
+    expected = {(kind, name) for (kind, name), owner in owners(region()).items() if owner == layer}
+    assert {(kind, name) for kind, names in exported.items() for name in names} == expected
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_first_preview_works_although_nothing_stands(layer: str) -> None:
+    made = composed(layer, standing=frozenset(), preview=True, known=False)
+    assert made.of("StackReference") == []
+
+
+def test_apply_stops_when_an_earlier_layer_has_not_made_what_is_needed() -> None:
+    with pytest.raises(LzError, match="planned but not there yet"):
+        composed("network", known=False)
+
+
+def test_preview_takes_what_an_earlier_layer_will_make_as_known_later() -> None:
+    assert composed("network", known=False, preview=True).of("networking/router:")
+
+
+def test_passwords_come_from_the_secret_store_and_go_nowhere_in_clear() -> None:
+    for layer in LAYERS:
+        for one in composed(layer).made:
+            for key, value in one.inputs.items():
+                assert "secret " not in str(value) or "4dabf18193072939515e22adb298388d" in str(value), f"{one.name}: {key}"
+
+
+def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:
+    order = [one.type for one in composed("tenant-edu").made]
+    quotas = [place for place, kind in enumerate(order) if "quota" in kind.lower() or "quote" in kind.lower()]
+    networks = [place for place, kind in enumerate(order) if "networking/network:" in kind]
+    assert quotas
+    assert max(quotas) < min(networks)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layer_keeps_every_guard_rail_and_is_watched(layer: str) -> None:
+    made = composed(layer)
+    assert len(made.transforms) == 1
+    for one in made.made:
+        assert check(one.type, one.name, one.inputs, facts(plan())) == []
+
+
+def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
+    inputs = Inputs(Endpoint("https://cloud.example", None), str, "key")
+    with pytest.raises(InputError, match="no region 'west'") as caught:
+        program(plan(), "west", "network", inputs)
+    assert "north, south" in caught.value.problems[0].cure
+    with pytest.raises(InputError, match="no layer 'tenant-nobody'") as caught:
+        program(plan(), "north", "tenant-nobody", inputs)
+    assert "tenant-edu" in caught.value.problems[0].cure
