@@ -1,0 +1,153 @@
+"""Errors, processes, locks, digests, places and progress."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from foundation import digest, lock, places, process, progress
+from foundation.errors import BusyError, InputError, LzError, Problem, raise_all
+
+
+def test_a_problem_is_one_block() -> None:
+    problem = Problem("it broke", where="file:3", why="first\nsecond", cure="mend it")
+    assert str(problem) == "it broke\n  where: file:3\n  why:   first\n         second\n  cure:  mend it"
+
+
+def test_every_problem_is_raised_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        raise_all(Problem(text) for text in ("one", "two"))
+    assert [problem.what for problem in caught.value.problems] == ["one", "two"]
+    assert caught.value.exit_code == 2
+    raise_all([])
+
+
+def test_output_comes_back() -> None:
+    assert process.run(["sh", "-c", "echo $WORD; cat"], env={"WORD": "hello"}, stdin="input") == "hello\ninput"
+
+
+def test_without_input_a_program_reads_nothing() -> None:
+    assert process.run(["cat"], timeout=5) == ""
+
+
+def test_a_log_has_the_command_and_all_output(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "one.log"
+    assert process.run(["sh", "-c", "echo out; echo err >&2"], log=log) == ""
+    process.run(["echo", "again"], log=log)
+    assert log.read_text() == "$ sh -c 'echo out; echo err >&2'\nout\nerr\n$ echo again\nagain\n"
+
+
+@pytest.mark.parametrize("with_log", [False, True])
+def test_a_failure_has_status_last_lines_and_cure(tmp_path: Path, with_log: bool) -> None:
+    log = tmp_path / "log" if with_log else None
+    with pytest.raises(process.CommandFailed) as caught:
+        process.run(["sh", "-c", "seq 1 50 >&2; exit 7"], log=log, cure="do that")
+    problem = caught.value.problems[0]
+    assert caught.value.status == 7
+    assert problem.why.splitlines() == [str(number) for number in range(39, 51)]
+    assert problem.cure == "do that"
+    assert problem.where == str(log or "")
+    assert caught.value.output.splitlines()[0] == "1"
+
+
+def test_an_environment_never_shows_in_a_failure() -> None:
+    with pytest.raises(process.CommandFailed) as caught:
+        process.run(["false"], env={"SECRET": "hunter2"}, stdin="hunter3")
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(LzError, match="the program 'no-such-program' is missing"):
+        process.run(["no-such-program"])
+
+
+def test_a_program_that_hangs_is_ended() -> None:
+    with pytest.raises(LzError, match="no end after 0 s"):
+        process.run(["sleep", "30"], timeout=0.1)
+
+
+def test_a_lock_names_its_holder(tmp_path: Path) -> None:
+    with lock.exclusive(tmp_path / "lock", "the work"), pytest.raises(BusyError) as caught, lock.exclusive(tmp_path / "lock", "the work"):
+        pytest.fail("two at once")
+    assert f"process {os.getpid()}" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_a_lock_may_be_waited_for(tmp_path: Path) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def holder() -> None:
+        with lock.exclusive(tmp_path / "lock", "work"):
+            held.set()
+            release.wait()
+
+    thread = threading.Thread(target=holder)
+    thread.start()
+    held.wait()
+    threading.Timer(0.3, release.set).start()
+    with lock.exclusive(tmp_path / "lock", "work", wait=5):
+        assert release.is_set()
+    thread.join()
+
+
+def test_a_lock_goes_with_its_holder(tmp_path: Path) -> None:
+    code = (
+        f"import pathlib, os\nfrom foundation import lock\nwith lock.exclusive(pathlib.Path({str(tmp_path / 'lock')!r}), 'w'): os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=places.CHECKOUT, check=False)
+    with lock.exclusive(tmp_path / "lock", "the work"):
+        assert f"process {os.getpid()}" in (tmp_path / "lock").read_text()
+
+
+def test_digests_of_texts_keep_their_borders() -> None:
+    assert digest.of_texts("ab", "c") != digest.of_texts("a", "bc")
+    assert digest.of_texts("a") == digest.of_texts("a")
+
+
+def test_the_digest_of_a_tree_sees_names_contents_and_extras_but_no_byte_code(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "__pycache__").mkdir(parents=True)
+    (tree / "one").write_text("1")
+    first = digest.of_trees([tree])
+    (tree / "__pycache__" / "one.pyc").write_text("x")
+    assert digest.of_trees([tree]) == first
+    assert digest.of_trees([tree], "extra") != first
+    (tree / "one").rename(tree / "two")
+    assert digest.of_trees([tree]) != first
+    (tree / "two").rename(tree / "one")
+    assert digest.of_trees([tree]) == first
+    (tree / "one").write_text("2")
+    assert digest.of_trees([tree]) != first
+
+
+def test_the_cache_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "mine"))
+    assert places.cache("a", "b") == tmp_path / "mine" / "a" / "b"
+    assert (tmp_path / "mine" / "a" / "b").is_dir()
+
+
+def test_the_cache_is_outside_the_checkout_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LZ_CACHE", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert places.cache_root() == Path("/home/somebody/.cache/landing-zone")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert places.cache_root() == Path("/var/cache/landing-zone")
+
+
+def test_steps_are_timed_and_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress.console, "_file", None)
+    seen = progress.Progress()
+    with seen.step("first"):
+        pass
+    with pytest.raises(ValueError, match="no"), seen.step("second [x]"):
+        raise ValueError("no")
+    told = capsys.readouterr().err
+    assert [timing.name for timing in seen.timings] == ["first"]
+    assert "first: done in 0.0 s" in told
+    assert "second [x]: failed after 0.0 s" in told
