@@ -39,6 +39,12 @@ def install(
     out.print(f"engine: {place.home} ({(sum(f.stat().st_size for f in place.home.rglob('*') if f.is_file())) / 1e6:.0f} MB)")
 
 
+@app.command()
+def clean() -> None:
+    """Remove other versions and what builds keep (Go modules, compiler cache) from the cache; the engine stays."""
+    out.print(f"{engine.clean() / 1e6:.0f} MB freed")
+
+
 @app.command("bundle")
 def make_bundle(
     output: Annotated[Path, typer.Argument(help="The archive to write, a .tar.gz.")] = Path("landing-zone-bundle.tar.gz"),

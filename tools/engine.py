@@ -72,6 +72,20 @@ def _assemble(home: Path, programs: Iterable[Artefact]) -> Engine:
     return Engine(home)
 
 
+def clean(known: Pins | None = None) -> int:
+    """Remove what the pins of this checkout do not need: other versions, and what builds keep. Returns bytes freed."""
+    known = known or pins.load()
+    root = cache("tools")
+    kept = {_place(known).name, "lock", "logs", *(artefact.folder() for artefact in known.artefacts.values())}
+    freed = 0
+    with exclusive(root / "lock", "cleaning the engine's cache"):
+        for place in root.iterdir():
+            if place.name not in kept:
+                freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
+                shutil.rmtree(place)
+    return freed
+
+
 def environment(known: Pins | None = None) -> dict[str, str]:
     """What to add to the environment of the Automation API (its backend and passphrase are the caller's).
 

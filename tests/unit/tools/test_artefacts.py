@@ -172,3 +172,17 @@ def test_a_damaged_program_is_mended_in_the_engine(known: Pins, program: Artefac
 def test_two_installations_at_once_do_not_mix(known: Pins, own_cache: Path) -> None:
     with exclusive(own_cache / "tools" / "lock", "installing the engine"), pytest.raises(BusyError, match="installing the engine"):
         engine.install(Progress(), known=known)
+
+
+def test_cleaning_keeps_the_engine_and_nothing_else(known: Pins, own_cache: Path) -> None:
+    home = engine.install(Progress(), known=known).home
+    for name in ("gomod/a.example@v1/file", "greeter-1.0.0-abc/greeter", "greeter-1.2.4-abc.part/half"):
+        left = own_cache / "tools" / name
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"12345")
+    assert engine.clean(known) == 15
+    assert {place.name for place in (own_cache / "tools").iterdir()} == {
+        *("lock", home.name),
+        *(artefact.folder() for artefact in known.artefacts.values()),
+    }
+    assert engine.install(Progress(), network=False, known=known).home == home
