@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -183,7 +182,7 @@ def _unpack(package: Path, target: Path) -> None:
     archive = next((m for m in member.splitlines() if m.endswith(".tar.xz")), None)
     if archive is None:
         raise LzError(Problem(f"{package.name} holds no source archive", cure="report it: Debian's package has changed its form"))
-    script = 'dpkg-deb --fsys-tarfile "$0" | tar --extract --to-stdout "$1" | xz --decompress --stdout --threads=2 | tar --extract --directory="$2"'
+    script = 'dpkg-deb --fsys-tarfile "$0" | tar -x --to-stdout "$1" | xz --decompress --stdout --threads=2 | tar -x --directory="$2"'
     run(["bash", "-o", "pipefail", "-c", script, package, archive, target])
 
 
@@ -216,7 +215,9 @@ class _Apt:
         found = self._apt(["apt-cache", "--names-only", "search", "^linux-source-[0-9.]+$"])
         names = newest_first(line.split(" - ")[0] for line in found.splitlines())
         if not names:
-            raise InputError(Problem("the Debian mirror has no linux-source package", why=f"looked in {', '.join(SUITES)}", cure=MIRROR_CURE))
+            raise InputError(
+                Problem("the Debian mirror has no linux-source package", why=f"looked in {', '.join(SUITES)}", cure=MIRROR_CURE)
+            )
         return [Source(name, self._candidate(name)) for name in names]
 
     def download(self, source: Source) -> Path:
@@ -234,8 +235,3 @@ class _Apt:
 
 
 MIRROR_CURE = "check that the Debian mirror answers ($LZ_DEBIAN_MIRROR, else deb.debian.org), then run again"
-
-
-def report(path: Path) -> str:
-    """Version line that a kernel program prints of itself."""
-    return subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()

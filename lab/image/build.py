@@ -99,7 +99,9 @@ def _require_tools() -> None:
     lacking = sorted({package for program, package in TOOLS.items() if not shutil.which(program)})
     if lacking:
         names = " ".join(lacking)
-        raise InputError(Problem("the host lacks what the guest image is built with", why=f"missing: {names}", cure=f"apt-get install {names}"))
+        raise InputError(
+            Problem("the host lacks what the guest image is built with", why=f"missing: {names}", cure=f"apt-get install {names}")
+        )
 
 
 def _build(home: Path, whole: str, progress: Progress) -> None:

@@ -287,7 +287,8 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
         self.guests.units.thaw(instance_unit(instance.uuid))
 
     def destroy(
-        self, context: Any, instance: Any, network_info: Any, block_device_info: Any = None, destroy_disks: bool = True, destroy_secrets: bool = True  # noqa: ARG002
+        self, context: Any, instance: Any, network_info: Any, block_device_info: Any = None, destroy_disks: bool = True,
+        destroy_secrets: bool = True,  # noqa: ARG002
     ) -> None:  # fmt: skip
         with self._working(instance):
             self.guests.stop(instance.uuid, 0)
@@ -361,7 +362,9 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
             update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
             properties = {"owner_id": instance.project_id, "image_location": "snapshot", "image_state": "available"}
             with packed.open("rb") as stream:
-                glance.API().update(context, image_id, {"disk_format": "qcow2", "container_format": "bare", "properties": properties}, stream)
+                glance.API().update(
+                    context, image_id, {"disk_format": "qcow2", "container_format": "bare", "properties": properties}, stream
+                )
         except cow.CowError as problem:
             raise exception.InstanceNotReady(instance_id=instance.uuid) from problem
         finally:

@@ -151,7 +151,14 @@ class Guests:
     def _root_partition(self, instance: Instance) -> str:
         """No boot loader reads the disk: / is its biggest partition, or the whole of it. Read by the instance's own user."""
         disk, _ = self._root_disk(instance)
-        as_user = ("setpriv", f"--reuid={instance.user}", f"--regid={instance.user}", "--clear-groups", "--no-new-privs", "--bounding-set=-all")
+        as_user = (
+            "setpriv",
+            f"--reuid={instance.user}",
+            f"--regid={instance.user}",
+            "--clear-groups",
+            "--no-new-privs",
+            "--bounding-set=-all",
+        )
         return biggest_partition(self._run(*as_user, "sfdisk", "--json", disk, ok=(0, 1)))
 
     # -- ports --------------------------------------------------------------------------------------------
@@ -296,5 +303,3 @@ def biggest_partition(table: str) -> str:
         return ""
     match = re.search(r"\d+$", node)
     return match.group() if match else ""
-
-

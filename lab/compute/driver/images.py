@@ -17,8 +17,8 @@ COW = "guest/disk.cow"
 FORMATS = ("raw", "qcow2")
 # Programs that read what a user has uploaded run as a user who owns nothing, with bounds for time and memory.
 _AS_NOBODY = (
-    "setpriv", f"--reuid={IMAGE_USER}", f"--regid={IMAGE_USER}", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
-    "prlimit", f"--as={1 << 30}",
+    "setpriv", f"--reuid={IMAGE_USER}", f"--regid={IMAGE_USER}", "--clear-groups", "--no-new-privs",
+    "--inh-caps=-all", "--bounding-set=-all", "prlimit", f"--as={1 << 30}",
 )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _answer(line: socket.socket, path: Path, command: str, deadline: float) -> s
         if not more:
             break
     if failed:
-        raise ConsoleError(f"{command.split('=')[0]}: {text.strip() or 'refused'}")
+        raise ConsoleError(f"{command.split('=', maxsplit=1)[0]}: {text.strip() or 'refused'}")
     return text.strip()
 
 
