@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, OpType, StepEventMetadata
 
@@ -39,6 +40,28 @@ class Tick:
     current: str
 
 
+@dataclass(frozen=True)
+class Task:
+    """One operation on one stack that has begun; `total` cloud resources are expected (0: not known)."""
+
+    stack: str
+    operation: str
+    total: int
+
+
+class Listener(Protocol):
+    """Who wants to know how the work comes along; called from several threads."""
+
+    def begun(self, task: Task) -> None:
+        """An operation has begun."""
+
+    def ticked(self, tick: Tick) -> None:
+        """One more resource is done."""
+
+    def ended(self, stack: str, good: bool, seconds: float) -> None:
+        """An operation has ended."""
+
+
 @dataclass
 class Tally:
     """Collects the events of one operation on one stack. `changes` counts cloud resources by what happens to them."""
@@ -46,7 +69,7 @@ class Tally:
     stack: str
     log: str
     total: int = 0
-    listener: Callable[[Tick], None] | None = None
+    listener: Listener | None = None
     changes: Counter[str] = field(default_factory=Counter)
     details: list[str] = field(default_factory=list)
     anything: bool = False
@@ -78,7 +101,7 @@ class Tally:
             if step.op not in QUIET:
                 self.details.append(f"{step.op.value} {name_of(step.urn)}{_differing(step)}")
         if self.listener:
-            self.listener(Tick(self.stack, sum(self.changes.values()), self.total, name_of(step.urn)))
+            self.listener.ticked(Tick(self.stack, sum(self.changes.values()), self.total, name_of(step.urn)))
 
     def _diagnosed(self, event: DiagnosticEvent) -> None:
         if event.severity != "error":

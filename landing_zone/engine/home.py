@@ -52,6 +52,11 @@ class Home:
         return self.root / "known_hosts"
 
     @property
+    def ssh_config(self) -> Path:
+        """How OpenSSH reaches the environment's hosts."""
+        return self.root / "ssh_config"
+
+    @property
     def passphrase(self) -> Path:
         """The file with the passphrase of Pulumi's secrets, made at its first use."""
         path = self.root / "passphrase"

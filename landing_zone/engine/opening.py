@@ -12,7 +12,7 @@ from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT
 from landing_zone import model
 from landing_zone.engine import clouds
-from landing_zone.engine.events import Tick
+from landing_zone.engine.events import Listener
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, agrees, select
 from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variables
@@ -71,7 +71,7 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
     return planned, chosen, Stacks(Home.of(planned.code), asked.parallel)
 
 
-def open_run(asked: Asked, say: Callable[[str], None], listener: Callable[[Tick], None] | None = None) -> tuple[Run, Selection]:
+def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:
     """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem."""
     forget_variables()
     planned, chosen, stacks = open_offline(asked)

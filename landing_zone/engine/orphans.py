@@ -8,11 +8,12 @@ Kinds that are not listed here are safe to ask for twice: grants, memberships, q
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
-from openstack.identity.v3 import _proxy as identity_v3
+
+from landing_zone.engine.clouds import keystone
 
 Inputs = Mapping[str, Any]
 Remover = Callable[[Connection, Inputs], Iterable[str]]
@@ -25,32 +26,27 @@ def remove(connection: Connection, kind: str, inputs: Inputs) -> tuple[str, ...]
     return tuple(remover(connection, inputs)) if remover else ()
 
 
-def _identity(connection: Connection) -> identity_v3.Proxy:
-    """Keystone has spoken nothing but v3 for years; the library's type still allows for v2."""
-    return cast(identity_v3.Proxy, connection.identity)
-
-
 def _project(connection: Connection, inputs: Inputs) -> Iterable[str]:
     if inputs.get("isDomain"):
-        for domain in _identity(connection).domains(name=inputs["name"]):
-            _identity(connection).update_domain(domain, is_enabled=False)
-            _identity(connection).delete_domain(domain)
+        for domain in keystone(connection).domains(name=inputs["name"]):
+            keystone(connection).update_domain(domain, is_enabled=False)
+            keystone(connection).delete_domain(domain)
             yield domain.id
         return
-    for project in _identity(connection).projects(name=inputs["name"], domain_id=inputs["domainId"]):
-        _identity(connection).delete_project(project)
+    for project in keystone(connection).projects(name=inputs["name"], domain_id=inputs["domainId"]):
+        keystone(connection).delete_project(project)
         yield project.id
 
 
 def _group(connection: Connection, inputs: Inputs) -> Iterable[str]:
-    for group in _identity(connection).groups(name=inputs["name"], domain_id=inputs["domainId"]):
-        _identity(connection).delete_group(group)
+    for group in keystone(connection).groups(name=inputs["name"], domain_id=inputs["domainId"]):
+        keystone(connection).delete_group(group)
         yield group.id
 
 
 def _user(connection: Connection, inputs: Inputs) -> Iterable[str]:
-    for user in _identity(connection).users(name=inputs["name"], domain_id=inputs["domainId"]):
-        _identity(connection).delete_user(user)
+    for user in keystone(connection).users(name=inputs["name"], domain_id=inputs["domainId"]):
+        keystone(connection).delete_user(user)
         yield user.id
 
 

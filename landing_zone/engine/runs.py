@@ -9,7 +9,7 @@ from openstack.connection import Connection
 
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import recovery, schedule
-from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
 from stacks import program
@@ -168,7 +168,7 @@ def agrees(region: RegionPlan, ids: Mapping[str, Mapping[str, str]], connection:
     """True when the cloud still has the first domain that the state of the identity layer knows, or when it knows none."""
     known = ids.get("domain", {})
     first = next((known[domain.name] for domain in region.identity.domains if domain.name in known), None)
-    return first is None or connection.identity.find_domain(first, ignore_missing=True) is not None  # type: ignore[union-attr]
+    return first is None or keystone(connection).find_domain(first, ignore_missing=True) is not None
 
 
 def _still_there(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]] | None) -> bool:

@@ -17,7 +17,7 @@ from pulumi.automation._stack import StackInitMode
 
 from foundation.errors import Problem
 from foundation.places import CHECKOUT
-from landing_zone.engine.events import NEXT_STEP, Tally, Tick
+from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home
 from stacks.names import PROJECT, stack_name
 from tools import engine
@@ -90,7 +90,7 @@ class Stacks:
 
     home: Home
     parallel: int = PARALLEL
-    listener: Callable[[Tick], None] | None = None
+    listener: Listener | None = None
     backend: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -184,6 +184,8 @@ class Stacks:
         began = time.monotonic()
         path = self.home.log(key.name)
         tally = Tally(key.name, str(path), total, self.listener)
+        if self.listener:
+            self.listener.begun(Task(key.name, operation, total))
         with path.open("a", buffering=1) as log:
             print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {operation} {key.name}", file=log)
 
@@ -198,6 +200,8 @@ class Stacks:
                     tally.problems.append(_unexplained(key, operation, str(error), path))
             took = time.monotonic() - began
             print(f"=== {operation} {key.name}: {'failed' if tally.problems else 'done'} in {took:.1f} s", file=log)
+        if self.listener:
+            self.listener.ended(key.name, not tally.problems, took)
         return Outcome(
             key,
             operation,

@@ -1,0 +1,58 @@
+"""What stands: the instances of an environment, for people, for SSH and for Ansible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from landing_zone.engine.home import Home
+from landing_zone.engine.runs import PROBES
+from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec, RegionPlan
+from landing_zone.ssh.hosts import Host, host
+
+
+def hosts(plan: EnvironmentPlan, stacks: Stacks, regions: Iterable[str]) -> list[Host]:
+    """Every instance that stands, as the stacks' outputs tell it; bastions first."""
+    return [one for region in regions for one in _of_region(plan.regions[region], plan.code, stacks)]
+
+
+def _of_region(region: RegionPlan, environment: str, stacks: Stacks) -> list[Host]:
+    bastion = region.access.bastion
+    made = stacks.outputs(StackKey(environment, region.name, "access")).get("bastion")
+    if not made:
+        return []
+    found = [host(bastion, region.name, made["instance"], made["address"], None, region.access.ssh_port)]
+    probes = stacks.outputs(StackKey(environment, region.name, PROBES)).get("instances", {})
+    for spec in region.probes.instances:
+        if spec.name in probes:
+            found.append(host(spec, region.name, probes[spec.name], spec.addresses[0][1], bastion.hostname))
+    return found
+
+
+def specs(plan: EnvironmentPlan) -> Mapping[str, InstanceSpec]:
+    """Planned instances by host name."""
+    return {spec.hostname: spec for region in plan.regions.values() for spec in (region.access.bastion, *region.probes.instances)}
+
+
+def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[str, Any]:
+    """The inventory in Ansible's own form: groups by region, zone and tenant, and how each host is reached."""
+    planned = specs(plan)
+    groups: dict[str, list[str]] = {}
+    variables: dict[str, dict[str, Any]] = {}
+    for one in found:
+        spec = planned[one.name]
+        labels = [f"region_{one.region}", f"zone_{spec.zone}", *([f"tenant_{spec.tenant}"] if spec.tenant else [])]
+        for label in labels:
+            groups.setdefault(label.replace("-", "_"), []).append(one.name)
+        variables[one.name] = {
+            "ansible_host": one.name,
+            "ansible_user": one.user,
+            "ansible_ssh_common_args": f"-F {home.ssh_config}",
+            "lz_region": one.region,
+            "lz_zone": spec.zone,
+            "lz_tenant": spec.tenant,
+            "lz_instance": one.instance,
+            "lz_addresses": [ip for _, ip in spec.addresses],
+        }
+    return {"_meta": {"hostvars": variables}, **{name: {"hosts": sorted(members)} for name, members in sorted(groups.items())}}

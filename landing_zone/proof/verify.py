@@ -1,0 +1,119 @@
+"""Everything that `lz verify` tries, region by region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
+from openstack.exceptions import SDKException
+
+from foundation.errors import InputError, LzError, Problem
+from landing_zone import inventory
+from landing_zone.engine import clouds
+from landing_zone.engine.runs import PROBES, Run, Selection
+from landing_zone.engine.stack import StackKey
+from landing_zone.planners.plan import RegionPlan, TenantPlan
+from landing_zone.proof import isolation, packets
+from landing_zone.proof.results import Result, Verdict
+from landing_zone.ssh import hosts, pinning
+from landing_zone.ssh.shell import on_host
+from stacks.context import password_name
+
+
+def verify(run: Run, regions: Iterable[str], *, keep_probes: bool = False) -> list[Result]:
+    """Try everything out in the given regions. The probes are removed at the end, come what may, unless they are to be kept."""
+    chosen = list(regions)
+    _require(run, chosen)
+    probes = [StackKey(run.plan.code, region, PROBES) for region in chosen if run.plan.regions[region].probes.instances]
+    try:
+        run.apply(run.previews(probes))
+        pin(run, chosen)
+        with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
+            return [result for part in pool.map(lambda region: _region(run, run.plan.regions[region]), chosen) for result in part]
+    finally:
+        if not keep_probes:
+            remove_probes(run, chosen)
+
+
+def pin(run: Run, regions: Iterable[str]) -> None:
+    """Pin the host keys of all instances that stand, and write the ssh_config with which each is reached."""
+    chosen = list(regions)
+    home = run.stacks.home
+    found = inventory.hosts(run.plan, run.stacks, chosen)
+    newly = pinning.pin(home, found, lambda region: run.connections[region])
+    if newly:
+        run.say(f"pinned the host keys of {', '.join(host.name for host in newly)} from their console logs")
+    hosts.write_config(home, inventory.hosts(run.plan, run.stacks, run.plan.regions))
+
+
+def remove_probes(run: Run, regions: Iterable[str]) -> None:
+    """Remove the probes' stacks and forget their host keys."""
+    chosen = frozenset(regions)
+    run.remove(run.standing(Selection(regions=chosen, layers=frozenset({PROBES}))))
+    pinning.unpin(run.stacks.home, [spec.hostname for region in chosen for spec in run.plan.regions[region].probes.instances])
+
+
+def _require(run: Run, regions: Iterable[str]) -> None:
+    """InputError when a region has not been brought up."""
+    missing = [
+        Problem(f"region {region} is not up", cure=f"lz up --env {run.plan.code} --region {region}")
+        for region in regions
+        if not run.stacks.outputs(StackKey(run.plan.code, region, "access")).get("bastion")
+    ]
+    if missing:
+        raise InputError(*missing)
+
+
+def _region(run: Run, region: RegionPlan) -> list[Result]:
+    home = run.stacks.home
+    bastion = region.access.bastion
+    instances = {spec.name: spec for spec in (bastion, *region.probes.instances)}
+    results, problems = packets.try_all(home, instances, region.probes.checks, region.name)
+    for name, problem in problems.items():
+        run.say(f"{region.name}: {name}: {problem}")
+    return [_entered(run, region), *results, *_isolation(run, region)]
+
+
+def _entered(run: Run, region: RegionPlan) -> Result:
+    name = region.access.bastion.hostname
+    what = f"{name} is entered by SSH with the key pinned from its console log"
+    try:
+        said = on_host(run.stacks.home, name, ["hostname"]).strip()
+    except LzError as error:
+        return Result("IAM-09", region.name, what, Verdict.FAIL, error.problems[0].why or str(error))
+    return Result("IAM-09", region.name, what, Verdict.PASS, f"it says it is {said}")
+
+
+def _isolation(run: Run, region: RegionPlan) -> Iterator[Result]:
+    """Each tenant looks at the next one, so that the work grows with the tenants and not with their pairs."""
+    tenants = [region.tenants[code] for code in sorted(region.tenants)]
+    if len(tenants) < 2:
+        return
+    ids = {
+        tenant.code: run.stacks.outputs(StackKey(run.plan.code, region.name, f"tenant-{tenant.code}")).get("ids", {}) for tenant in tenants
+    }
+    for tenant, other in zip(tenants, [*tenants[1:], tenants[0]], strict=True):
+        try:
+            connection = as_tenant(run, region, tenant)
+            connection.authorize()
+        except (ClientException, SDKException) as error:
+            what = f"{tenant.code} cannot see {other.code} by the API"
+            yield Result("NET-04", region.name, what, Verdict.UNKNOWN, f"{tenant.code} cannot sign in: {error}")
+            continue
+        yield from isolation.check_pair(connection, region.name, tenant.code, ids[tenant.code], other.code, ids[other.code])
+
+
+def as_tenant(run: Run, region: RegionPlan, tenant: TenantPlan) -> Connection:
+    """A connection with the credentials of a tenant's own machine user."""
+    user = tenant.identity.machine_users[0]
+    return clouds.connect(
+        run.clouds[region.cloud],
+        region.name,
+        username=user.name,
+        password=run.stacks.home.secret(password_name(region.name, user.name)),
+        user_domain_name=user.domain,
+        project_name=user.project,
+        project_domain_name=user.domain,
+    )
