@@ -22,7 +22,7 @@ from foundation.errors import InputError, Problem, raise_all
 Path_ = tuple[str | int, ...]
 _BASE: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 4 * 1024 * 1024
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 500_000
 _INCLUDE = "!include"
 
 

@@ -104,9 +104,12 @@ def figures_at(environment: Environment, level: int) -> dict[str, int | None]:
 
 
 def _availability_zones(environment: Environment, region: Region, tenant: Tenant) -> tuple[str, ...]:
-    """The zones that a tenant's hosts are in: its enclave's own, or those that belong to no enclave."""
-    owned = {enclave.availability_zone: enclave.code for enclave in environment.enclaves}
-    return tuple(zone for zone in region.availability_zones if owned.get(zone) == tenant.enclave)
+    """Where a tenant's instances may run: its enclave's own zone, or those of no enclave (all, where a lab has one for both)."""
+    own = next((enclave.availability_zone for enclave in environment.enclaves if enclave.code == tenant.enclave), None)
+    if own is not None:
+        return (own,)
+    owned = {enclave.availability_zone for enclave in environment.enclaves}
+    return tuple(zone for zone in region.availability_zones if zone not in owned) or region.availability_zones
 
 
 def _demand(people: IdentitySpec, layer: NetworkLayer, access: AccessLayer, probes: ProbesLayer, tenants: Iterable[TenantPlan]) -> Demand:

@@ -1,0 +1,297 @@
+"""Every rule that spans several keys: one spoiled environment each, refused with the key, the reason and a cure."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from foundation.errors import Problem
+from landing_zone.model import rules
+from landing_zone.model.environment import Environment
+from landing_zone.model.rules import addresses, flows, levels, naming, regions, tenants
+from landing_zone.model.rules.regions import distance_km
+from tests.unit.model.support import SHIPPED, changed, complaints, environment, said
+
+Data = dict[str, Any]
+Change = Callable[[Data], object]
+
+
+def put(path: str, value: Any) -> Change:
+    """A change that writes `value` at a path such as tenants.0.code."""
+
+    def change(data: Data) -> None:
+        *outer, last = (int(part) if part.isdigit() else part for part in path.split("."))
+        holder: Any = data
+        for part in outer:
+            holder = holder[part]
+        holder[last] = value
+
+    return change
+
+
+def add(path: str, value: Any) -> Change:
+    """A change that appends `value` to the list at a path, which is made if missing."""
+
+    def change(data: Data) -> None:
+        holder: Any = data
+        parts: list[str | int] = [int(part) if part.isdigit() else part for part in path.split(".")]
+        for part in parts[:-1]:
+            holder = holder[part]
+        if isinstance(holder, dict):
+            holder.setdefault(parts[-1], [])
+        holder[parts[-1]].append(value)
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(data: Data) -> None:
+        for each in changes:
+            each(data)
+
+    return change
+
+
+def flow(source: str, target: str, protocol: str = "tcp", **more: Any) -> Data:
+    return {
+        "from": source,
+        "to": target,
+        "protocol": protocol,
+        "reason": "a test",
+        **({"ports": [8000]} if protocol != "icmp" else {}),
+        **more,
+    }
+
+
+SERVICE = {"name": "svc", "kind": "dns", "zone": "management", "host": 20, "protocol": "udp", "ports": [53], "clients": ["application"]}
+ENCLAVE = {"code": "high", "name": {"vi": "Cao", "en": "High"}, "level": 5, "availability_zone": "own", "volume_type": "own"}
+PROFILE = {"name": "wide", "instances": 1, "cores": 1, "ram_gib": 1, "volumes": 1, "volume_gib": 1, "floating_ips": 1}
+
+CASES: dict[str, tuple[str, Change, str, str]] = {
+    # name: (environment, change, key, words)
+    "region twice": ("lab", put("regions.1.name", "north"), "regions[1].name", "stands twice"),
+    "cloud twice": ("lab", put("regions.1.cloud", "lab-north"), "regions[1].cloud", "stands twice"),
+    "zone twice": ("lab", add("zones", "data"), "zones[1]", "stands twice"),
+    "tenant code twice": ("lab", put("tenants.1.code", "edu"), "tenants[1].code", "stands twice"),
+    "agency code twice": ("lab", put("tenants.1.dti_code", "LAB-01"), "tenants[1].dti_code", "stands twice"),
+    "Vietnamese name twice": ("lab", put("tenants.1.name.vi", "Sở Giáo dục mẫu"), "tenants[1].name.vi", "stands twice"),
+    "English name twice": ("lab", put("tenants.2.name.en", "Sample Department of Education"), "tenants[2].name.en", "stands twice"),
+    "project twice": ("ministry-agc", put("tenant_defaults.projects.1.code", "prod"), "tenant_defaults.projects[1].code", "stands twice"),
+    "service address twice": ("ministry-agc", put("shared_services.1.host", 10), "shared_services[1].host", "stands twice"),
+    "flow twice": (
+        "lab",
+        add("flows", {"from": "edge", "to": "application", "protocol": "tcp", "ports": [8080], "reason": "x"}),
+        "flows[5]",
+        "stands twice",
+    ),
+    "reserved tenant": ("lab", put("tenants.0.code", "platform"), "tenants[0].code", "reserved"),
+    "reserved project": ("lab", put("tenant_defaults.projects.0.code", "network"), "tenant_defaults.projects[0].code", "reserved"),
+    "reserved group": ("lab", put("tenant_defaults.groups.0.name", "automation"), "tenant_defaults.groups[0].name", "reserved"),
+    "destination named as a zone": ("ministry-agc", put("destinations.0.name", "backup"), "destinations[0].name", "reserved"),
+    "service named as a destination": ("ministry-agc", put("shared_services.0.name", "ndxp"), "shared_services[0].name", "reserved"),
+    "retention below the level": (
+        "ministry-agc",
+        put("retention", {"log_retention_days": 90}),
+        "retention.log_retention_days",
+        "365. Source: project floor",
+    ),
+    "recovery slower than the level": (
+        "national-cgc",
+        put("recovery.rpo_minutes", 61),
+        "recovery.rpo_minutes",
+        "60. Source: project proposal",
+    ),
+    "tenant above its environment": ("lab", put("tenants.0.level", 2), "tenants[0].level", "above its environment's"),
+    "tenant above its enclave": (
+        "national-cgc",
+        both(put("level", 3), put("enclaves.0.level", 4)),
+        "tenants[0].level",
+        "above that of its enclave",
+    ),
+    "unknown enclave": ("national-cgc", put("tenants.0.enclave", "other"), "tenants[0].enclave", "not declared"),
+    "enclave no higher": ("national-cgc", put("enclaves.0.level", 4), "enclaves[0].level", "not above"),
+    "enclave zone missing": (
+        "national-cgc",
+        put("regions.0.availability_zones", ["az1"]),
+        "enclaves[0].availability_zone",
+        "region north has no",
+    ),
+    "enclave zone shared": (
+        "national-cgc",
+        put("regions.0.availability_zones", ["ndb", "az1"]),
+        "enclaves[0].availability_zone",
+        "serves others too",
+    ),
+    "no identity provider": ("ministry-agc", lambda data: data.pop("federation"), "federation", "is missing"),
+    "people without identity provider": (
+        "lab",
+        put("tenants.0.people", [{"federated_id": "a", "groups": ["managers"]}]),
+        "tenants[0].people",
+        "identity provider",
+    ),
+    "DR region without counterpart": (
+        "lab",
+        lambda data: data["regions"][1].pop("counterpart"),
+        "regions[1].counterpart",
+        "without a counterpart",
+    ),
+    "unknown counterpart": ("lab", put("regions.0.counterpart", "west"), "regions[0].counterpart", "is not a region"),
+    "own counterpart": ("lab", put("regions.0.counterpart", "north"), "regions[0].counterpart", "its own counterpart"),
+    "one-sided pair": ("lab", lambda data: data["regions"][0].pop("counterpart"), "regions[1].counterpart", "in turn"),
+    "two primaries": ("lab", put("regions.1.role", "primary"), "regions[0].role", "both regions of a pair"),
+    "no primary": ("lab", put("regions.0.role", "secondary"), "regions[0].role", "no region has the role primary"),
+    "one region at level 3": (
+        "ministry-agc",
+        lambda data: (data["regions"].pop(), data["regions"][0].pop("counterpart")),
+        "regions",
+        "asks for a second region",
+    ),
+    "regions too near": (
+        "national-cgc",
+        both(put("regions.1.latitude", 21.1), put("regions.1.longitude", 105.9)),
+        "regions[1].latitude",
+        "level 5 asks for 30 km",
+    ),
+    "local backend with url": ("lab", put("state", {"url": "s3://x"}), "state.url", "has no url"),
+    "backend without url": ("lab", put("state", {"backend": "s3"}), "state.url", "is missing"),
+    "url of another backend": ("lab", put("state", {"backend": "s3", "url": "postgres://db"}), "state.url", "another backend"),
+    "password in url": ("lab", put("state", {"backend": "postgres", "url": "postgres://u:secret@db/x"}), "state.url", "holds a password"),
+    "public supernet": ("lab", put("regions.0.addresses.ipv4", "8.8.0.0/16"), "regions[0].addresses.ipv4", "not private"),
+    "multicast supernet": ("lab", put("regions.0.addresses.ipv6", "ff00::/40"), "regions[0].addresses.ipv6", "not for unicast"),
+    "supernets overlap": ("lab", put("regions.1.addresses.ipv4", "10.64.128.0/17"), "regions[1].addresses.ipv4", "overlap"),
+    "zones longer than slots": ("lab", put("addressing", {"tenant_ipv4": 24, "zone_ipv4": 26}), "addressing.zone_ipv4", "too short"),
+    "platform block too small": (
+        "lab",
+        put("addressing", {"platform_ipv4": 24, "platform_zone_ipv4": 26}),
+        "addressing.platform_zone_ipv4",
+        "too short",
+    ),
+    "supernet too small": ("lab", put("regions.0.addresses.ipv4", "10.64.0.0/20"), "regions[0].addresses.ipv4", "too small"),
+    "supernets exhausted": ("regional-dc", put("regions.0.addresses.ipv4", "10.96.0.0/17"), "tenants", "exhausted"),
+    "destination too wide": ("ministry-agc", put("destinations.0.networks.0", "0.0.0.0/0"), "destinations[0].networks[0]", "too wide"),
+    "administrators everywhere": ("lab", put("bastion.admin_networks.0", "::/0"), "bastion.admin_networks[0]", "too wide"),
+    "destination inside": (
+        "ministry-agc",
+        put("destinations.0.networks.0", "10.80.4.0/24"),
+        "destinations[0].networks[0]",
+        "lies in a supernet",
+    ),
+    "platform zone for a tenant": ("lab", put("tenants.0.zones", ["management"]), "tenants[0].zones[0]", "not a zone for tenants"),
+    "zone that is not there": ("lab", put("tenants.0.zones", ["dmz"]), "tenants[0].zones[0]", "has no zone dmz"),
+    "unknown region of a tenant": ("lab", put("tenants.0.regions", ["west"]), "tenants[0].regions[0]", "unknown region"),
+    "unknown quota profile": (
+        "lab",
+        put("tenant_defaults.projects.0.quota", "huge"),
+        "tenant_defaults.projects[0].quota",
+        "unknown profile",
+    ),
+    "unknown project of a group": (
+        "lab",
+        put("tenant_defaults.groups.0.projects", ["x"]),
+        "tenant_defaults.groups[0].projects[0]",
+        "unknown project",
+    ),
+    "unknown group of a person": (
+        "ministry-agc",
+        put("tenants.4.people.0.groups", ["x"]),
+        "tenants[4].people[0].groups[0]",
+        "unknown group",
+    ),
+    "default groups without their project": (
+        "ministry-agc",
+        lambda data: data["tenants"][6].pop("groups"),
+        "tenants[6].projects",
+        "trial is missing",
+    ),
+    "floating address without edge": ("lab", put("quota_profiles.0.floating_ips", 1), "tenants[0].code", "without an edge zone"),
+    "quotas above capacity": ("lab", put("regions.0.capacity.cores", 43), "regions[0].capacity.cores", "may use 44, region north has 43"),
+    "unknown zone in a flow": ("lab", put("flows.1.from", "warehouse"), "flows[1].from", "unknown zone or destination"),
+    "zone of no tenant in a flow": ("lab", put("flows.1.from", "edu/warehouse"), "flows[1].from", "unknown zone"),
+    "zone not in the environment": ("lab", put("flows.1.from", "dmz"), "flows[1].from", "unknown zone 'dmz'"),
+    "platform zone of a tenant": ("lab", put("flows.1.from", "edu/management"), "flows[1].from", "not a zone for tenants"),
+    "unknown tenant in a flow": ("lab", put("flows.1.from", "nobody/application"), "flows[1].from", "unknown tenant"),
+    "tenant without the zone": ("lab", put("flows.1.from", "edu/edge"), "flows[1].from", "tenant edu has no zone edge"),
+    "flow joins two tenants": ("lab", add("flows", flow("edu/application", "health/application")), "flows[5].to", "join two tenants"),
+    "world behind the border": ("lab", add("flows", flow("world", "application")), "flows[5].from", "the world meets the zone edge only"),
+    "world to the platform": ("lab", add("flows", flow("management", "world")), "flows[5].to", "the world meets the zone edge only"),
+    "past the exchange": ("ministry-agc", add("flows", flow("application", "ndxp")), "flows[16].to", "skip the exchange gateway"),
+    "office past its zone": ("ministry-agc", add("flows", flow("offices", "data")), "flows[16].from", "meets the zone internal only"),
+    "no zone at all": ("ministry-agc", add("flows", flow("world", "ndxp")), "flows[16].from", "has a zone at one end"),
+    "ports of icmp": ("lab", add("flows", flow("edge", "application", "icmp", ports=[1])), "flows[5].ports", "icmp has no ports"),
+    "no ports": ("lab", lambda data: data["flows"][1].pop("ports"), "flows[1].ports", "is missing"),
+    "SSH in a flow": ("lab", put("flows.1.ports", ["20-25"]), "flows[1].ports[0]", "port 22 is open from the bastion only"),
+    "forbidden port in a flow": ("lab", put("flows.1.ports", [9999]), "flows[1].ports[0]", "opens the forbidden_port"),
+    "forbidden port 22": ("lab", put("verification.forbidden_port", 22), "verification.forbidden_port", "port 22"),
+    "service in a tenant zone": (
+        "lab",
+        add("shared_services", {**SERVICE, "zone": "data"}),
+        "shared_services[0].zone",
+        "belongs to tenants",
+    ),
+    "service in no zone": ("lab", add("shared_services", {**SERVICE, "zone": "logging"}), "shared_services[0].zone", "has no zone logging"),
+    "service for nobody": (
+        "lab",
+        add("shared_services", {**SERVICE, "clients": ["dmz"]}),
+        "shared_services[0].clients[0]",
+        "has no zone dmz",
+    ),
+    "service on SSH": (
+        "lab",
+        add("shared_services", {**SERVICE, "protocol": "tcp", "ports": [22]}),
+        "shared_services[0].ports[0]",
+        "22 is kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_environments_are_right(name: str) -> None:
+    assert not list(rules.check(environment(name)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused_with_key_reason_and_cure(case: str) -> None:
+    name, change, key, words = CASES[case]
+    problems = complaints(changed(name, change))
+    fitting = [problem for problem in problems if f"key {key}" in problem.where and words in str(problem)]
+    assert fitting, said(problems)
+    assert fitting[0].cure
+    assert ".yaml:" in fitting[0].where or ".csv:" in fitting[0].where
+
+
+def test_every_rule_has_a_case() -> None:
+    """Each rule function finds something in at least one case, so that none can be lost unnoticed."""
+    parts = (addresses, flows, levels, naming, regions, tenants)
+    silent = {rule: f"{part.__name__}.{rule.__name__}" for part in parts for rule in part.RULES}
+    for name, change, *_ in CASES.values():
+        spoiled = Environment.model_validate(changed(name, change).data)
+        for rule in [rule for rule in silent if next(iter(rule(spoiled)), None)]:
+            del silent[rule]
+    assert not silent
+    public = {
+        f"{part.__name__}.{rule}" for part in parts for rule, _ in inspect.getmembers(part, inspect.isgeneratorfunction) if rule[0] != "_"
+    }
+    assert public == {f"{part.__name__}.{rule.__name__}" for part in parts for rule in part.RULES}
+
+
+def test_all_problems_are_told_at_once() -> None:
+    spoil = both(
+        put("tenants.0.level", 3), put("tenants.1.code", "edu"), put("regions.0.capacity.cores", 1), put("flows.1.from", "nowhere")
+    )
+    assert len(complaints(changed("lab", spoil))) >= 4
+
+
+def test_rules_also_speak_of_the_rest_when_one_tenant_is_misshapen() -> None:
+    problems: tuple[Problem, ...] = complaints(changed("lab", both(put("tenants.0.level", "high"), put("tenants.2.level", 4))))
+    places = [problem.where for problem in problems]
+    assert any("key tenants[0].level" in place for place in places)
+    assert any("key tenants[2].level" in place for place in places)
+
+
+def test_distance_of_the_national_regions() -> None:
+    north, south = environment("national-cgc").regions
+    assert distance_km(north, south) == pytest.approx(1140, abs=10)
+    assert distance_km(north, north) == 0
