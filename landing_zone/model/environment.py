@@ -30,6 +30,7 @@ from landing_zone.model.fields import (
     Positive,
     Record,
     ResourceName,
+    Size,
     V4Network,
     V6Network,
     Whole,
@@ -203,7 +204,7 @@ class Tenant(Record):
     level: Level = Field(description="Security level of what the tenant runs.")
     enclave: Code | None = Field(default=None, description="Enclave in which it runs; needed where its level is above the environment's.")
     regions: tuple[Code, ...] = Field(default=(), description="Regions in which it has resources; none: all.")
-    size: Literal[1, 2, 4, 8] = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
+    size: Size = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
     zones: tuple[ZoneName, ...] = Field(default=(), description="Tenant zones that it uses; none: those of `tenant_defaults`.")
     projects: tuple[Project, ...] = Field(default=(), description="Its projects; none: those of `tenant_defaults`.")
     groups: tuple[Group, ...] = Field(default=(), description="Its groups; none: those of `tenant_defaults`.")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from landing_zone.model.levels import zones
 
 _LAST_PORT = 65535
+SIZES = (1, 2, 4, 8)
 
 
 class Record(BaseModel):
@@ -67,6 +68,12 @@ def _ports(value: Any) -> int | str:
     return written
 
 
+def _size(value: Any) -> int:
+    if type(value) is not int or value not in SIZES:
+        raise ValueError("a size is one of " + ", ".join(map(str, SIZES)))
+    return value
+
+
 def _zone(value: Any) -> str:
     if not isinstance(value, str) or value not in zones():
         raise ValueError("the zones are " + ", ".join(zones()))
@@ -99,6 +106,7 @@ Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=_LAST_PORT)]
+Size = Annotated[int, PlainValidator(_size), WithJsonSchema({"type": "integer", "enum": [*SIZES]})]
 Latitude = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-90, le=90)]
 Longitude = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-180, le=180)]
 
