@@ -11,7 +11,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 host: ## install the Debian/Ubuntu packages that the host lacks
-	@command -v $(PYTHON) >/dev/null || apt-get install -y -q --no-install-recommends python3
+	@command -v $(PYTHON) >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends python3; }
 	@$(PYTHON) -m tools.host
 
 venv: ## ./.venv from requirements.txt, hashes checked; instant when current
