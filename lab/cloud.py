@@ -147,7 +147,7 @@ def ensure_flavors(cloud: Connection) -> None:
         if name in known:
             continue
         wanted = flavor(name)
-        made = compute.create_flavor(name=name, ram=wanted.ram, vcpus=wanted.cpus, disk=wanted.disk, flavorid=name)
+        made = compute.create_flavor(name=name, ram=wanted.ram, vcpus=wanted.cpus, disk=wanted.disk, id=name)
         compute.create_flavor_extra_specs(made, wanted.specs)
 
 
