@@ -42,7 +42,7 @@ def run(
     try:
         if log is None:
             done = subprocess.run(
-                words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, capture_output=True, errors="replace",
+                words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, check=False, capture_output=True, errors="replace",
                 stdin=subprocess.DEVNULL if stdin is None else None,
             )  # fmt: skip
             output, error = done.stdout, done.stderr
@@ -53,7 +53,7 @@ def run(
                 stream.flush()
                 start = stream.tell()
                 done = subprocess.run(
-                    words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, stdout=stream, stderr=stream,
+                    words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, check=False, stdout=stream, stderr=stream,
                     stdin=subprocess.DEVNULL if stdin is None else None,
                 )  # fmt: skip
             with log.open(errors="replace") as stream:
