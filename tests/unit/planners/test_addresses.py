@@ -1,0 +1,135 @@
+"""The address plan: inside the supernets, nothing overlaps, the same every time, and nobody moves."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from landing_zone.model.environment import Environment, Region
+from landing_zone.model.slots import slot_range
+from landing_zone.planners import plan
+from landing_zone.planners.addresses import Pair, RegionAddresses, plan_region
+from landing_zone.planners.build import checked_ledger
+from landing_zone.planners.ledger import Ledger, LedgerError
+from tests.unit.model import support
+from tests.unit.planners.support import layers, regions, with_tenants
+
+CODES = [f"a{number}" for number in range(10)]
+ZONES = st.sets(st.sampled_from(["edge", "application", "data"]), min_size=1).map(sorted)
+TENANT = st.fixed_dictionaries({"size": st.sampled_from([1, 1, 2, 4]), "zones": ZONES})
+TENANTS = st.dictionaries(st.sampled_from(CODES), TENANT, max_size=10)
+
+
+def addresses_of(environment: Environment, ledger: Ledger | None = None) -> dict[str, RegionAddresses]:
+    kept = checked_ledger(environment, ledger or Ledger())
+    return {region.name: plan_region(environment, region, kept) for region in environment.regions}
+
+
+def pieces(found: RegionAddresses) -> list[Pair]:
+    """Everything that must not overlap: platform zones, transit, tenants' zones."""
+    return [*found.platform.zones.values(), found.transit, *(pair for block in found.tenants.values() for pair in block.zones.values())]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tenants=TENANTS)
+def test_inside_the_supernet_and_apart(tenants: dict[str, Any]) -> None:
+    for found in addresses_of(with_tenants("lab", tenants)).values():
+        for family in ("v4", "v6"):
+            nets = sorted((getattr(pair, family) for pair in pieces(found)), key=lambda net: int(net.network_address))
+            assert all(net.subnet_of(getattr(found.supernet, family)) for net in nets)
+            assert all(one.broadcast_address < other.network_address for one, other in pairwise(nets))
+            for block in found.tenants.values():
+                assert all(getattr(pair, family).subnet_of(getattr(block.whole, family)) for pair in block.zones.values())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(first=TENANTS, then=TENANTS)
+def test_deterministic_and_stable_when_tenants_come_and_go(first: dict[str, Any], then: dict[str, Any]) -> None:
+    for code, tenant in then.items():
+        tenant["size"] = first[code]["size"] if code in first else tenant["size"]
+    before = with_tenants("lab", first)
+    ledger = checked_ledger(before, Ledger())
+    assert addresses_of(before) == addresses_of(before)
+    old, new = addresses_of(before, ledger), addresses_of(with_tenants("lab", then), ledger)
+    for region, found in new.items():
+        assert found.platform == old[region].platform
+        for code in set(first) & set(then):
+            assert found.tenants[code].whole == old[region].tenants[code].whole
+            for zone in set(first[code]["zones"]) & set(then[code]["zones"]):
+                assert found.tenants[code].zones[zone] == old[region].tenants[code].zones[zone]
+        newcomers = [found.tenants[code].whole.v4 for code in set(then) - set(first)]
+        assert not any(net.overlaps(block.whole.v4) for net in newcomers for block in old[region].tenants.values())
+
+
+def test_the_platform_never_moves_with_the_size_of_the_supernet() -> None:
+    environment = support.environment("lab")
+    wider = _with_supernet(environment, "10.64.0.0/15")
+    assert addresses_of(environment)["north"].tenants == addresses_of(wider)["north"].tenants
+
+
+def test_a_larger_tenant_gets_larger_zones() -> None:
+    found = addresses_of(with_tenants("lab", {"a": {"size": 1}, "b": {"size": 4}}))["north"]
+    assert found.tenants["a"].zones["data"].v4.prefixlen == 25
+    assert found.tenants["b"].zones["data"].v4.prefixlen == 23
+    assert found.tenants["b"].zones["data"].v6.prefixlen == 64
+
+
+def test_slots_end_with_the_smallest_supernet_and_the_transit_network() -> None:
+    lab = support.environment("lab")
+    assert slot_range(lab) == range(4, 64)
+    assert slot_range(_with_supernet(lab, "10.64.0.0/18")) == range(4, 16)
+    assert slot_range(_with_supernet(lab, "10.64.0.0/22")) == range(4, 4)
+
+
+def test_a_change_of_the_plan_is_refused_once_addresses_are_given() -> None:
+    lab = support.environment("lab")
+    ledger = plan(lab).ledger
+    moved = lab.model_copy(update={"addressing": lab.addressing.model_copy(update={"tenant_ipv4": 23, "zone_ipv4": 26})})
+    for changed, words in ((moved, "key addressing"), (_with_supernet(lab, "10.72.0.0/16"), "key regions.addresses")):
+        with pytest.raises(LedgerError) as caught:
+            plan(changed, ledger)
+        assert words in str(caught.value)
+        assert "cure:" in str(caught.value)
+
+
+def test_a_region_may_be_added_later() -> None:
+    lab = support.environment("lab")
+    one = lab.model_copy(update={"regions": lab.regions[:1]})
+    later = plan(lab, plan(one).ledger)
+    assert later.regions["north"] == plan(one).regions["north"]
+
+
+def test_subnets_of_the_plan_are_those_of_the_address_plan_and_never_overlap() -> None:
+    for name, region in regions():
+        found = addresses_of(support.environment(name))[region.name]
+        cut = {str(net) for pair in pieces(found) for net in (pair.v4, pair.v6)}
+        planned = [subnet.cidr for layer in layers(region) for network in layer.networks for subnet in network.subnets]
+        assert len(planned) == len(set(planned))
+        assert set(planned) == cut
+
+
+def test_gateways_pools_and_fixed_addresses_do_not_meet() -> None:
+    for _, region in regions():
+        fixed = {instance.addresses for instance in (region.access.bastion, *region.probes.instances)}
+        taken = [address for pairs in fixed for _, address in pairs]
+        assert len(taken) == len(set(taken))
+        for layer in layers(region):
+            for subnet in (subnet for network in layer.networks for subnet in network.subnets):
+                net = ip_network(subnet.cidr)
+                pool = subnet.pools[0]
+                lowest, highest = (int(ip_network(address).network_address) for address in (pool.first, pool.last))
+                assert int(net.network_address) < lowest <= highest < int(net.broadcast_address)
+                for address in [subnet.gateway, *taken]:
+                    if address and ip_network(address).version == net.version and ip_network(address).subnet_of(net):  # type: ignore[arg-type]
+                        assert not lowest <= int(ip_network(address).network_address) <= highest
+
+
+def _with_supernet(environment: Environment, ipv4: str) -> Environment:
+    region: Region = environment.regions[0]
+    net = region.addresses.model_copy(update={"ipv4": ip_network(ipv4)})
+    return environment.model_copy(update={"regions": (region.model_copy(update={"addresses": net}), *environment.regions[1:])})

@@ -1,0 +1,182 @@
+"""Flows to rules: default deny both ways, nothing open to the world but the edge, no tenant let in by another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+import pytest
+
+from landing_zone.model.ends import End, end, port_range
+from landing_zone.model.levels import zones
+from landing_zone.planners import plan
+from landing_zone.planners.flows import openings
+from landing_zone.planners.plan import NetworkLayer, RegionPlan, RuleSpec, SecurityGroupSpec
+from tests.unit.model import support
+from tests.unit.planners.support import layers, planned, regions
+
+EVERYWHERE = {"0.0.0.0/0", "::/0"}
+
+
+def groups(region: RegionPlan) -> Iterator[tuple[NetworkLayer, SecurityGroupSpec]]:
+    for layer in layers(region):
+        for group in layer.security_groups:
+            yield layer, group
+
+
+def rule(group: SecurityGroupSpec, key: str) -> RuleSpec:
+    return next(rule for rule in group.rules if rule.key == key)
+
+
+def group_of(name: str, owner: str, zone: str) -> SecurityGroupSpec:
+    region = planned(name).regions["north"]
+    return next(group for _, group in groups(region) if group.name == f"{support.environment(name).code}-{owner}-{zone}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("world", End("world", "world")),
+        ("data", End("zone", "data")),
+        ("edu/data", End("zone", "data", "edu")),
+        ("edu/nowhere", End("zone", "nowhere", "edu")),
+        ("ndxp", End("destination", "ndxp")),
+    ],
+)
+def test_ends(text: str, expected: End) -> None:
+    assert end(text) == expected
+
+
+def test_port_ranges() -> None:
+    assert port_range(80) == (80, 80)
+    assert port_range("8000-8010") == (8000, 8010)
+
+
+def test_every_network_has_a_group_of_its_zone() -> None:
+    for _, region in regions():
+        for layer in layers(region):
+            networks = {network.name for network in layer.networks if network.zone != "transit"}
+            assert networks <= {group.name for group in layer.security_groups}
+
+
+def test_only_the_edge_is_open_to_the_world() -> None:
+    for _, region in regions():
+        for _, group in groups(region):
+            wide = [rule for rule in group.rules if rule.remote_prefix in EVERYWHERE]
+            assert not wide or zones()[group.zone].external, (group.name, wide)
+            assert all(rule.port_min is not None for rule in wide)
+
+
+def test_the_edge_of_a_tenant_is_open_on_the_ports_that_its_flow_declares() -> None:
+    edge = group_of("lab", "portal", "edge")
+    wide = {(rule.direction, rule.ethertype, rule.port_min, rule.remote_prefix) for rule in edge.rules if rule.remote_prefix in EVERYWHERE}
+    families = (("IPv4", "0.0.0.0/0"), ("IPv6", "::/0"))
+    assert wide == {("ingress", family, port, prefix) for family, prefix in families for port in (80, 443)}
+
+
+def test_no_tenant_is_let_in_by_another() -> None:
+    """Ingress of a tenant's group comes from its own block, the platform's block, the world at the edge, or an office."""
+    for name, region in regions():
+        environment = support.environment(name)
+        outside = {str(net) for destination in environment.destinations for net in destination.networks} | EVERYWHERE
+        platform = [subnet.cidr for network in region.network.networks for subnet in network.subnets]
+        for tenant in region.tenants.values():
+            own = [subnet.cidr for network in tenant.network.networks for subnet in network.subnets]
+            for group in tenant.network.security_groups:
+                for each in group.rules:
+                    if each.direction == "egress" or each.remote_prefix in outside:
+                        continue
+                    net = ip_network(each.remote_prefix)
+                    assert any(net.version == ip_network(home).version and net.subnet_of(ip_network(home)) for home in [*own, *platform]), (  # type: ignore[arg-type]
+                        group.name,
+                        each,
+                    )
+
+
+def test_a_flow_opens_one_way_out_and_one_way_in() -> None:
+    application, data = group_of("lab", "edu", "application"), group_of("lab", "edu", "data")
+    networks = {network.zone: network for network in planned("lab").regions["north"].tenants["edu"].network.networks}
+    for family, version in (("IPv4", 4), ("IPv6", 6)):
+        out, into = rule(application, f"out{version}-tcp-5432-data"), rule(data, f"in{version}-tcp-5432-application")
+        cidr = {zone: next(s.cidr for s in network.subnets if s.ip_version == version) for zone, network in networks.items()}
+        assert (out.direction, out.ethertype, out.port_min, out.port_max, out.remote_prefix) == ("egress", family, 5432, 5432, cidr["data"])
+        assert (into.direction, into.ethertype, into.remote_prefix) == ("ingress", family, cidr["application"])
+        assert into.description == "Applications use their databases"
+    assert not [each for each in data.rules if each.direction == "egress" and each.port_min == 5432]
+    assert not [each for each in application.rules if each.direction == "ingress" and each.port_min == 5432]
+
+
+def test_icmp_is_spoken_in_both_families() -> None:
+    application = group_of("lab", "edu", "application")
+    assert rule(application, "in4-icmp-any-management").protocol == "icmp"
+    assert rule(application, "in6-icmp-any-management").protocol == "ipv6-icmp"
+    assert rule(application, "in6-icmp-any-management").port_min is None
+
+
+def test_ssh_comes_from_the_bastion_only_and_the_bastion_is_entered_by_administrators_only() -> None:
+    for name, region in regions():
+        entry = dict(region.access.bastion.addresses)
+        admitted = {f"{address}/{128 if ':' in address else 32}" for address in entry.values()}
+        for _, group in groups(region):
+            ssh = [rule for rule in group.rules if rule.direction == "ingress" and rule.protocol == "tcp" and _covers(rule, 22)]
+            if group.name.endswith("-platform-bastion"):
+                assert {rule.remote_prefix for rule in ssh} == {str(net) for net in support.environment(name).bastion.admin_networks}
+                assert all(rule.port_min == 22 for rule in group.rules if rule.direction == "ingress")
+            else:
+                assert {rule.remote_prefix for rule in ssh} == admitted, group.name
+
+
+def test_nothing_leaves_without_a_flow_but_metadata() -> None:
+    data = group_of("lab", "edu", "data")
+    assert [(rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"] == [("169.254.169.254/32", 80)]
+
+
+def test_shared_services_are_opened_at_both_ends() -> None:
+    data, management = group_of("ministry-agc", "dav", "data"), group_of("ministry-agc", "platform", "management")
+    resolver = rule(data, "out4-udp-53-resolver")
+    subnet = next(
+        s for n in planned("ministry-agc").regions["north"].network.networks for s in n.subnets if s.name == "agc-platform-management-v4"
+    )
+    assert ip_network(resolver.remote_prefix).subnet_of(ip_network(subnet.cidr))  # type: ignore[arg-type]
+    assert resolver.remote_prefix.split("/")[0] in subnet.dns_nameservers
+    assert rule(management, "in4-udp-53-tenants").remote_prefix == "10.80.0.0/15"
+
+
+def test_the_exchange_is_the_only_way_to_partners() -> None:
+    for name, region in regions():
+        partners = {str(net) for d in support.environment(name).destinations if d.kind == "partner" for net in d.networks}
+        for _, group in groups(region):
+            if group.zone != "exchange":
+                assert not partners & {rule.remote_prefix for rule in group.rules}
+
+
+def test_keys_are_unique_in_their_group_and_fit_for_names() -> None:
+    for _, region in regions():
+        for _, group in groups(region):
+            keys = [rule.key for rule in group.rules]
+            assert len(keys) == len(set(keys))
+            assert all(not set(key) & set(":/ ") and key.isascii() for key in keys)
+            assert all(rule.description.isascii() and len(rule.description) <= 250 for rule in group.rules)
+
+
+def test_rules_say_the_same_thing_once() -> None:
+    for _, region in regions():
+        for _, group in groups(region):
+            said = [(r.direction, r.ethertype, r.protocol, r.port_min, r.port_max, r.remote_prefix) for r in group.rules]
+            assert len(said) == len(set(said)), group.name
+
+
+def test_a_flow_of_one_tenant_is_no_flow_of_others() -> None:
+    lab = support.environment("lab")
+    flow = lab.flows[1].model_copy(update={"source": "edu/application", "target": "data", "ports": (6000,)})
+    region = plan(lab.model_copy(update={"flows": (flow,)})).regions["north"]
+    having = {group.name for _, group in groups(region) if any(rule.port_min == 6000 for rule in group.rules)}
+    assert having == {"lab-edu-application", "lab-edu-data"}
+
+
+def test_openings_count_every_port() -> None:
+    assert [(o.source.name, o.ports) for o in openings(support.environment("lab"))][:2] == [("world", (80, 80)), ("world", (443, 443))]
+
+
+def _covers(rule: RuleSpec, port: int) -> bool:
+    return rule.port_min is None or (rule.port_min <= port <= (rule.port_max or rule.port_min))

@@ -1,0 +1,268 @@
+"""The whole plan: names within limits and never twice, every reference leads somewhere, grants to groups only, quotas add up."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landing_zone.model.fields import CODE_PATTERN
+from landing_zone.model.rehearsal import on_lab
+from landing_zone.planners import plan, quotas
+from landing_zone.planners.names import LONGEST, name, tags
+from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan
+from tests.unit.model import support
+from tests.unit.planners.support import layers, planned, regions, with_tenants
+
+CODES = st.from_regex(CODE_PATTERN, fullmatch=True)
+
+
+def identities(region: RegionPlan) -> list[IdentitySpec]:
+    return [region.identity, *(tenant.identity for tenant in region.tenants.values())]
+
+
+def texts(thing: Any) -> Iterator[str]:
+    if isinstance(thing, str):
+        yield thing
+    elif is_dataclass(thing) and not isinstance(thing, type):
+        for field in fields(thing):
+            if field.name not in {"name_vi", "name_en", "description"}:
+                yield from texts(getattr(thing, field.name))
+    elif isinstance(thing, tuple | list):
+        for inner in thing:
+            yield from texts(inner)
+
+
+@given(first=st.tuples(CODES, CODES, st.lists(CODES, max_size=2)), second=st.tuples(CODES, CODES, st.lists(CODES, max_size=2)))
+def test_different_parts_never_join_to_the_same_name(first: tuple[str, str, list[str]], second: tuple[str, str, list[str]]) -> None:
+    one, other = (name(environment, owner, *thing) for environment, owner, thing in (first, second))
+    assert (one == other) == (first == second)
+
+
+def test_the_longest_codes_stay_within_every_service() -> None:
+    longest = "a" * 12
+    assert len(name(longest, longest, "application", "probe")) + len(f"-{longest}") <= LONGEST
+    assert len(name(longest, longest, "router", "application")) <= LONGEST
+    with pytest.raises(ValueError, match="characters"):
+        name(longest, longest, "b" * 60)
+    assert all(len(tag) <= 60 and not set(tag) & set(",/") for tag in tags(longest, 5, longest, "application"))
+
+
+def test_names_are_unique_ascii_and_short_enough() -> None:
+    for _, region in regions():
+        kinds: dict[str, list[str]] = {
+            "domain": [d.name for i in identities(region) for d in i.domains],
+            "project": [p.name for i in identities(region) for p in i.projects],
+            "group": [g.name for i in identities(region) for g in i.groups],
+            "user": [u.name for i in identities(region) for u in i.machine_users],
+            "grant": [g.key for i in identities(region) for g in i.grants],
+            "network": [n.name for layer in layers(region) for n in layer.networks],
+            "subnet": [s.name for layer in layers(region) for n in layer.networks for s in n.subnets],
+            "router": [r.name for layer in layers(region) for r in layer.routers],
+            "router port": [leg.port for layer in layers(region) for r in layer.routers for leg in r.legs],
+            "security group": [g.name for layer in layers(region) for g in layer.security_groups],
+            "pool": [p.name for layer in layers(region) for p in layer.subnet_pools],
+            "zone": [z.name for layer in layers(region) for z in layer.dns_zones],
+            "instance": [region.access.bastion.name, *(probe.name for probe in region.probes.instances)],
+            "check": [check.key for check in region.probes.checks],
+        }
+        for kind, names in kinds.items():
+            assert not [each for each, count in Counter(names).items() if count > 1], kind
+            longest = {"grant": 255, "check": 255, "zone": 255}.get(kind, LONGEST)
+            assert all(len(each) <= longest for each in names)
+        assert all(text.isascii() for tenant in region.tenants.values() for text in texts(tenant))
+        assert all(len(h.hostname) <= 63 for h in (region.access.bastion, *region.probes.instances))
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for environment, region in regions():
+        domains = {d.name for i in identities(region) for d in i.domains}
+        projects = {p.name for i in identities(region) for p in i.projects}
+        known_groups = {g.name for i in identities(region) for g in i.groups}
+        networks = {n.name: n for layer in layers(region) for n in layer.networks}
+        subnets = {s.name for n in networks.values() for s in n.subnets}
+        security_groups = {g.name for layer in layers(region) for g in layer.security_groups}
+        pools = {p.name for p in region.network.subnet_pools}
+        scopes = {s.name for s in region.network.address_scopes}
+        for identity in identities(region):
+            assert {p.domain for p in identity.projects} | {g.domain for g in identity.groups} <= domains
+            assert {g.group for g in identity.grants} <= known_groups
+            assert all(g.target in (projects if g.scope == "project" else domains) for g in identity.grants)
+            assert all(set(u.groups) <= known_groups and u.project in projects and u.domain in domains for u in identity.machine_users)
+            assert all(set(person.groups) <= known_groups for person in identity.people)
+        for layer in layers(region):
+            owned: list[Any] = [
+                *layer.networks,
+                *layer.routers,
+                *layer.security_groups,
+                *layer.subnet_pools,
+                *layer.dns_zones,
+                *layer.address_scopes,
+            ]
+            assert {item.project for item in owned} <= projects
+            assert {project for item in _shared(layer) for project in item.shared_with} <= projects
+            assert all(leg.network in networks and {s for s, _ in leg.addresses} <= subnets for r in layer.routers for leg in r.legs)
+            assert {s.subnet_pool for n in layer.networks for s in n.subnets} <= pools
+            assert {p.address_scope for p in layer.subnet_pools} <= scopes
+        servers = {server.name: server for server in (region.access.bastion, *region.probes.instances)}
+        for server in servers.values():
+            assert server.project in networks[server.network].shared_with
+            assert set(server.security_groups) <= security_groups
+        for check in region.probes.checks:
+            assert {check.source, check.target} <= set(servers)
+            assert check.positive_source in {"", *servers}
+            assert check.address in dict(servers[check.target].addresses).values()
+        assert environment
+
+
+def test_roles_go_to_groups_never_admin_and_a_manager_stays_in_its_domain() -> None:
+    for _, region in regions():
+        for tenant in region.tenants.values():
+            domain = tenant.identity.domains[0].name
+            own = {p.name for p in tenant.identity.projects if p.domain == domain}
+            for grant in tenant.identity.grants:
+                assert grant.role in {"manager", "member", "reader"}
+                assert grant.target in {domain, *own}
+                if grant.role == "manager":
+                    assert (grant.scope, grant.inherited) == ("domain", False)
+            networks_owner = next(p for p in tenant.identity.projects if p.purpose == "network")
+            assert networks_owner.domain == region.identity.domains[0].name
+            assert not [g for g in tenant.identity.grants if g.target == networks_owner.name]
+
+
+def _shared(layer: NetworkLayer) -> list[Any]:
+    return [*layer.networks, *layer.security_groups]
+
+
+def test_tenants_share_no_router_and_no_network() -> None:
+    for _, region in regions():
+        for tenant in region.tenants.values():
+            allowed = {network.name for network in tenant.network.networks} | {
+                network.name for network in region.network.networks if network.zone == "transit"
+            }
+            assert {leg.network for router in tenant.network.routers for leg in router.legs} <= allowed
+            own = {p.name for p in tenant.identity.projects}
+            shared = {project for item in _shared(tenant.network) for project in item.shared_with}
+            assert shared <= own
+        transit = next(network for network in region.network.networks if network.zone == "transit")
+        assert not transit.shared_with
+
+
+def test_only_tenants_with_an_edge_have_a_way_out() -> None:
+    region = planned("lab").regions["north"]
+    ways = {code: tenant.network.routers[0].external_network for code, tenant in region.tenants.items()}
+    assert ways == {"edu": None, "health": None, "portal": "public"}
+
+
+def test_devices_stand_behind_a_router_without_a_way_out() -> None:
+    region = planned("national-cgc").regions["north"]
+    routers = {router.name: router for router in region.network.routers}
+    inner, hub = routers["cgc-platform-inner"], routers["cgc-platform-hub"]
+    assert inner.external_network is None
+    assert "cgc-platform-devices" in {leg.network for leg in inner.legs}
+    assert "cgc-platform-devices" not in {leg.network for leg in hub.legs}
+    devices = {s.cidr for n in region.network.networks if n.zone == "devices" for s in n.subnets}
+    assert devices <= {route.destination for route in hub.routes}
+    for tenant in region.tenants.values():
+        assert not devices & {route.destination for route in tenant.network.routers[0].routes}
+
+
+def test_the_hub_knows_the_way_to_every_tenant_and_back() -> None:
+    for _, region in regions():
+        hub = next(router for router in region.network.routers if router.name.endswith("-hub"))
+        onward = {route.destination: route.next_hop for route in hub.routes}
+        hub_addresses = {address for leg in hub.legs for _, address in leg.addresses}
+        for tenant in region.tenants.values():
+            router = tenant.network.routers[0]
+            own = {address for leg in router.legs for _, address in leg.addresses}
+            assert {hop for hop in onward.values() if hop in own}
+            assert {route.next_hop for route in router.routes} <= hub_addresses
+
+
+def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
+    region = planned("lab").regions["north"]
+    checks = {check.key: check for check in region.probes.checks}
+    permitted = checks["lab-edu-application-probe--lab-edu-data-probe--5432"]
+    assert permitted.allowed
+    forbidden = checks["lab-edu-application-probe--lab-edu-data-probe--9999"]
+    assert (forbidden.allowed, forbidden.positive_source, forbidden.control) == (False, "", "NET-02")
+    stranger = checks["lab-edu-application-probe--lab-health-application-probe--22"]
+    assert (stranger.allowed, stranger.positive_source, stranger.control) == (False, "lab-platform-bastion", "NET-04")
+    neighbour = checks["lab-platform-management-probe--lab-edu-application-probe--8080"]
+    assert neighbour.allowed
+    listening = {instance.name: instance.listens for instance in region.probes.instances}
+    assert all(check.port == 22 or check.port in listening[check.target] for check in region.probes.checks)
+    for one in ("edu", "health", "portal"):
+        for other in {"edu", "health", "portal"} - {one}:
+            assert any(f"-{one}-" in c.source and f"-{other}-" in c.target and not c.allowed for c in region.probes.checks)
+
+
+def test_a_sample_of_probes_is_two_tenants() -> None:
+    region = planned("national-cgc").regions["north"]
+    assert {probe.tenant for probe in region.probes.instances} == {None, "angiang", "vinhlong"}
+    assert region.order[-1] == ("probes",)
+    none = with_tenants("lab", {"a": {}})
+    assert plan(none).regions["north"].order[-1] == ("access", "tenant-a")
+
+
+def test_demand_is_the_sum_of_all_projects() -> None:
+    for environment, region in regions():
+        each = [project.quota for identity in identities(region) for project in identity.projects]
+        assert region.demand.quota == quotas.total(each)
+        assert region.demand.projects == len(each)
+        assert region.demand.created.networks == sum(len(layer.networks) for layer in layers(region))
+        capacity = next(r.capacity for r in support.environment(environment).regions if r.name == region.name)
+        assert region.demand.quota.cores <= capacity.cores
+        assert region.demand.quota.ram_mib <= capacity.ram_gib * 1024
+        assert region.demand.quota.volume_gib <= capacity.volume_gib
+
+
+def test_a_network_project_may_make_just_what_is_planned() -> None:
+    tenant = planned("lab").regions["north"].tenants["edu"]
+    owner = next(project for project in tenant.identity.projects if project.purpose == "network").quota
+    assert (owner.networks, owner.subnets, owner.routers, owner.instances) == (2, 4, 1, 0)
+    workload = next(project for project in tenant.identity.projects if project.purpose == "workload").quota
+    assert (workload.networks, workload.routers, workload.instances, workload.ram_mib) == (0, 0, 4, 8192)
+    assert min(getattr(workload, field.name) for field in fields(QuotaSpec)) == 0
+
+
+def test_enclave_tenants_have_hosts_and_storage_of_their_own() -> None:
+    tenants = planned("national-cgc").regions["north"].tenants
+    assert (tenants["mps"].availability_zones, tenants["mps"].volume_type) == (("ndb",), "ndb-encrypted")
+    assert (tenants["moh"].availability_zones, tenants["moh"].volume_type) == (("az1", "az2"), None)
+    assert tenants["mps"].figures["dr_min_distance_km"] == 30
+    assert tenants["hanoi"].figures["dr_min_distance_km"] is None
+
+
+def test_figures_are_the_levels_or_stricter_ones_of_the_environment() -> None:
+    national, regional = planned("national-cgc"), planned("regional-dc")
+    assert national.figures["rpo_minutes"] == 30
+    assert regional.figures["log_retention_days"] == 400
+    assert regional.figures["rpo_minutes"] == 1440
+    assert national.regions["north"].tenants["mps"].figures["rpo_minutes"] == 15
+
+
+@pytest.mark.parametrize("name", support.SHIPPED)
+def test_the_same_every_time_and_plain_data(name: str) -> None:
+    again = plan(support.environment(name))
+    assert again == planned(name)
+    assert plan(support.environment(name), again.ledger) == again
+    assert pickle.loads(pickle.dumps(again)) == again
+
+
+@pytest.mark.parametrize("name", support.SHIPPED)
+def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
+    rehearsed = plan(on_lab(support.environment(name)))
+    assert [region.cloud for region in rehearsed.regions.values()] == ["lab-north", "lab-south"]
+    for region in rehearsed.regions.values():
+        assert (region.demand.flavors, region.demand.images) == (("SCS-1L-1-5",), ("debian-13",))
+        assert region.external_network == "public"
+        assert all(tenant.availability_zones == ("nova",) for tenant in region.tenants.values())
+        assert len(region.probes.instances) <= 11
+        assert region.tenants == {} or region.network.networks == planned(name).regions[region.name].network.networks
