@@ -69,8 +69,9 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     raise_all([*problems, *requirements.missing(where, len(names))])
     with lock.exclusive(where.lock, BUSY):
         known = standing(where)
-        kind = choose.choose(compute_kind if compute_kind != "auto" or not known else known.compute)
-        if known and (known.code != code_digest() or known.compute != kind):
+        own = known is not None and known.code == code_digest()
+        kind = known.compute if known and own and compute_kind == "auto" else choose.choose(compute_kind)
+        if known and (not own or known.compute != kind):
             progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
             _remove_all(where)
             known = None
