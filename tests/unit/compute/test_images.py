@@ -1,0 +1,174 @@
+"""The image cache, checks of images, snapshots of local disks, console logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.compute.driver import cow, images
+from lab.compute.driver.images import BaseCache, TooBig
+from lab.compute.driver.state import FIRST_USER, Instance
+from tests.unit.compute.fakes import Programs
+from tests.unit.compute.test_cow import make_cow
+
+MIB = 1 << 20
+INSTANCE = Instance("6f70656e-7374-4163-8b20-6c616e64696e", "i", 7, 1, 512, 1)
+
+
+def copying() -> Programs:
+    run = Programs()
+
+    def copy(words: list[str]) -> str:
+        shutil.copyfile(words[-2], words[-1])
+        return ""
+
+    run.answer("cp", by=copy)
+    return run
+
+
+def fetch(size: int, calls: list[Path] | None = None) -> Any:
+    def write(target: Path) -> None:
+        target.write_bytes(os.urandom(size))
+        if calls is not None:
+            calls.append(target)
+
+    return write
+
+
+def test_a_base_is_fetched_once_and_has_the_disks_size(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path / "_base", copying())
+    calls: list[Path] = []
+    first = cache.ensure("image", 3 * MIB, fetch(MIB, calls))
+    assert cache.ensure("image", 3 * MIB, fetch(MIB, calls)) == first
+    assert cache.ensure("image", 0, fetch(MIB, calls)).stat().st_size == MIB
+    assert len(calls) == 1
+    assert first.stat().st_size == 3 * MIB
+    assert first.read_bytes()[:MIB] == cache.raw("image").read_bytes()
+    assert first.stat().st_mode & 0o222 == 0
+
+
+def test_an_image_that_is_too_big_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TooBig) as caught:
+        BaseCache(tmp_path, copying()).ensure("image", MIB, fetch(2 * MIB))
+    assert (caught.value.image, caught.value.disk) == (2 * MIB, MIB)
+
+
+def test_a_base_does_not_change_when_it_is_used_again(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path, copying())
+    base = cache.ensure("image", 2 * MIB, fetch(MIB))
+    os.utime(base, (1, 1))
+    cache.ensure("image", 2 * MIB, fetch(MIB))
+    assert base.stat().st_mtime == 1
+
+
+def test_pruning_takes_what_nobody_uses_and_is_old(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path, copying())
+    used, old, fresh = (cache.ensure(name, 2 * MIB, fetch(MIB)) for name in ("used", "old", "fresh"))
+    other_size = cache.ensure("used", 3 * MIB, fetch(MIB))
+    for name in ("used", "old"):
+        os.utime(cache.raw(name), (time.time() - 1000,) * 2)
+    gone = cache.prune([str(used)], older_than=500)
+    assert set(gone) == {old, cache.raw("old"), other_size}
+    assert used.exists()
+    assert cache.raw("used").exists()
+    assert fresh.exists()
+
+
+INFO: dict[str, Any] = {"format": "qcow2", "virtual-size": MIB, "format-specific": {"data": {}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": "vmdk"}, "vmdk"),
+        ({"backing-filename": "/etc/shadow"}, "another file"),
+        ({"full-backing-filename": "/etc/shadow"}, "another file"),
+        ({"format-specific": {"data": {"data-file": "/dev/vda"}}}, "another file"),
+        ({"encrypted": True}, "encrypted"),
+        ({"virtual-size": 1 << 60}, "bytes"),
+    ],
+)
+def test_an_image_that_reaches_out_is_refused(change: dict[str, Any], words: str) -> None:
+    reason = images.refusal({**INFO, **change}, 10 * MIB)
+    assert reason is not None
+    assert words in reason
+
+
+def test_a_good_image_is_not_refused() -> None:
+    assert images.refusal(INFO, 10 * MIB) is None
+    assert images.refusal({"format": "raw", "virtual-size": 1 << 60}, 0) is None
+
+
+def test_images_are_read_by_nobody_and_with_a_named_format() -> None:
+    for words in (images.info_words(Path("/i"), "raw"), images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")):
+        assert words[:2] == ["setpriv", f"--reuid={FIRST_USER}"]
+        assert "--no-new-privs" in words
+    assert "--format=raw" in images.info_words(Path("/i"), "raw")
+    assert "-f" in images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")
+
+
+def local_disk(tmp_path: Path) -> tuple[Instance, Path]:
+    home = tmp_path / "home"
+    (home / "guest").mkdir(parents=True)
+    (tmp_path / "base").write_bytes(os.urandom(8 * 512))
+    return replace(INSTANCE, base=str(tmp_path / "base")), home
+
+
+def test_a_copy_has_base_and_changes(tmp_path: Path) -> None:
+    instance, home = local_disk(tmp_path)
+    make_cow(home / images.COW, 8 * 512, {2: b"c" * 512})
+    order: list[str] = []
+    images.flat_copy(instance, home, tmp_path / "out", copying(), lambda: order.append("pause"), lambda: order.append("on"))
+    base = (tmp_path / "base").read_bytes()
+    assert (tmp_path / "out").read_bytes() == base[:1024] + b"c" * 512 + base[1536:]
+    assert order == ["pause", "on"]
+    assert not (tmp_path / "out.held").exists()
+
+
+def test_an_instance_that_never_ran_copies_as_its_base(tmp_path: Path) -> None:
+    instance, home = local_disk(tmp_path)
+    images.flat_copy(instance, home, tmp_path / "out", copying(), lambda: None, lambda: None)
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "base").read_bytes()
+
+
+def test_a_plain_disk_is_copied_as_it_is(tmp_path: Path) -> None:
+    instance, home = local_disk(tmp_path)
+    (home / images.DISK).write_bytes(b"d" * 4096)
+    images.flat_copy(instance, home, tmp_path / "out", copying(), lambda: None, lambda: None)
+    assert (tmp_path / "out").read_bytes() == b"d" * 4096
+
+
+def test_a_disk_swapped_for_a_link_is_not_copied_and_the_guest_goes_on(tmp_path: Path) -> None:
+    instance, home = local_disk(tmp_path)
+    (home / images.COW).symlink_to("/etc/shadow")
+    order: list[str] = []
+    with pytest.raises(cow.CowError):
+        images.flat_copy(instance, home, tmp_path / "out", copying(), lambda: order.append("pause"), lambda: order.append("on"))
+    assert order == ["pause", "on"]
+
+
+def test_a_console_log_is_cut_to_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    with log.open("ab") as writer:
+        writer.write(b"a" * 5000 + b"end")
+        writer.flush()
+        images.bound_console(log, limit=4096, keep=1000)
+        assert log.read_bytes() == b"a" * 997 + b"end"
+        writer.write(b"more")
+    assert log.read_bytes().endswith(b"endmore")
+    images.bound_console(log, limit=4096, keep=1000)
+    assert len(log.read_bytes()) == 1004
+    images.bound_console(tmp_path / "absent")
+
+
+def test_the_tail_of_a_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"0123456789")
+    assert images.tail(tmp_path / "log", 4) == b"6789"
+    assert images.tail(tmp_path / "log", 100) == b"0123456789"
+    assert images.tail(tmp_path / "absent", 4) == b""

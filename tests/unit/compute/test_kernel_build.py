@@ -1,0 +1,105 @@
+"""The kernel's build: which source, which options, what counts as finished."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation.errors import InputError, LzError, Problem
+from foundation.process import CommandFailed
+from foundation.progress import Progress
+from lab.compute import kernel
+
+
+def test_the_newest_source_is_taken_first() -> None:
+    offered = ["linux-source", "linux-source-6.9", "linux-source-7.10", "linux-source-7.3", "linux-source-7.3-rt", "linux-source-7.3"]
+    assert kernel.newest_first(offered) == ["linux-source-7.10", "linux-source-7.3", "linux-source-6.9"]
+
+
+def test_options_that_the_kernel_dropped_are_named() -> None:
+    fragment = '# comment\nCONFIG_A=y\nCONFIG_B=n\nCONFIG_C=n\nCONFIG_D=y\nCONFIG_E="x"\n'
+    config = '# CONFIG_B is not set\nCONFIG_A=y\nCONFIG_C=y\nCONFIG_E="x"\n'
+    assert kernel.unmet(fragment, config) == ["CONFIG_C=n", "CONFIG_D=y"]
+
+
+def finished(root: Path, name: str, package: str, inputs: str) -> Path:
+    home = root / name
+    home.mkdir(parents=True)
+    (home / "linux").write_bytes(b"k")
+    (home / "build.json").write_text(json.dumps({"package": package, "version": f"{package}-1", "inputs": inputs}))
+    return home
+
+
+def test_only_a_build_of_todays_inputs_counts(tmp_path: Path) -> None:
+    finished(tmp_path, "a", "linux-source-7.3", kernel.inputs())
+    finished(tmp_path, "b", "linux-source-7.10", kernel.inputs())
+    finished(tmp_path, "c", "linux-source-8.0", "other inputs")
+    (tmp_path / "d.part").mkdir()
+    found = kernel.find(tmp_path)
+    assert found is not None
+    assert (found.version, found.digest) == ("linux-source-7.10-1", "b")
+    assert kernel.find(tmp_path / "empty") is None
+
+
+def test_a_build_whose_kernel_is_gone_does_not_count(tmp_path: Path) -> None:
+    (finished(tmp_path, "a", "linux-source-7.3", kernel.inputs()) / "linux").unlink()
+    assert kernel.find(tmp_path) is None
+
+
+def test_a_missing_tool_is_named_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda program: None if program in ("flex", "bc") else "/usr/bin/x")
+    with pytest.raises(InputError, match="bc flex"):
+        kernel.build(Progress())
+    assert list((tmp_path / "kernel").iterdir()) == []
+
+
+class FakeApt:
+    def __init__(self, _root: Path) -> None:
+        pass
+
+    def sources(self) -> list[kernel.Source]:
+        return [kernel.Source("linux-source-7.3", "7.3.4-1"), kernel.Source("linux-source-7.2", "7.2.1-1")]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernel, "_Apt", FakeApt)
+    monkeypatch.setattr(kernel, "missing_tools", list)
+    return tmp_path / "kernel"
+
+
+def test_a_source_that_fails_gives_way_to_the_one_before(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(source: kernel.Source, *_: Any) -> kernel.KernelBuild:
+        if source.package == "linux-source-7.3":
+            raise CommandFailed(Problem("patch does not apply"), 1, "")
+        return kernel.KernelBuild(cache / "linux", source.version, "d")
+
+    monkeypatch.setattr(kernel, "_build_one", build)
+    assert kernel.build(Progress()).version == "7.2.1-1"
+    assert not (cache / "work").exists()
+
+
+def test_when_none_can_be_built_every_reason_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(source: kernel.Source, *_: Any) -> kernel.KernelBuild:
+        raise CommandFailed(Problem(f"{source.package} is bad"), 1, "")
+
+    monkeypatch.setattr(kernel, "_build_one", build)
+    with pytest.raises(LzError) as caught:
+        kernel.build(Progress())
+    assert "linux-source-7.3 is bad" in str(caught.value)
+    assert "linux-source-7.2 is bad" in str(caught.value)
+    assert not (cache / "work").exists()
+
+
+def test_patches_and_options_are_explained() -> None:
+    """Each patch starts with a sentence that says what it is for; options stand under a comment."""
+    for patch in sorted((kernel.HERE / "patches").glob("*.patch")):
+        head = patch.read_text().split("--- a/")[0]
+        assert len(head.split()) > 20, patch.name
+    assert "CONFIG_HOSTFS=n" in (kernel.HERE / "lab.config").read_text().splitlines()
+    assert "CONFIG_MODULES=n" in (kernel.HERE / "lab.config").read_text().splitlines()
