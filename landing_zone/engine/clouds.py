@@ -12,6 +12,7 @@ from typing import Any, cast
 import openstack
 import yaml
 from keystoneauth1 import exceptions as ksa
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from openstack.identity.v3 import _proxy as identity_v3
 
@@ -92,12 +93,16 @@ def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:
 
 def connect(cloud: Cloud, region: str, **credentials: str) -> Connection:
     """A connection as the entry's own account, or as another one (username, password, project_name, *_domain_name)."""
-    options: dict[str, Any] = {"region_name": region, "api_timeout": TIMEOUT, "load_envvars": False}
-    if not credentials:
-        return openstack.connect(cloud=cloud.name, **options)
-    if cloud.ca:
-        options["cacert"] = str(Path(_setting(cloud.name, "cacert")).expanduser())
-    return openstack.connect(load_yaml_config=False, auth={"auth_url": cloud.auth_url, **credentials}, **options)
+    options: dict[str, Any] = {"region_name": region, "api_timeout": TIMEOUT}
+    files = [] if credentials else [os.environ[VARIABLE]]
+    if credentials:
+        options["auth"] = {"auth_url": cloud.auth_url, **credentials}
+        if cloud.ca:
+            options["cacert"] = str(Path(_setting(cloud.name, "cacert")).expanduser())
+    else:
+        options["cloud"] = cloud.name
+    loader = OpenStackConfig(config_files=files, secure_files=[], vendor_files=[], load_envvars=False)
+    return Connection(config=loader.get_one(**options))
 
 
 def keystone(connection: Connection) -> identity_v3.Proxy:

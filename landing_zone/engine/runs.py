@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from openstack.connection import Connection
 
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import recovery, schedule
 from landing_zone.engine.clouds import Cloud, keystone
+from landing_zone.engine.crew import Order, hired
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
 from stacks import program
@@ -18,6 +20,7 @@ from stacks.context import Endpoint, Inputs
 WIDTH = 4  # stacks side by side
 PROBES = "probes"  # made and removed by verify, never by up
 TENANT = "tenant-"
+Source = Callable[[], Program]
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,7 @@ class Run:
         wanted = list(keys)
         self._recover(wanted)
         stands = self.stacks.standing()
-        done = schedule.run(dict.fromkeys(wanted, frozenset()), lambda key: self._preview(key, stands), self.width)
-        return _checked(done[key] for key in wanted)
+        return _checked(self._all(wanted, lambda key: partial(_preview, key, self._source(key, stands))))
 
     def apply(self, previews: Iterable[Outcome]) -> list[Outcome]:
         """Make the previewed changes, layer after layer, regions and tenants side by side.
@@ -83,53 +85,64 @@ class Run:
         a stack fails, those that build on it are left out, the others are finished, and LzError has all problems.
         """
         asked = {outcome.key: outcome for outcome in previews}
+        if not any(outcome.changed for outcome in asked.values()):
+            return list(asked.values())
         moved: set[str] = set()
+        with hired(self.stacks, self.width) as crew:
 
-        def job(key: StackKey) -> Outcome:
-            preview = asked[key]
-            if not preview.changed and key.region not in moved:
-                return preview
-            before = self.stacks.outputs(key).get("ids")
-            done = self.stacks.up(key, self._program(key, None), sum(preview.changes.values()))
-            if done.good and before is not None and not _still_there(before, self.stacks.outputs(key).get("ids")):
-                moved.add(key.region)
-            return done
+            def job(key: StackKey) -> Outcome:
+                preview = asked[key]
+                if not preview.changed and key.region not in moved:
+                    return preview
+                before = self.stacks.outputs(key).get("ids")
+                done = crew.do(partial(_up, key, self._source(key, None), sum(preview.changes.values())))
+                if done.good and before is not None and not _still_there(before, self.stacks.outputs(key).get("ids")):
+                    moved.add(key.region)
+                return done
 
-        done = schedule.run(self._needs(asked), job, self.width, lambda outcome: outcome.good)
+            done = schedule.run(_needs(asked), job, self.width, lambda outcome: outcome.good)
         return _checked((done[key] for key in asked if key in done), left_out=[key for key in asked if key not in done])
 
     def compare(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """What has changed in the cloud since the last `apply`; nothing is changed."""
-        wanted = list(keys)
-        done = schedule.run(dict.fromkeys(wanted, frozenset()), self.stacks.refresh_preview, self.width)
-        return _checked(done[key] for key in wanted)
+        return _checked(self._all(list(keys), lambda key: partial(_compare, key)))
 
     def remove(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """Remove stacks, in the reverse of the order in which they were made. LzError has all problems."""
         wanted = list(keys)
         self._recover(wanted)
+        if not wanted:
+            return []
         needs = {
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)
         }
-        done = schedule.run(needs, self.stacks.destroy, self.width, lambda outcome: outcome.good)
+        with hired(self.stacks, self.width) as crew:
+            done = schedule.run(needs, lambda key: crew.do(partial(_destroy, key)), self.width, lambda outcome: outcome.good)
         return _checked((done[key] for key in needs if key in done), left_out=[key for key in needs if key not in done])
 
-    def _preview(self, key: StackKey, stands: frozenset[str]) -> Outcome:
-        layers = frozenset(StackKey(*name.split(".", 2)).layer for name in stands if name.startswith(f"{key.environment}.{key.region}."))
-        return self.stacks.preview(key, self._program(key, layers))
+    def dependents(self, key: StackKey) -> frozenset[StackKey]:
+        """Standing stacks that build on a stack."""
+        return frozenset(
+            other for other in self.standing(Selection()) if other.region == key.region and rank(other.layer) > rank(key.layer)
+        )
 
-    def _program(self, key: StackKey, standing: frozenset[str] | None) -> Program:
+    def _all(self, keys: list[StackKey], order: Callable[[StackKey], Order]) -> list[Outcome]:
+        """Operations that do not wait for each other."""
+        if not keys:
+            return []
+        with hired(self.stacks, self.width) as crew:
+            done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: crew.do(order(key)), self.width)
+        return [done[key] for key in keys]
+
+    def _source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
+        """How a worker gets the program of a stack. `stands`: names of the stacks that there are; None: all that are needed."""
         cloud = self.clouds[self.plan.regions[key.region].cloud]
         home = self.stacks.home
-        return program(self.plan, key.region, key.layer, Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key, standing))
-
-    def _needs(self, keys: Iterable[StackKey]) -> dict[StackKey, frozenset[StackKey]]:
-        wanted = list(keys)
-        return {
-            key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) < rank(key.layer))
-            for key in wanted
-        }
+        prefix = f"{key.environment}.{key.region}."
+        layers = None if stands is None else frozenset(name.removeprefix(prefix) for name in stands if name.startswith(prefix))
+        inputs = Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key, layers)
+        return partial(program, self.plan, key.region, key.layer, inputs)
 
     def _recover(self, keys: Iterable[StackKey]) -> None:
         stands = self.stacks.standing()
@@ -137,6 +150,29 @@ class Run:
             if key not in self.recovered and key.name in stands and key.region in self.connections:
                 recovery.recover(self.stacks, key, self.connections[key.region], self.say)
                 self.recovered.add(key)
+
+
+def _preview(key: StackKey, source: Source, stacks: Stacks) -> Outcome:
+    return stacks.preview(key, source())
+
+
+def _up(key: StackKey, source: Source, total: int, stacks: Stacks) -> Outcome:
+    return stacks.up(key, source(), total)
+
+
+def _compare(key: StackKey, stacks: Stacks) -> Outcome:
+    return stacks.refresh_preview(key)
+
+
+def _destroy(key: StackKey, stacks: Stacks) -> Outcome:
+    return stacks.destroy(key)
+
+
+def _needs(keys: Iterable[StackKey]) -> dict[StackKey, frozenset[StackKey]]:
+    wanted = list(keys)
+    return {
+        key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) < rank(key.layer)) for key in wanted
+    }
 
 
 def rank(layer: str) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -86,13 +85,12 @@ class LeanStack(auto.Stack):
 
 @dataclass
 class Stacks:
-    """All stacks of one environment on this machine. Safe to use from several threads."""
+    """All stacks of one environment on this machine. One operation at a time in each process: see `crew`."""
 
     home: Home
     parallel: int = PARALLEL
     listener: Listener | None = None
     backend: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
@@ -215,9 +213,8 @@ class Stacks:
 
     def _stack(self, key: StackKey, program: Program) -> auto.Stack:
         workspace = self._workspace(key, program)
-        with self._lock:
-            if key.name not in self.standing():
-                workspace.create_stack(key.name)
+        if key.name not in self.standing():
+            workspace.create_stack(key.name)
         return LeanStack(key.name, workspace, StackInitMode.SELECT)
 
     def _workspace(self, key: StackKey, program: Program) -> auto.LocalWorkspace:

@@ -1,0 +1,65 @@
+"""The `lz` command. `main` is its entry point; everything that can go wrong leaves it as one block and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from foundation.errors import LzError, Problem
+
+DEBUG = "--debug"
+INTERRUPTED = 130
+FAULT = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see `lz --help`)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in words
+    words = [word for word in words if word != DEBUG]
+    try:
+        from landing_zone.cli.app import app  # noqa: PLC0415  only now: an import that fails is told as an error, too
+
+        return int(app(words, standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.Abort:
+        return _tell(KeyboardInterrupt(), words, debug)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # the last place that can put it into words
+        return _tell(error, words, debug)
+
+
+def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
+    """Problems and exit code of an error."""
+    if isinstance(error, LzError):
+        return error.problems, error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return [Problem("stopped", cure="run the same command again: it goes on where it stopped")], INTERRUPTED
+    why = f"{type(error).__name__}: {error}"
+    return [Problem("this is a fault of lz itself", why=why, cure=f"run it again with {DEBUG}, and report what it says")], FAULT
+
+
+def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:
+    """Print an error as one block on standard error, and as JSON on standard output with --json; returns the exit code."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    problems, code = explain(error)
+    if debug:
+        console.print("".join(traceback.format_exception(error)), markup=False)
+    if "--json" in words:
+        from landing_zone.cli import output  # noqa: PLC0415  see above
+
+        output.document({"problems": [output.problem_data(problem) for problem in problems]})
+    for problem in problems:
+        head, *rest = str(problem).splitlines()
+        console.print("error: ", style="bold red", end="")
+        console.print(head, style="bold", markup=False)
+        for line in rest:
+            console.print(line, markup=False)
+    return code

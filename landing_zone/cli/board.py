@@ -1,0 +1,98 @@
+"""How the stacks come along: a live table on a terminal, one line an event elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rich.live import Live
+from rich.table import Table
+
+from foundation.progress import Progress, console
+from landing_zone.engine.events import Task, Tick
+
+
+@dataclass
+class _Row:
+    operation: str
+    total: int
+    done: int = 0
+    current: str = ""
+    state: str = "at work"
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+
+@dataclass
+class Board:
+    """Hears from the engine (it is a `Listener`) and tells a person. Safe to use from several threads."""
+
+    progress: Progress
+    _rows: dict[str, _Row] = field(default_factory=dict)
+    _live: Live | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, text: str) -> None:
+        """One line for a person."""
+        self.progress.say(text)
+
+    @contextlib.contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show the table while the block runs, when there is a terminal to show it on."""
+        if not console.is_terminal:
+            yield
+            return
+        with Live(console=console, refresh_per_second=4, get_renderable=self._table, transient=True) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def begun(self, task: Task) -> None:
+        """An operation has begun."""
+        with self._lock:
+            self._rows[task.stack] = _Row(task.operation, task.total)
+        if self._live is None:
+            self.say(f"{task.stack}: {task.operation} ...")
+
+    def ticked(self, tick: Tick) -> None:
+        """One more resource is done."""
+        with self._lock:
+            row = self._rows[tick.stack]
+            row.done, row.current = tick.done, tick.current
+
+    def ended(self, stack: str, good: bool, seconds: float) -> None:
+        """An operation has ended."""
+        with self._lock:
+            row = self._rows[stack]
+            row.state, row.seconds = ("done" if good else "FAILED"), seconds
+            text = f"{stack}: {row.operation} {row.state}, {row.done} resources in {seconds:.1f} s"
+        if self._live is None or not good:
+            self.progress.say(text, style="" if good else "red")
+
+    def remaining(self) -> float | None:
+        """Seconds that the work under way will take yet, by its pace so far; None when nothing tells."""
+        with self._lock:
+            rows = [row for row in self._rows.values() if row.total]
+            done, total = sum(row.done for row in rows), sum(row.total for row in rows)
+            began = min((row.began for row in rows), default=0.0)
+        if not done or done >= total:
+            return None
+        return (time.monotonic() - began) / done * (total - done)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        with self._lock:
+            rows = dict(self._rows)
+        for stack, row in rows.items():
+            seconds = row.seconds or time.monotonic() - row.began
+            count = f"{row.done}/{row.total}" if row.total else str(row.done)
+            table.add_row(stack, row.operation, count, f"{seconds:.0f} s", row.current if row.state == "at work" else row.state)
+        left = self.remaining()
+        if left is not None:
+            table.add_row("", "", "", "", f"about {left:.0f} s to go")
+        return table

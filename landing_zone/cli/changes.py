@@ -1,0 +1,224 @@
+"""Commands that look at or make changes: plan, up, down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from foundation.errors import InputError, Problem
+from foundation.lock import exclusive
+from foundation.progress import Progress
+from landing_zone.cli import flags, output
+from landing_zone.cli.board import Board
+from landing_zone.engine.home import Home
+from landing_zone.engine.opening import Asked, environment_file, load_plan, open_run
+from landing_zone.engine.runs import PROBES, WIDTH, Run, Selection
+from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
+from landing_zone.engine.sweep import default_groups
+from landing_zone.planners.ledgerfile import save_ledger
+from landing_zone.proof.verify import pin
+from landing_zone.ssh import pinning
+
+
+def plan(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    parallel: flags.Parallel = PARALLEL,
+    side_by_side: flags.Width = WIDTH,
+    details: Annotated[bool, typer.Option("--details", help="Name every resource that would change.")] = False,
+    json_: flags.Json = False,
+) -> None:
+    """Show what `lz up` would do. Nothing is changed.
+
+    Examples:
+
+        lz plan --env lab
+        lz plan --env lab --region north --details
+        lz plan --env lab --tenant edu --json
+    """
+    board = Board(Progress())
+    asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
+    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"), board.showing():
+        run, chosen = open_run(asked, board.say, board)
+        previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers))
+    if json_:
+        output.document([output.outcome_data(each) for each in previews])
+        return
+    output.outcomes(previews, future=True)
+    if details:
+        for each in previews:
+            for line in each.details:
+                output.out.print(f"{each.key.name}: {line}", markup=False)
+    _tell_unplanned(run, chosen)
+    if any(each.changed for each in previews):
+        output.next_steps([f"lz up --env {env}"])
+
+
+def up(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    parallel: flags.Parallel = PARALLEL,
+    side_by_side: flags.Width = WIDTH,
+    yes: flags.Yes = False,
+    json_: flags.Json = False,
+) -> None:
+    """Make the cloud be what the environment file says: preview first, then apply. Safe to repeat and to resume.
+
+    Examples:
+
+        lz up --env lab
+        lz up --env lab --region north --yes
+        lz up --env lab --tenant edu --json --yes
+    """
+    asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
+    run, chosen, done = bring_up(asked, Progress(), yes=yes, quiet=json_)
+    if json_:
+        output.document([output.outcome_data(each) for each in done])
+        return
+    output.outcomes(done)
+    _tell_unplanned(run, chosen)
+    output.next_steps(ways_on(run, env, chosen))
+
+
+def bring_up(asked: Asked, progress: Progress, *, yes: bool, quiet: bool = False) -> tuple[Run, Selection, list[Outcome]]:
+    """Preview, ask, apply, pin host keys. `quiet`: no table of the preview."""
+    board = Board(progress)
+    with exclusive(Home.of(load_plan(asked.environment).code).lock, f"a run on environment {asked.environment}"):
+        with board.showing():
+            run, chosen = open_run(asked, board.say, board)
+            previews = run.previews(run.planned(chosen))
+        if any(each.changed for each in previews):
+            if not quiet:
+                output.outcomes(previews, future=True)
+            agree("Apply these changes?", yes=yes)
+            save_ledger(environment_file(asked.environment), run.plan.ledger)
+        else:
+            board.say("the cloud is what the environment file says: nothing to do")
+        with board.showing():
+            done = run.apply(previews)
+            pin(run, run.connections)
+    return run, chosen, done
+
+
+def down(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    parallel: flags.Parallel = PARALLEL,
+    side_by_side: flags.Width = WIDTH,
+    yes: flags.Yes = False,
+    json_: flags.Json = False,
+) -> None:
+    """Remove what `lz up` made, in the reverse order, and leave nothing behind.
+
+    Examples:
+
+        lz down --env lab
+        lz down --env lab --region south --yes
+        lz down --env lab --tenant edu
+    """
+    board = Board(Progress())
+    asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
+    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"):
+        run, chosen = open_run(asked, board.say, board)
+        keys = with_dependents(run, chosen)
+        counts = {key: len([one for one in run.stacks.resources(key) if one["type"].startswith("openstack:")]) for key in keys}
+        _refuse_protected(run, keys)
+        if keys and not json_:
+            output.table(["region", "layer", "resources"], [[key.region, key.layer, str(count)] for key, count in counts.items()])
+        if keys:
+            agree("Remove all of this?", yes=yes)
+        with board.showing():
+            done = remove(run, keys)
+    if json_:
+        output.document([output.outcome_data(each) for each in done])
+        return
+    output.outcomes(done)
+    if not keys:
+        output.out.print("Nothing stands.")
+    output.next_steps([f"lz up --env {env}", "lz lab down"] if run.plan.stage == "lab" else [f"lz up --env {env}"])
+
+
+def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
+    """Chosen stacks that stand. InputError when others, which stand too and are not chosen, build on them."""
+    keys = run.standing(chosen)
+    others = [key for key in run.standing(Selection()) if key not in keys]
+    blocked = [
+        Problem(f"{key.name} builds on what would be removed", cure="remove it too: leave --layer out, or name it as well")
+        for key in others
+        if any(key in run.dependents(chosen_key) for chosen_key in keys)
+    ]
+    if blocked:
+        raise InputError(*blocked)
+    return keys
+
+
+def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
+    """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone."""
+    projects = {key: tuple(run.stacks.outputs(key).get("ids", {}).get("project", {}).values()) for key in keys}
+    done = run.remove(keys)
+    for key, ids in projects.items():
+        default_groups(run.connections[key.region], ids)
+    gone = {
+        spec.hostname
+        for key in keys
+        for spec in {
+            "access": (run.plan.regions[key.region].access.bastion,),
+            PROBES: run.plan.regions[key.region].probes.instances,
+        }.get(key.layer, ())
+    }
+    pinning.unpin(run.stacks.home, gone)
+    return done
+
+
+def ways_on(run: Run, env: str, chosen: Selection) -> list[str]:
+    """Lines for a shell, after `up`."""
+    home = run.stacks.home
+    lines = [f"lz verify --env {env}"]
+    for region in run.plan.regions.values():
+        if (not chosen.regions or region.name in chosen.regions) and run.stacks.outputs(StackKey(run.plan.code, region.name, "access")):
+            lines.append(f"ssh -F {home.ssh_config} {region.access.bastion.hostname}")
+    first = next(iter(run.connections))
+    lines.append(f'eval "$(lz env --env {env})" && openstack --os-cloud {run.plan.regions[first].cloud} server list --all-projects')
+    lines.append(f"lz down --env {env}")
+    return lines
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Ask a person; leaves the command when the answer is no. InputError when there is nobody to ask."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(Problem("there is nobody to ask whether to go on", cure="say so beforehand: --yes"))
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)
+
+
+def _refuse_protected(run: Run, keys: Iterable[StackKey]) -> None:
+    protected = [
+        Problem(
+            f"{one['urn'].rsplit('::', 1)[-1]} holds data and is protected",
+            where=f"stack {key.name}",
+            cure=f"save the data, then: pulumi state unprotect --stack {key.name} '{one['urn']}' (settings: lz env)",
+        )
+        for key in keys
+        for one in run.stacks.resources(key)
+        if one.get("protect")
+    ]
+    if protected:
+        raise InputError(*protected)
+
+
+def _tell_unplanned(run: Run, chosen: Selection) -> None:
+    planned = set(run.planned(chosen, probes=True))
+    for key in run.standing(chosen):
+        if key not in planned:
+            output.out.print(f"{key.name} stands, but the environment file no longer asks for it.", style="yellow", markup=False)

@@ -1,0 +1,132 @@
+"""Commands that only read: preflight, status, inventory, env."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from foundation.errors import LzError
+from foundation.progress import Progress
+from landing_zone import inventory as stock
+from landing_zone import preflight as checks
+from landing_zone.cli import flags, output
+from landing_zone.engine import clouds, recovery
+from landing_zone.engine.opening import open_offline, open_run
+from landing_zone.engine.runs import Run
+from landing_zone.engine.stack import StackKey, Stacks
+
+
+def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+    """Check everything that must be right before the first create. Exit code 1 when anything is not.
+
+    Examples:
+
+        lz preflight --env lab
+        lz preflight --env lab --region north --json
+    """
+    run, _ = open_run(flags.asked(env, region), Progress().say)
+    found = checks.examine(run)
+    if json_:
+        output.document([output.problem_data(problem) for problem in found])
+        raise typer.Exit(1 if found else 0)
+    if found:
+        raise LzError(*found)
+    output.out.print(f"Ready: {', '.join(run.connections)}.")
+    output.next_steps([f"lz plan --env {env}"])
+
+
+def status(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+    """Show which stacks stand, how much is in each, and since when. Reads the state only, not the cloud.
+
+    Examples:
+
+        lz status --env lab
+        lz status --env lab --json
+    """
+    plan, chosen, stacks = open_offline(flags.asked(env, region))
+    run = Run(plan, stacks, {}, {}, lambda _: None)
+    planned = run.planned(chosen)
+    keys = [*planned, *(key for key in run.standing(chosen) if key not in planned)]
+    rows = [_row(stacks, key, key in planned) for key in keys]
+    if json_:
+        output.document(rows)
+        return
+    output.table(
+        ["region", "layer", "state", "resources", "changed"],
+        [[row["region"], row["layer"], row["state"], str(row["resources"]), row["changed"]] for row in rows],
+        numbers=("resources",),
+    )
+
+
+def _row(stacks: Stacks, key: StackKey, planned: bool) -> dict[str, Any]:
+    resources = [one for one in stacks.resources(key) if one["type"].startswith("openstack:")]
+    times = [one["modified"] for one in resources if "modified" in one]
+    return {
+        "stack": key.name,
+        "region": key.region,
+        "layer": key.layer,
+        "state": "".join(_states(stacks, key, planned)),
+        "resources": len(resources),
+        "changed": f"{datetime.fromisoformat(max(times)).astimezone():%Y-%m-%d %H:%M}" if times else "",
+    }
+
+
+def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
+    if key.name not in stacks.standing():
+        yield "not made"
+    elif recovery.has_notes(stacks.home, key):
+        yield "interrupted"
+    else:
+        yield "stands"
+    if not planned:
+        yield ", not planned"
+
+
+def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+    """List the instances that stand and how each is reached; with --json as an Ansible inventory.
+
+    Examples:
+
+        lz inventory --env lab
+        lz inventory --env lab --json > inventory.json && ansible -i inventory.json all -m ping
+    """
+    plan, chosen, stacks = open_offline(flags.asked(env, region))
+    regions = [name for name in plan.regions if not chosen.regions or name in chosen.regions]
+    found = stock.hosts(plan, stacks, regions)
+    if json_:
+        output.document(stock.ansible(plan, stacks.home, found))
+        return
+    output.table(
+        ["host", "region", "zone", "tenant", "address", "way in"],
+        [
+            [one.name, one.region, spec.zone, spec.tenant or "", one.address, f"ssh -F {stacks.home.ssh_config} {one.name}"]
+            for one in found
+            for spec in [stock.specs(plan)[one.name]]
+        ],
+    )
+
+
+def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
+    """Print the shell lines with which `pulumi`, `openstack` and `ssh` work on an environment without `lz`.
+
+    Example:
+
+        eval "$(lz env --env lab)" && pulumi stack ls
+    """
+    plan, _, stacks = open_offline(flags.asked(env))
+    clouds.use(region.cloud for region in plan.regions.values())
+    settings = {
+        "LZ_ENV": env,
+        clouds.VARIABLE: os.environ[clouds.VARIABLE],
+        "NO_PROXY": os.environ["NO_PROXY"],
+        "no_proxy": os.environ["no_proxy"],
+        **stacks.settings,
+    }
+    print("unset $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p')")
+    for name, value in settings.items():
+        print(f"export {name}={shlex.quote(value)}")
