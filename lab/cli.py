@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,8 @@ from lab.settings import REGIONS, SERVICES, Places, Region, places
 from lab.trees import base_digest
 
 app = typer.Typer(name="lab", no_args_is_help=True, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None)
-out = Console(highlight=False, soft_wrap=True)
+# Where nobody looks on a terminal, rows are not cut to 80 columns.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 RegionOption = Annotated[
     list[str] | None, typer.Option("--region", help="north or south; give it twice for both. Default: both, one under 16 GiB.")

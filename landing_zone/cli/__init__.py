@@ -6,8 +6,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
+import typer
 from rich.console import Console
+from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
 from foundation.errors import LzError, Problem
 
@@ -25,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from landing_zone.cli.app import app  # noqa: PLC0415  only now: an import that fails is told as an error, too
 
         return int(app(words, standalone_mode=False) or 0)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.exceptions.Abort:
+    except typer.Abort:
         return _tell(KeyboardInterrupt(), words, debug)
-    except click.ClickException as error:
+    except ClickException as error:
         error.show()
         return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # the last place that can put it into words

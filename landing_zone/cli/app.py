@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from lab.cli import app as lab
 from landing_zone.cli import changes, proving, reading
 
 app = typer.Typer(
@@ -15,3 +16,4 @@ app = typer.Typer(
 )
 for command in (reading.preflight, changes.plan, changes.up, proving.verify, reading.status, reading.inventory, changes.down, reading.env):
     app.command()(command)
+app.add_typer(lab)

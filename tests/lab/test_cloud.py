@@ -1,0 +1,204 @@
+"""What a region offers its first user, asked from outside as that user would."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import ssl
+import urllib.error
+import urllib.request
+from email.utils import formatdate
+from typing import Any
+
+import openstack
+import pytest
+from openstack.connection import Connection
+from openstack.exceptions import ForbiddenException, HttpException
+
+from foundation.places import CHECKOUT
+from foundation.process import run
+from lab import cloud, health
+from lab.machine import Machine
+from lab.settings import SERVICES, Places, Region
+from tests.lab.conftest import LZ, lz
+
+pytestmark = pytest.mark.lab
+
+
+def test_every_service_of_every_region_answers_by_tls(where: Places, regions: tuple[Region, ...]) -> None:
+    done = lz("lab", "status", "--json")
+    assert done.returncode == 0, done.stdout
+    report = json.loads(done.stdout)
+    assert {(row["region"], row["service"]) for row in report["services"]} == {(r.name, s.name) for r in regions for s in SERVICES}
+    assert all(row["good"] and row["version"] != "?" and row["url"].startswith("https://") for row in report["services"])
+    assert report["own"] is True
+
+
+def test_regions_have_an_identity_service_each(where: Places, regions: tuple[Region, ...]) -> None:
+    ids = {region.name: cloud.connect(region, where).current_user_id for region in regions}
+    assert len(set(ids.values())) == len(regions)
+
+
+def test_catalogue_names_https_addresses_of_the_own_region_only(where: Places, regions: tuple[Region, ...]) -> None:
+    for region in regions:
+        identity: Any = cloud.connect(region, where).identity
+        public = [endpoint for endpoint in identity.endpoints() if endpoint.interface == "public"]
+        assert len(public) == len(SERVICES)
+        assert all(endpoint.url.startswith(f"https://{region.api}:") and endpoint.region_id == region.name for endpoint in public)
+
+
+def test_mandatory_flavors_carry_their_scs_properties(admin: Connection) -> None:
+    compute: Any = admin.compute
+    specs = {flavor.name: flavor.extra_specs for flavor in compute.flavors(get_extra_specs=True)}
+    assert specs["SCS-1V-4"]["scs:name-v2"] == "SCS-1V-4"
+    assert specs["SCS-2V-4-20s"]["scs:disk0-type"] == "ssd"
+    assert specs["SCS-1L-1"]["scs:cpu-type"] == "crowded-core"
+
+
+def test_guest_image_carries_its_scs_properties(admin: Connection) -> None:
+    image: Any = admin.image
+    guest = image.find_image("debian-13", ignore_missing=False)
+    values = {**guest.to_dict(), **(guest.properties or {})}
+    for key in ("os_distro", "os_version", "architecture", "os_purpose", "hw_disk_bus"):
+        assert values[key], key
+    for key in ("image_source", "image_description", "image_build_date", "image_original_user", "replace_frequency", "provided_until"):
+        assert values[key], key
+    assert guest.visibility == "public"
+    assert guest.min_disk > 0
+
+
+def test_a_new_security_group_of_a_new_project_opens_nothing(admin: Connection, name: str) -> None:
+    identity: Any = admin.identity
+    network: Any = admin.network
+    project = identity.create_project(name=name, domain_id="default")
+    try:
+        groups = list(network.security_groups(project_id=project.id))
+        assert [group.name for group in groups] == ["default"]
+        assert groups[0].security_group_rules == []
+    finally:
+        for group in network.security_groups(project_id=project.id):
+            network.delete_security_group(group)
+        identity.delete_project(project)
+
+
+def test_a_domain_manager_manages_its_own_domain_and_no_other(where: Places, north: Region, admin: Connection, name: str) -> None:
+    identity: Any = admin.identity
+    domain = identity.create_domain(name=name)
+    try:
+        user = identity.create_user(name=f"{name}-manager", password=name * 3, domain_id=domain.id)
+        identity.assign_domain_role_to_user(domain, user, identity.find_role("manager"))
+        manager = openstack.connect(
+            auth_url=f"https://{north.api}:5000/v3", username=user.name, password=name * 3, user_domain_id=domain.id, domain_id=domain.id,
+            region_name=north.name, cacert=str(where.ca), load_yaml_config=False, load_envvars=False,
+        )  # fmt: skip
+        theirs: Any = manager.identity
+        assert theirs.create_project(name=f"{name}-own", domain_id=domain.id).id
+        with pytest.raises(ForbiddenException):
+            theirs.create_project(name=f"{name}-other", domain_id="default")
+        admin_role = identity.find_role("admin")
+        with pytest.raises(ForbiddenException):
+            theirs.assign_domain_role_to_user(domain, user, admin_role)
+    finally:
+        identity.update_domain(domain, is_enabled=False)
+        identity.delete_domain(domain)
+
+
+def test_objects_are_reached_by_the_s3_api_too(admin: Connection, where: Places, north: Region, name: str) -> None:
+    store: Any = admin.object_store
+    store.create_container(name)
+    store.upload_object(container=name, name="note", data=b"kept")
+    project = admin.current_project_id
+    reply: Any = admin.identity.post(f"/users/{admin.current_user_id}/credentials/OS-EC2", json={"tenant_id": project})
+    key = reply.json()["credential"]
+    date, path = formatdate(usegmt=True), f"/{name}/note"
+    try:
+        text = f"GET\n\n\n{date}\n{path}"
+        right = base64.b64encode(hmac.new(key["secret"].encode(), text.encode(), hashlib.sha1).digest()).decode()
+        assert _get(where, north, path, date, f"AWS {key['access']}:{right}") == b"kept"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            _get(where, north, path, date, f"AWS {key['access']}:{'A' * 27}=")
+        assert refused.value.code == 403
+    finally:
+        admin.identity.delete(f"/users/{admin.current_user_id}/credentials/OS-EC2/{key['access']}")
+        store.delete_object("note", container=name)
+        store.delete_container(name)
+
+
+def _get(where: Places, region: Region, path: str, date: str, authorization: str) -> bytes:
+    request = urllib.request.Request(f"https://{region.api}:8080{path}", headers={"Date": date, "Authorization": authorization})
+    handler = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(where.ca)))
+    with urllib.request.build_opener(urllib.request.ProxyHandler({}), handler).open(request, timeout=20) as response:
+        body: bytes = response.read()
+        return body
+
+
+def test_a_zone_is_answered_by_the_name_server_over_tls(
+    admin: Connection, machine: Machine, where: Places, north: Region, name: str
+) -> None:
+    dns: Any = admin.dns
+    zone = dns.create_zone(name=f"{name}.example.org.", email="hostmaster@example.org", ttl=300)
+    try:
+        record = dns.create_recordset(zone, name=f"www.{name}.example.org.", type="A", records=["198.18.1.77"], ttl=60)
+        for _ in range(60):
+            if dns.get_recordset(record.id, zone.id).status == "ACTIVE":
+                break
+            machine.inside("sleep", "1")
+        dig = ["dig", "+short", "+time=3", f"@{north.api}", f"www.{name}.example.org"]
+        assert machine.inside(*dig[:1], "+tls", *dig[1:]).strip() == "198.18.1.77"
+    finally:
+        dns.delete_zone(zone)
+
+
+def test_a_volume_is_made_backed_up_and_restored_with_its_name(admin: Connection, name: str) -> None:
+    storage: Any = admin.block_storage
+    volume = storage.create_volume(name=name, size=1)
+    storage.wait_for_status(volume, "available", interval=0.5, wait=90)
+    backup = storage.create_backup(volume_id=volume.id, name=name)
+    try:
+        storage.wait_for_status(backup, "available", failures=["error"], interval=1, wait=180)
+        assert storage.get_backup(backup.id).size == 1
+    finally:
+        storage.delete_backup(backup)
+        storage.wait_for_delete(backup, wait=120)
+        storage.delete_volume(volume)
+        storage.wait_for_delete(volume, wait=120)
+
+
+def test_a_load_balancer_of_the_ovn_provider_becomes_active(admin: Connection, name: str) -> None:
+    network: Any = admin.network
+    balancing: Any = admin.load_balancer
+    net = network.create_network(name=name)
+    subnet = network.create_subnet(network_id=net.id, name=name, ip_version=4, cidr="10.77.0.0/24")
+    try:
+        balancer = balancing.create_load_balancer(name=name, vip_subnet_id=subnet.id, provider="ovn")
+        balancing.wait_for_load_balancer(balancer.id, interval=0.5, wait=120)
+        assert balancing.get_load_balancer(balancer.id).provisioning_status == "ACTIVE"
+        balancing.delete_load_balancer(balancer)
+        balancing.wait_for_delete(balancer, wait=120)
+    finally:
+        for port in network.ports(network_id=net.id):
+            network.delete_port(port)
+        network.delete_network(net)
+
+
+def test_a_secret_is_kept_and_given_back(admin: Connection, name: str) -> None:
+    keys: Any = admin.key_manager
+    secret = keys.create_secret(name=name, payload="given back", payload_content_type="text/plain")
+    identity = secret.secret_ref.rsplit("/", 1)[-1]
+    assert secret.secret_ref.startswith("https://")
+    assert keys.get_secret(identity).payload == "given back"
+    keys.delete_secret(identity)
+    with pytest.raises(HttpException):
+        keys.get_secret(identity)
+
+
+def test_every_agent_reports_itself(where: Places, regions: tuple[Region, ...]) -> None:
+    for region in regions:
+        assert health.silent_agents(cloud.connect(region, where)) == []
+
+
+def test_openstack_client_works_with_what_env_prints(where: Places, north: Region) -> None:
+    client = f"exec {CHECKOUT}/.venv/bin/openstack --os-cloud lab-{north.name}"
+    assert "public" in run(["bash", "-euc", f'eval "$({LZ} lab env)" && {client} network list -f value -c Name']).split()

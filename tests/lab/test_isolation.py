@@ -1,0 +1,113 @@
+"""Nothing leaks: TLS only from outside, no way to the host or beyond, no secret where it does not belong."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from foundation.places import CHECKOUT
+from foundation.process import CommandFailed, run
+from lab.machine import Machine
+from lab.region import machine_of
+from lab.settings import SERVICES, Places, Region
+
+pytestmark = pytest.mark.lab
+
+
+def _version(where: Places, region: Region, port: int, highest: ssl.TLSVersion) -> str | None:
+    context = ssl.create_default_context(cafile=str(where.ca))
+    context.maximum_version = highest
+    with (
+        socket.create_connection((str(region.api), port), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname=str(region.api)) as tls,
+    ):
+        return tls.version()
+
+
+def test_endpoints_speak_tls_1_3_and_nothing_older(where: Places, regions: tuple[Region, ...]) -> None:
+    for region in regions:
+        for service in SERVICES:
+            assert _version(where, region, service.port, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+            with pytest.raises(ssl.SSLError):
+                _version(where, region, service.port, ssl.TLSVersion.TLSv1_2)
+
+
+def test_outside_addresses_of_a_machine_have_known_listeners_only(where: Places, regions: tuple[Region, ...]) -> None:
+    allowed = {service.port for service in SERVICES} | {853}
+    for region in regions:
+        listening = machine_of(where, region).inside("ss", "--tcp", "--udp", "--listening", "--numeric", "--no-header")
+        for line in listening.splitlines():
+            address, _, port = line.split()[4].rpartition(":")
+            if address.startswith(("127.", "[::1]")) or "%" in address:
+                continue
+            known = (address == str(region.api) and int(port) in allowed) or (address == str(region.floating[1]) and port == "53")
+            assert known, line
+
+
+def test_a_port_behind_the_firewall_does_not_answer_from_the_host(machine: Machine, north: Region) -> None:
+    machine.inside("systemd-run", "--quiet", "--collect", "--unit=lz-test-listener", "nc", "-lk", "-s", str(north.api), "-p", "7777")
+    try:
+        machine.inside("bash", "-c", f"for i in $(seq 50); do nc -z -w1 {north.api} 7777 && exit; sleep .1; done; exit 1")
+        with pytest.raises(OSError):
+            socket.create_connection((str(north.api), 7777), timeout=2).close()
+    finally:
+        machine.inside("systemctl", "stop", "lz-test-listener")
+
+
+def test_lab_addresses_that_nobody_has_lead_nowhere() -> None:
+    for address in ("198.18.99.1", "198.19.0.1"):
+        with pytest.raises(CommandFailed) as refused:
+            run(["ip", "route", "get", address])
+        assert "unreachable" in refused.value.output.lower() or "no route" in refused.value.output.lower()
+
+
+def test_a_machine_has_no_way_out_but_its_lines(regions: tuple[Region, ...]) -> None:
+    for region in regions:
+        with pytest.raises(CommandFailed) as refused:
+            run(["ip", "-n", region.netns, "route", "get", "192.0.2.1"])
+        assert "unreachable" in refused.value.output.lower() or "no route" in refused.value.output.lower()
+
+
+def test_regions_reach_each_other_over_their_own_line(where: Places, regions: tuple[Region, ...]) -> None:
+    if len(regions) < 2:
+        pytest.fail("only one region stands: the line between regions could not be tested; use a machine with 16 GiB")
+    one, two = regions
+    for here, there in ((one, two), (two, one)):
+        assert "dev wan0" in run(["ip", "-n", here.netns, "route", "get", str(there.floating[10])])
+        text = machine_of(where, here).inside(
+            "curl", "--silent", "--max-time", "10", "--cacert", "/usr/local/share/ca-certificates/lab.crt", f"https://{there.api}:5000/v3"
+        )
+        assert '"stable"' in text
+
+
+def test_no_password_in_a_process_list_a_log_or_git(where: Places, regions: tuple[Region, ...]) -> None:
+    known = set()
+    for region in regions:
+        known |= set(json.loads((where.region(region) / "secrets.json").read_text()).values())
+    assert len(known) > 20
+    commands = b"\n".join(_read(entry / "cmdline") for entry in Path("/proc").glob("[0-9]*"))
+    logs = [path for path in where.logs.rglob("*") if path.is_file()]
+    logs += [path for region in regions for path in (where.region(region) / "upper/var/log").rglob("*") if path.is_file()]
+    logs += [path for region in regions for path in where.region(region).glob("*.log")]
+    tracked = [CHECKOUT / name for name in run(["git", "-C", CHECKOUT, "ls-files"]).splitlines()]
+    for secret in known:
+        assert secret.encode() not in commands
+    for path in [*logs, *tracked]:
+        text = _read(path)
+        assert not [secret for secret in known if secret.encode() in text], path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_secrets_on_disk_are_for_root_alone(where: Places, regions: tuple[Region, ...]) -> None:
+    for file in [where.clouds, where.root / "ca.key", *(where.region(region) / "secrets.json" for region in regions)]:
+        assert file.stat().st_mode & 0o777 == 0o600, file

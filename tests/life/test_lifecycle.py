@@ -1,0 +1,109 @@
+"""The lab from nothing to nothing: killed, tried twice at once, taken down; the host is as it was.
+
+These tests take down a lab that stands, so they run last.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from foundation.progress import Progress
+from lab import census, cloud, lifecycle
+from lab.settings import REGIONS, places
+from tests.lab.conftest import LZ, lz
+
+pytestmark = pytest.mark.lab
+UP = ("lab", "up", "--region", "north")
+
+
+@pytest.fixture(scope="module")
+def empty() -> census.Census:
+    """The host without a lab."""
+    done = lz("lab", "down")
+    assert done.returncode == 0, done.stderr
+    return census.take()
+
+
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen([LZ, *UP], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def _read_until(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if words in line:
+            return
+    pytest.fail(f"{words!r} was never said:\n{''.join(said[-20:])}")
+
+
+def test_killed_half_way_down_leaves_the_host_as_it_was(empty: census.Census) -> None:
+    process = _start()
+    _read_until(process, "north: services ...")
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert empty.differences(census.take()), "the census saw nothing of half a lab: it proves nothing"
+    assert lz("lab", "down").returncode == 0
+    assert empty.differences(census.take()) == []
+
+
+def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty: census.Census) -> None:
+    process = _start()
+    _read_until(process, "north: service users and catalogue ...")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = _start()
+    _read_until(again, "north: services ...")
+    second = lz(*UP)
+    assert second.returncode == 3
+    assert f"process {again.pid}" in second.stderr
+    assert again.stderr
+    rest = again.stderr.read()
+    assert again.wait() == 0, rest[-3000:]
+    assert lz("lab", "doctor").returncode == 0
+
+
+def test_a_kept_lab_starts_again_with_its_data(empty: census.Census) -> None:
+    where = places()
+    identity: Any = cloud.connect(REGIONS["north"], where).identity
+    identity.create_project(name="kept", domain_id="default")
+    assert lz("lab", "down", "--keep").returncode == 0
+    assert [line for line in empty.differences(census.take()) if "files" not in line] == []
+    assert lifecycle.running(where) == ()
+    done = lz(*UP)
+    assert done.returncode == 0, done.stderr
+    identity = cloud.connect(REGIONS["north"], where).identity
+    assert identity.find_project("kept")
+
+
+def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: census.Census, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lz("lab", "down").returncode == 0
+
+    def broken(*args: object) -> None:
+        raise RuntimeError("made to fail")
+
+    monkeypatch.setattr("lab.bootstrap.publish_name_servers", broken)
+    with pytest.raises(RuntimeError, match="made to fail"):
+        lifecycle.up(("north",), "auto", Progress())
+    assert empty.differences(census.take()) == []
+    assert (places().logs / "failed-north" / "keystone").is_dir()
+
+
+def test_down_leaves_the_host_as_it_was_and_can_be_repeated(empty: census.Census) -> None:
+    assert lz(*UP).returncode == 0
+    seen = empty.differences(census.take())
+    assert {kind.split(":")[0] for kind in seen} >= {"+ mounts", "+ namespaces", "+ links", "+ routes", "+ processes"}
+    assert lz("lab", "down").returncode == 0
+    assert empty.differences(census.take()) == []
+    assert lz("lab", "down").returncode == 0
+    left = [path.name for path in places().root.iterdir()]
+    assert set(left) <= {"base", "seed", "logs", "lab.lock", "regions"}
+    assert not list((places().root / "regions").glob("*"))
