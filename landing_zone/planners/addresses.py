@@ -41,6 +41,11 @@ class Pair:
         return self.v4.network_address + number, self.v6.network_address + number
 
     @property
+    def nets(self) -> tuple[IPv4Network, IPv6Network]:
+        """Both prefixes."""
+        return self.v4, self.v6
+
+    @property
     def both(self) -> tuple[str, str]:
         """Both prefixes as text."""
         return str(self.v4), str(self.v6)

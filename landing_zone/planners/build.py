@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from foundation.errors import Problem
 from landing_zone.model.environment import Environment, Region, Tenant
-from landing_zone.model.levels import figures
+from landing_zone.model.levels import LEVELS, figures
 from landing_zone.model.slots import slot_range
 from landing_zone.planners import addresses, identity, instances, network, quotas
+from landing_zone.planners.flows import RuleBook
 from landing_zone.planners.ledger import Ledger, LedgerError, assign
 from landing_zone.planners.names import PLATFORM, tags
 from landing_zone.planners.plan import AccessLayer, Demand, EnvironmentPlan, IdentitySpec, NetworkLayer, ProbesLayer, RegionPlan, TenantPlan
 
 _KEYS = {"sizes": "addressing", "region": "regions.addresses"}
+Figures = Mapping[int, Mapping[str, int | None]]
 _SERVICES = ("identity", "image", "compute", "network", "block-storage", "object-store", "load-balancer", "dns", "key-manager")
 
 
@@ -25,7 +27,8 @@ def plan(environment: Environment, ledger: Ledger | None = None) -> EnvironmentP
     LedgerError when the ledger was written for supernets cut in another way, a tenant would have to move, or there is no room.
     """
     kept = checked_ledger(environment, ledger or Ledger())
-    regions = {region.name: _region(environment, region, kept) for region in environment.regions}
+    by_level = {level: figures_at(environment, level) for level in LEVELS}
+    regions = {region.name: _region(environment, region, kept, by_level) for region in environment.regions}
     name = environment.name
     return EnvironmentPlan(
         environment.code,
@@ -58,13 +61,18 @@ def checked_ledger(environment: Environment, ledger: Ledger) -> Ledger:
     return replace(assign(ledger, wanted, slot_range(environment)), layout={**ledger.layout, **cut})
 
 
-def _region(environment: Environment, region: Region, ledger: Ledger) -> RegionPlan:
+def _region(environment: Environment, region: Region, ledger: Ledger, by_level: Figures) -> RegionPlan:
     given = addresses.plan_region(environment, region, ledger)
-    layer = network.platform(environment, region, given)
+    book = RuleBook(environment, region, given)
+    layer = network.platform(environment, region, given, book)
     people = identity.platform(environment, layer)
     access = instances.access(environment, region, given)
     probes = instances.probes(environment, region, given, access.bastion)
-    tenants = {tenant.code: _tenant(environment, region, given, tenant) for tenant in environment.tenants if tenant.code in given.tenants}
+    tenants = {
+        tenant.code: _tenant(environment, region, given, book, tenant, by_level[tenant.level])
+        for tenant in environment.tenants
+        if tenant.code in given.tenants
+    }
     return RegionPlan(
         name=region.name,
         cloud=region.cloud,
@@ -81,8 +89,15 @@ def _region(environment: Environment, region: Region, ledger: Ledger) -> RegionP
     )
 
 
-def _tenant(environment: Environment, region: Region, given: addresses.RegionAddresses, tenant: Tenant) -> TenantPlan:
-    layer = network.tenant(environment, region, given, tenant)
+def _tenant(
+    environment: Environment,
+    region: Region,
+    given: addresses.RegionAddresses,
+    book: RuleBook,
+    tenant: Tenant,
+    figures: Mapping[str, int | None],
+) -> TenantPlan:
+    layer = network.tenant(environment, region, given, book, tenant)
     return TenantPlan(
         code=tenant.code,
         name_vi=tenant.name.vi,
@@ -91,7 +106,7 @@ def _tenant(environment: Environment, region: Region, given: addresses.RegionAdd
         enclave=tenant.enclave,
         availability_zones=_availability_zones(environment, region, tenant),
         volume_type=next((enclave.volume_type for enclave in environment.enclaves if enclave.code == tenant.enclave), None),
-        figures=figures_at(environment, tenant.level),
+        figures=figures,
         identity=identity.tenant(environment, tenant, layer),
         network=layer,
         tags=tags(environment.code, tenant.level, tenant.code),
@@ -118,8 +133,8 @@ def _demand(people: IdentitySpec, layer: NetworkLayer, access: AccessLayer, prob
     servers = (access.bastion, *probes.instances)
     made = (quotas.created(layer, servers), *(quotas.created(tenant.network, ()) for tenant in all_tenants))
     return Demand(
-        quota=quotas.total(project.quota for each in identities for project in each.projects),
-        created=quotas.total(made),
+        quota=quotas.total((project.quota, 1) for each in identities for project in each.projects),
+        created=quotas.total((each, 1) for each in made),
         domains=sum(len(each.domains) for each in identities),
         projects=sum(len(each.projects) for each in identities),
         flavors=tuple(sorted({server.flavor for server in servers})),

@@ -8,9 +8,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
 from landing_zone.model.ends import WORLD, End, end, port_range
-from landing_zone.model.environment import Environment, Region
+from landing_zone.model.environment import Environment, Region, SharedService
 from landing_zone.model.levels import zones
-from landing_zone.planners.addresses import BASTION, Block, Pair, RegionAddresses
+from landing_zone.planners.addresses import BASTION, Pair, RegionAddresses
 from landing_zone.planners.plan import Direction, EtherType, Protocol, RuleSpec
 
 SSH = 22
@@ -48,103 +48,139 @@ def openings(environment: Environment) -> tuple[Opening, ...]:
     return tuple(found)
 
 
-def rules(environment: Environment, region: Region, addresses: RegionAddresses, owner: str | None, zone: str) -> tuple[RuleSpec, ...]:
-    """All rules of the security group of `zone`, of tenant `owner` or (None) of the platform."""
-    found: dict[str, RuleSpec] = {}
-    for rule in _rules(environment, region, addresses, owner, zone):
-        found.setdefault(rule.key, rule)
-    return tuple(found.values())
+class RuleBook:
+    """The rules of all security groups of one region. What is the same for every tenant is made once and shared."""
 
+    def __init__(self, environment: Environment, region: Region, addresses: RegionAddresses) -> None:
+        self._addresses = addresses
+        self._openings = openings(environment)
+        self._services = environment.shared_services
+        self._base = tuple(_base(region))
+        self._inside = Peer("tenants", (addresses.supernet.v4, addresses.supernet.v6))
+        self._bastion = Peer("bastion", _hosts(addresses.platform.zones["management"], BASTION))
+        self._destinations = {each.name: Peer(each.name, each.networks) for each in environment.destinations}
+        self._administrators = Peer("administrators", environment.bastion.admin_networks)
+        self._common = {zone: self._common_rules(zone) for zone in environment.zone_names}
+        within = [(o, o.source.name, o.target.name) for o in self._openings if _tenants(o.source) and _tenants(o.target)]
+        self._within = {zone: [o for o, source, target in within if zone in (source, target)] for zone in environment.zone_names}
 
-def bastion_rules(environment: Environment, region: Region, addresses: RegionAddresses) -> tuple[RuleSpec, ...]:
-    """Rules of the bastion's own group: SSH in from the administrators, SSH out to everything in the region, and name lookup."""
-    admins = Peer("administrators", environment.bastion.admin_networks)
-    inside = Peer("region", (addresses.supernet.v4, addresses.supernet.v6))
-    found = [
-        *_rule("ingress", "tcp", (SSH, SSH), admins, "administrators enter here only"),
-        *_rule("egress", "tcp", (SSH, SSH), inside, "on to instances of the region"),
-        *_base(region),
-    ]
-    return tuple({rule.key: rule for rule in found}.values())
+    def platform(self, zone: str) -> tuple[RuleSpec, ...]:
+        """All rules of the group of a platform zone."""
+        return self._common[zone]
 
+    def tenant(self, code: str, zone: str) -> tuple[RuleSpec, ...]:
+        """All rules of the group of a tenant's zone."""
+        block = self._addresses.tenants[code]
+        found = list(self._common[zone])
+        for opening in self._openings:
+            if code in (opening.source.tenant, opening.target.tenant):
+                found += self._named(opening, code, zone)
+        for opening in self._within[zone]:
+            if not {opening.source.tenant, opening.target.tenant} <= {None, code}:
+                continue
+            if opening.target.name == zone and opening.source.name in block.zones:
+                found += _rule("ingress", opening, Peer(opening.source.name, block.zones[opening.source.name].nets))
+            if opening.source.name == zone and opening.target.name in block.zones:
+                found += _rule("egress", opening, Peer(opening.target.name, block.zones[opening.target.name].nets))
+        return _once(found)
 
-def _rules(environment: Environment, region: Region, addresses: RegionAddresses, owner: str | None, zone: str) -> Iterator[RuleSpec]:
-    yield from _base(region)
-    bastion = Peer("bastion", tuple(ip_network(address) for address in addresses.platform.zones["management"].hosts(BASTION)))
-    yield from _rule("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only")
-    for opening in openings(environment):
-        if _is(opening.target, owner, zone):
-            for peer in _peers(opening.source, environment, addresses, owner):
-                yield from _rule("ingress", opening.protocol, opening.ports, peer, opening.reason)
-        if _is(opening.source, owner, zone):
-            for peer in _peers(opening.target, environment, addresses, owner):
-                yield from _rule("egress", opening.protocol, opening.ports, peer, opening.reason)
-    for service in environment.shared_services:
-        home = addresses.platform.zones[service.zone]
-        here = Peer(service.name, tuple(ip_network(address) for address in home.hosts(service.host)))
+    def bastion(self) -> tuple[RuleSpec, ...]:
+        """All rules of the bastion's own group: SSH in from the administrators, SSH out to everything in the region."""
+        ssh = (SSH, SSH)
+        inside = Peer("region", self._inside.prefixes)
+        return _once(
+            [
+                *_rules("ingress", "tcp", ssh, self._administrators, "administrators enter here only"),
+                *_rules("egress", "tcp", ssh, inside, "on to instances of the region"),
+                *self._base,
+            ]
+        )
+
+    def _common_rules(self, zone: str) -> tuple[RuleSpec, ...]:
+        """Rules of a zone that no single tenant has part in."""
+        found = [*self._base, *_rules("ingress", "tcp", (SSH, SSH), self._bastion, "administration from the bastion only")]
+        for opening in self._openings:
+            for direction, here, there in (("ingress", opening.target, opening.source), ("egress", opening.source, opening.target)):
+                if here != End("zone", zone) or (_tenants(here) and _tenants(there)):
+                    continue
+                found += _rule("ingress" if direction == "ingress" else "egress", opening, self._peer(there))
+        for service in self._services:
+            found += self._service_rules(service, zone)
+        return _once(found)
+
+    def _service_rules(self, service: SharedService, zone: str) -> Iterator[RuleSpec]:
+        here = Peer(service.name, _hosts(self._addresses.platform.zones[service.zone], service.host))
+        reason = f"{service.kind} service {service.name}"
         for port in service.ports:
-            reason = f"{service.kind} service {service.name}"
-            if zone in service.clients and not (owner is None and zone == service.zone):
-                yield from _rule("egress", service.protocol, (port, port), here, reason)
-            if owner is None and zone == service.zone:
+            if zone in service.clients and zone != service.zone:
+                yield from _rules("egress", service.protocol, (port, port), here, reason)
+            if zone == service.zone:
                 for client in service.clients:
-                    for peer in _peers(End("zone", client), environment, addresses, None):
-                        yield from _rule("ingress", service.protocol, (port, port), peer, reason)
+                    yield from _rules("ingress", service.protocol, (port, port), self._peer(End("zone", client)), reason)
+
+    def _named(self, opening: Opening, code: str, zone: str) -> Iterator[RuleSpec]:
+        """Rules of a flow between a zone of one named tenant and something that no tenant has part in."""
+        if _tenants(opening.source) and _tenants(opening.target):
+            return
+        if opening.target == End("zone", zone, code):
+            yield from _rule("ingress", opening, self._peer(opening.source))
+        if opening.source == End("zone", zone, code):
+            yield from _rule("egress", opening, self._peer(opening.target))
+
+    def _peer(self, side: End) -> Peer:
+        """Who stands at `side` as seen by everybody: all tenants at once are the whole supernet."""
+        if side.kind == "world":
+            return Peer(WORLD, _ANYWHERE)
+        if side.kind == "destination":
+            return self._destinations[side.name]
+        if not _tenants(side):
+            return Peer(side.name, self._addresses.platform.zones[side.name].nets)
+        if side.tenant is None:
+            return self._inside
+        block = self._addresses.tenants.get(side.tenant)
+        prefixes = block.zones[side.name].nets if block and side.name in block.zones else ()
+        return Peer(f"{side.tenant}.{side.name}", prefixes)
+
+
+def _tenants(side: End) -> bool:
+    """Whether one end is a zone of tenants."""
+    return side.kind == "zone" and zones()[side.name].scope == "tenant"
+
+
+def _hosts(pair: Pair, number: int) -> tuple[Prefix, ...]:
+    return tuple(ip_network(address) for address in pair.hosts(number))
 
 
 def _base(region: Region) -> Iterator[RuleSpec]:
-    yield from _rule("egress", "tcp", (80, 80), Peer("metadata", (METADATA,)), "instance metadata")
+    yield from _rules("egress", "tcp", (80, 80), Peer("metadata", (METADATA,)), "instance metadata")
     if region.resolvers:
         resolvers = Peer("resolvers", tuple(ip_network(address) for address in region.resolvers))
-        yield from _rule("egress", "udp", (53, 53), resolvers, "name lookup")
-        yield from _rule("egress", "tcp", (53, 53), resolvers, "name lookup, long answers")
+        yield from _rules("egress", "udp", (53, 53), resolvers, "name lookup")
+        yield from _rules("egress", "tcp", (53, 53), resolvers, "name lookup, long answers")
 
 
-def _is(side: End, owner: str | None, zone: str) -> bool:
-    if side.kind != "zone" or side.name != zone:
-        return False
-    return side.tenant is None or side.tenant == owner
+def _once(rules: Iterable[RuleSpec]) -> tuple[RuleSpec, ...]:
+    """Every rule once, in the order of their keys."""
+    return tuple(sorted({rule.key: rule for rule in rules}.values(), key=lambda rule: rule.key))
 
 
-def _peers(side: End, environment: Environment, addresses: RegionAddresses, owner: str | None) -> Iterator[Peer]:
-    """Who stands at `side` as seen from a zone of `owner`: a tenant sees its own zones only, the platform sees all tenants at once."""
-    match side.kind:
-        case "world":
-            yield Peer(WORLD, _ANYWHERE)
-        case "destination":
-            yield from (Peer(d.name, d.networks) for d in environment.destinations if d.name == side.name)
-        case "zone" if zones()[side.name].scope == "platform":
-            yield Peer(side.name, _prefixes(addresses.platform, side.name))
-        case "zone" if owner is not None:
-            block = addresses.tenants.get(owner)
-            if block and side.name in block.zones and side.tenant in (None, owner):
-                yield Peer(side.name, _prefixes(block, side.name))
-        case "zone" if side.tenant is not None:
-            block = addresses.tenants.get(side.tenant)
-            if block and side.name in block.zones:
-                yield Peer(f"{side.tenant}/{side.name}", _prefixes(block, side.name))
-        case "zone":
-            yield Peer("tenants", (addresses.supernet.v4, addresses.supernet.v6))
+def _rule(direction: Direction, opening: Opening, peer: Peer) -> Iterator[RuleSpec]:
+    return _rules(direction, opening.protocol, opening.ports, peer, opening.reason)
 
 
-def _prefixes(block: Block, zone: str) -> tuple[Prefix, ...]:
-    pair: Pair = block.zones[zone]
-    return pair.v4, pair.v6
-
-
-def _rule(
+def _rules(
     direction: Direction, protocol: Literal["tcp", "udp", "icmp"], ports: tuple[int, int] | None, peer: Peer, reason: str
 ) -> Iterator[RuleSpec]:
     word = "in" if direction == "ingress" else "out"
+    shown = "any" if ports is None else str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
     counts = {4: 0, 6: 0}
-    for prefix in _ordered(peer.prefixes):
+    for prefix in peer.prefixes:
         family: EtherType = "IPv4" if prefix.version == 4 else "IPv6"
         spoken: Protocol = "ipv6-icmp" if protocol == "icmp" and prefix.version == 6 else protocol
-        shown = "any" if ports is None else str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
         nth = f"-{counts[prefix.version]}" if counts[prefix.version] else ""
         counts[prefix.version] += 1
         yield RuleSpec(
-            key=f"{word}{prefix.version}-{protocol}-{shown}-{peer.label.replace('/', '.')}{nth}",
+            key=f"{word}{prefix.version}-{protocol}-{shown}-{peer.label}{nth}",
             direction=direction,
             ethertype=family,
             protocol=spoken,
@@ -153,7 +189,3 @@ def _rule(
             remote_prefix=str(prefix),
             description=reason[:_LONGEST_DESCRIPTION],
         )
-
-
-def _ordered(prefixes: Iterable[Prefix]) -> list[Prefix]:
-    return sorted(prefixes, key=lambda prefix: (prefix.version, int(prefix.network_address), prefix.prefixlen))

@@ -8,7 +8,6 @@ from typing import Literal
 from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import zones
 from landing_zone.model.slots import TRANSIT_FIRST_TENANT
-from landing_zone.planners import flows
 from landing_zone.planners.addresses import (
     FIRST_PLATFORM_PORT,
     FIRST_TENANT_PORT,
@@ -18,6 +17,7 @@ from landing_zone.planners.addresses import (
     Pair,
     RegionAddresses,
 )
+from landing_zone.planners.flows import RuleBook
 from landing_zone.planners.identity import network_project
 from landing_zone.planners.names import PLATFORM, dns_zone, name, tags
 from landing_zone.planners.plan import (
@@ -43,7 +43,7 @@ def transit(environment: Environment) -> str:
     return name(environment.code, PLATFORM, "transit")
 
 
-def platform(environment: Environment, region: Region, addresses: RegionAddresses) -> NetworkLayer:
+def platform(environment: Environment, region: Region, addresses: RegionAddresses, book: RuleBook) -> NetworkLayer:
     """The hub of a region: platform zones, transit, hub router, and an inner router for zones that have no way out."""
     code = environment.code
     project = network_project(environment, PLATFORM)
@@ -76,7 +76,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
     return NetworkLayer(
         networks=(*networks, meeting),
         routers=_platform_routers(environment, region, addresses, zone_names),
-        security_groups=_platform_groups(environment, region, addresses, zone_names),
+        security_groups=_platform_groups(environment, book, zone_names),
         address_scopes=(
             AddressScopeSpec(name(code, PLATFORM, "v4"), project, 4),
             AddressScopeSpec(name(code, PLATFORM, "v6"), project, 6),
@@ -86,7 +86,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
     )
 
 
-def tenant(environment: Environment, region: Region, addresses: RegionAddresses, agency: Tenant) -> NetworkLayer:
+def tenant(environment: Environment, region: Region, addresses: RegionAddresses, book: RuleBook, agency: Tenant) -> NetworkLayer:
     """A tenant's networks behind a router of its own, shared with its workload projects."""
     code, own = environment.code, agency.code
     project = network_project(environment, own)
@@ -112,7 +112,7 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
             project,
             zone,
             f"{zone} of {agency.code}",
-            flows.rules(environment, region, addresses, own, zone),
+            book.tenant(own, zone),
             shared_with=shared,
             tags=(*marks, f"lz-zone={zone}"),
         )
@@ -188,9 +188,7 @@ def _platform_routers(
     return tuple(routers)
 
 
-def _platform_groups(
-    environment: Environment, region: Region, addresses: RegionAddresses, zone_names: tuple[str, ...]
-) -> tuple[SecurityGroupSpec, ...]:
+def _platform_groups(environment: Environment, book: RuleBook, zone_names: tuple[str, ...]) -> tuple[SecurityGroupSpec, ...]:
     code = environment.code
     project = network_project(environment, PLATFORM)
     marks = tags(code, environment.level, PLATFORM)
@@ -200,7 +198,7 @@ def _platform_groups(
             project,
             zone,
             zones()[zone].title,
-            flows.rules(environment, region, addresses, None, zone),
+            book.platform(zone),
             shared_with=(name(code, PLATFORM, zone),),
             tags=(*marks, f"lz-zone={zone}"),
         )
@@ -211,7 +209,7 @@ def _platform_groups(
         project,
         "management",
         "The bastion",
-        flows.bastion_rules(environment, region, addresses),
+        book.bastion(),
         shared_with=(name(code, PLATFORM, "management"),),
         tags=(*marks, "lz-zone=management"),
     )

@@ -53,17 +53,18 @@ def workload(profile: QuotaProfile) -> QuotaSpec:
 
 
 def network_project(layer: NetworkLayer) -> QuotaSpec:
-    """Limits of a project that owns networks: exactly what `layer` makes in it, ports with room for those that Neutron adds."""
+    """Limits of a project that owns networks: twice what `layer` makes in it, since Neutron counts a thing that is just
+    being made as reserved and as used at once; ports have room for those that Neutron adds."""
     made = created(layer, ())
     return QuotaSpec(
-        networks=made.networks,
-        subnets=made.subnets,
-        subnet_pools=made.subnet_pools,
-        routers=made.routers,
-        ports=made.ports + 2 * made.networks + 10,
-        security_groups=made.security_groups + 1,
-        security_group_rules=made.security_group_rules + 10,
-        rbac_policies=made.rbac_policies,
+        networks=2 * made.networks,
+        subnets=2 * made.subnets,
+        subnet_pools=2 * made.subnet_pools,
+        routers=2 * made.routers,
+        ports=2 * (made.ports + made.networks) + 10,
+        security_groups=2 * made.security_groups + 1,
+        security_group_rules=2 * made.security_group_rules + 10,
+        rbac_policies=2 * made.rbac_policies,
         dns_zones=made.dns_zones,
         dns_recordsets=made.dns_zones * _RECORDSETS_EACH,
         dns_records=made.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
@@ -89,11 +90,11 @@ def created(layer: NetworkLayer, instances: Iterable[InstanceSpec]) -> QuotaSpec
     )
 
 
-def total(quotas: Iterable[QuotaSpec]) -> QuotaSpec:
-    """The sum, limit by limit."""
+def total(quotas: Iterable[tuple[QuotaSpec, int]]) -> QuotaSpec:
+    """The sum, limit by limit, of quotas that each count a number of times."""
     names = [each.name for each in fields(QuotaSpec)]
     sums = dict.fromkeys(names, 0)
-    for quota in quotas:
+    for quota, times in quotas:
         for key in names:
-            sums[key] += getattr(quota, key)
+            sums[key] += times * int(getattr(quota, key))
     return QuotaSpec(**sums)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
+from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
 from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan
 from tests.unit.model import support
@@ -214,13 +215,22 @@ def test_a_sample_of_probes_is_two_tenants() -> None:
 def test_demand_is_the_sum_of_all_projects() -> None:
     for environment, region in regions():
         each = [project.quota for identity in identities(region) for project in identity.projects]
-        assert region.demand.quota == quotas.total(each)
+        assert region.demand.quota == quotas.total((quota, 1) for quota in each)
         assert region.demand.projects == len(each)
         assert region.demand.created.networks == sum(len(layer.networks) for layer in layers(region))
         capacity = next(r.capacity for r in support.environment(environment).regions if r.name == region.name)
         assert region.demand.quota.cores <= capacity.cores
         assert region.demand.quota.ram_mib <= capacity.ram_gib * 1024
         assert region.demand.quota.volume_gib <= capacity.volume_gib
+
+
+def test_the_quick_capacity_plan_says_what_the_whole_plan_says() -> None:
+    for environment in support.SHIPPED:
+        quick, ledger = plan_capacity(support.environment(environment))
+        assert ledger == planned(environment).ledger
+        for region in planned(environment).regions.values():
+            assert quick[region.name].quota == region.demand.quota
+            assert quick[region.name].projects == region.demand.projects
 
 
 def test_a_network_project_may_make_just_what_is_planned() -> None:

@@ -1,0 +1,1 @@
+"""Figures of docs/benchmarks.md: measured, never asserted by a test."""
