@@ -15,6 +15,14 @@ from foundation.errors import Problem
 COLOUR = re.compile(r"<\{%.*?%\}>")
 TRACEBACK = "Traceback (most recent call last)"
 OWN = re.compile(r"^  (where|why|cure): +", re.MULTILINE)
+WRAPPINGS = (
+    re.compile(r"^\S+\.go:\d+: sdk\.helper_schema: "),
+    re.compile(r": provider=\w+@[\d.]+$"),
+    re.compile(r"\b\d+ errors? occurred:\s*"),
+    re.compile(r"(creating|updating|deleting|refreshing) urn:\S+: "),
+    re.compile(r"(?<!\S)\* "),
+)
+SAID_BY_CLOUD = (re.compile(r'"(?:message|error_message)": ?"((?:[^"\\]|\\.)+)"'),)
 QUIET = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH, OpType.DISCARD, OpType.DISCARD_REPLACED})
 REPLACING = frozenset({OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED})
 
@@ -93,7 +101,7 @@ class Tally:
         return sum(count for op, count in self.changes.items() if op != "delete")
 
     def _stepped(self, step: StepEventMetadata) -> None:
-        if not is_cloud_resource(step.urn) or (step.urn, step.op.value) in self._done:
+        if not is_cloud_resource(step.urn) or step.op is OpType.REFRESH or (step.urn, step.op.value) in self._done:
             return
         self._done.add((step.urn, step.op.value))
         if step.op not in REPLACING:
@@ -129,21 +137,29 @@ def problems_in(text: str, place: str) -> list[Problem]:
         head, _, trace = text.partition(TRACEBACK)
         text = head.strip() if OWN.search(head) else f"{head.strip()}\n  why:   {trace.strip().splitlines()[-1]}"
     if not OWN.search(text):
-        first, _, rest = text.partition("\n")
-        return [Problem(first.strip(), place, rest.strip(), cure_for(text))]
-    found: list[Problem] = []
-    for block in re.split(r"\n(?=\S)", text):
-        what, *lines = block.splitlines()
-        parts = {"where": "", "why": "", "cure": ""}
-        label = ""
-        for line in lines:
-            match = OWN.match(line)
-            label, said = (match.group(1), line[match.end() :]) if match else (label, line)
-            if label:
-                parts[label] = f"{parts[label]}\n{said.strip()}".strip()
-        where = f"{parts['where']}\n{place}".strip()
-        found.append(Problem(what.strip(), where, parts["why"], parts["cure"] or cure_for(text)))
-    return found
+        said = plain(text)
+        message = next((found for pattern in SAID_BY_CLOUD for found in pattern.findall(said)), "")
+        return [Problem(message or said, place, said if message else "", cure_for(text))]
+    return [_own_problem(block, place) for block in re.split(r"\n(?=\S)", text)]
+
+
+def _own_problem(block: str, place: str) -> Problem:
+    what, *lines = block.splitlines()
+    parts = {"where": "", "why": "", "cure": ""}
+    label = ""
+    for line in lines:
+        match = OWN.match(line)
+        label, said = (match.group(1), line[match.end() :]) if match else (label, line)
+        if label:
+            parts[label] = f"{parts[label]}\n{said.strip()}".strip()
+    return Problem(what.strip(), f"{parts['where']}\n{place}".strip(), parts["why"], parts["cure"] or cure_for(block))
+
+
+def plain(text: str) -> str:
+    """An error message without what the layers between the cloud and us have wrapped around it."""
+    for wrapping in WRAPPINGS:
+        text = wrapping.sub("", text)
+    return " ".join(text.split())
 
 
 def cure_for(message: str) -> str:

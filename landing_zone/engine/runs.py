@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from openstack.connection import Connection
@@ -21,6 +22,7 @@ WIDTH = 4  # stacks side by side
 PROBES = "probes"  # made and removed by verify, never by up
 TENANT = "tenant-"
 Source = Callable[[], Program]
+INSTANCE = re.compile(r"instance \(([0-9a-f-]{36})\)")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Run:
         wanted = list(keys)
         self._recover(wanted)
         stands = self.stacks.standing()
-        return _checked(self._all(wanted, lambda key: partial(_preview, key, self._source(key, stands))))
+        return _checked(self._all(wanted, lambda key: partial(_preview, key, self._source(key, stands))), self.connections)
 
     def apply(self, previews: Iterable[Outcome]) -> list[Outcome]:
         """Make the previewed changes, layer after layer, regions and tenants side by side.
@@ -101,11 +103,11 @@ class Run:
                 return done
 
             done = schedule.run(_needs(asked), job, self.width, lambda outcome: outcome.good)
-        return _checked((done[key] for key in asked if key in done), left_out=[key for key in asked if key not in done])
+        return _checked((done[key] for key in asked if key in done), self.connections, left_out=[key for key in asked if key not in done])
 
     def compare(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """What has changed in the cloud since the last `apply`; nothing is changed."""
-        return _checked(self._all(list(keys), lambda key: partial(_compare, key)))
+        return _checked(self._all(list(keys), lambda key: partial(_compare, key)), self.connections)
 
     def remove(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """Remove stacks, in the reverse of the order in which they were made. LzError has all problems."""
@@ -119,7 +121,7 @@ class Run:
         }
         with hired(self.stacks, self.width) as crew:
             done = schedule.run(needs, lambda key: crew.do(partial(_destroy, key)), self.width, lambda outcome: outcome.good)
-        return _checked((done[key] for key in needs if key in done), left_out=[key for key in needs if key not in done])
+        return _checked((done[key] for key in needs if key in done), self.connections, left_out=[key for key in needs if key not in done])
 
     def dependents(self, key: StackKey) -> frozenset[StackKey]:
         """Standing stacks that build on a stack."""
@@ -213,9 +215,20 @@ def _still_there(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Ma
     return all(now.get(kind, {}).get(name) == value for kind, names in before.items() for name, value in names.items())
 
 
-def _checked(outcomes: Iterable[Outcome], left_out: Iterable[StackKey] = ()) -> list[Outcome]:
+def with_faults(problems: Iterable[Problem], connection: Connection | None) -> list[Problem]:
+    """Problems of one region; where one is about an instance in ERROR, with what the cloud says of it."""
+    return [replace(problem, why=_fault(problem, connection) or problem.why) for problem in problems]
+
+
+def _fault(problem: Problem, connection: Connection | None) -> str:
+    named = INSTANCE.search(problem.what)
+    server = connection.compute.find_server(named.group(1), all_projects=True) if named and connection else None
+    return str((server.fault or {}).get("message", "")) if server else ""
+
+
+def _checked(outcomes: Iterable[Outcome], connections: Mapping[str, Connection], left_out: Iterable[StackKey] = ()) -> list[Outcome]:
     done = list(outcomes)
-    problems = [problem for outcome in done for problem in outcome.problems]
+    problems = [problem for outcome in done for problem in with_faults(outcome.problems, connections.get(outcome.key.region))]
     if problems:
         missed = ", ".join(key.name for key in left_out)
         raise LzError(*problems, *((Problem("not begun, because they build on what failed", where=missed),) if missed else ()))

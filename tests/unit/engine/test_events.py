@@ -1,0 +1,109 @@
+"""What the engine says becomes counts and problems that a person can act on."""
+
+from __future__ import annotations
+
+from pulumi.automation.events import EngineEvent
+
+from foundation.errors import Problem
+from landing_zone.engine.events import NEXT_STEP, Tally, Task, Tick, is_cloud_resource, name_of, problems_in
+
+URN = "urn:pulumi:lab.north.network::landing-zone::lz:network:Network$openstack:networking/network:Network::lab-edu"
+COMPONENT = "urn:pulumi:lab.north.network::landing-zone::lz:network:Network::lab-edu"
+QUOTA = (
+    "sdk-v2/provider2.go:571: sdk.helper_schema: Error creating openstack_networking_network_v2: Expected HTTP response code [201 202]"
+    " when accessing [POST https://cloud/v2.0/networks], but got 409 instead:"
+    ' {"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: [\'network\'].", "detail": ""}}'
+)
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.ticks: list[Tick] = []
+
+    def begun(self, task: Task) -> None:
+        pass
+
+    def ticked(self, tick: Tick) -> None:
+        self.ticks.append(tick)
+
+    def ended(self, stack: str, good: bool, seconds: float) -> None:
+        pass
+
+
+def step(kind: str, urn: str, op: str, planning: bool = False) -> EngineEvent:
+    return EngineEvent.from_json(
+        {"sequence": 1, "timestamp": 1, kind: {"planning": planning, "metadata": {"op": op, "urn": urn, "type": "t", "diffs": ["tags"]}}}
+    )
+
+
+def error(message: str, urn: str = URN) -> EngineEvent:
+    return EngineEvent.from_json(
+        {"sequence": 1, "timestamp": 1, "diagnosticEvent": {"message": message, "color": "never", "severity": "error", "urn": urn}}
+    )
+
+
+def test_only_cloud_resources_are_counted_and_each_once() -> None:
+    ear = Ear()
+    tally = Tally("lab.north.network", "log", 2, ear)
+    for event in (
+        step("resOutputsEvent", COMPONENT, "create"),
+        step("resOutputsEvent", URN, "create"),
+        step("resOutputsEvent", URN, "create"),
+        step("resOutputsEvent", URN + "2", "same"),
+        step("resOutputsEvent", URN + "3", "refresh"),
+    ):
+        tally.hear(event)
+    assert tally.changes == {"create": 1, "same": 1}
+    assert tally.resources == 2
+    assert tally.details == ["create network lab-edu (tags)"]
+    assert [(tick.done, tick.total, tick.current) for tick in ear.ticks] == [(1, 2, "network lab-edu"), (2, 2, "network lab-edu2")]
+
+
+def test_a_replacement_counts_once() -> None:
+    tally = Tally("s", "log")
+    for op in ("create-replacement", "replace", "delete-replaced"):
+        tally.hear(step("resourcePreEvent", URN, op, planning=True))
+    assert tally.changes == {"replace": 1}
+
+
+def test_a_state_only_change_is_a_change() -> None:
+    tally = Tally("s", "log")
+    tally.hear(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "summaryEvent": {"resourceChanges": {"same": 3, "create": 1}}}))
+    assert tally.anything
+    tally.hear(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "summaryEvent": {"resourceChanges": {"same": 4, "read": 1}}}))
+    assert not tally.anything
+
+
+def test_an_error_is_the_clouds_own_message_with_place_and_cure_and_is_told_once() -> None:
+    tally = Tally("lab.north.network", "/log")
+    tally.hear(error(f"<{{%reset%}}>{QUOTA}: provider=openstack@5.5.3<{{%reset%}}>"))
+    tally.hear(error(f"1 error occurred:\n\t* creating {URN}: 1 error occurred:\n\t* {QUOTA.partition('helper_schema: ')[2]}\n\n"))
+    tally.hear(error("update failed"))
+    assert len(tally.problems) == 1
+    problem = tally.problems[0]
+    assert problem.what == "Quota exceeded for resources: ['network']."
+    assert problem.where == "stack lab.north.network, network lab-edu\nlog /log"
+    assert "POST https://cloud/v2.0/networks" in problem.why
+    assert problem.cure.startswith("raise the project's quota")
+
+
+def test_own_problems_come_through_as_they_were_written() -> None:
+    own = [Problem("first", "here\nand there", "because", "do this"), Problem("second", "elsewhere")]
+    found = problems_in("\n".join(map(str, own)), "stack s")
+    assert found == [
+        Problem("first", "here\nand there\nstack s", "because", "do this"),
+        Problem("second", "elsewhere\nstack s", "", NEXT_STEP),
+    ]
+
+
+def test_a_traceback_is_cut_to_its_last_line() -> None:
+    text = "it broke\nTraceback (most recent call last):\n  File \"x.py\", line 1\nKeyError: 'ids'"
+    assert problems_in(text, "stack s") == [Problem("it broke", "stack s", "KeyError: 'ids'", NEXT_STEP)]
+
+
+def test_names_of_resources() -> None:
+    assert is_cloud_resource(URN)
+    assert not is_cloud_resource(COMPONENT)
+    assert not is_cloud_resource("urn:pulumi:s::landing-zone::pulumi:pulumi:Stack::landing-zone-s")
+    assert not is_cloud_resource("")
+    assert name_of(URN) == "network lab-edu"
