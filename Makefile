@@ -5,7 +5,7 @@ PY := .venv/bin/python
 RUN := $(PY) -m tests.run
 
 .DEFAULT_GOAL := help
-.PHONY: help host venv engine up down test test-unit test-long lint bench bundle requirements
+.PHONY: help host venv engine up down test test-unit test-long lint bench bundle docs requirements
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: host venv ## the figures of docs/benchmarks.md, on this machine
 
 bundle: engine ## one archive with all that a machine without a network needs
 	@$(PY) -m tools bundle
+
+docs: venv ## write anew what is made from the model: schema, reference, pictures and address books
+	@$(PY) -m landing_zone.documents
 
 requirements: venv ## pin requirements.in anew into requirements.txt
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

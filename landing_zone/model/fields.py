@@ -88,8 +88,8 @@ ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 """The name of something that exists in the cloud already: 1 to 63 ASCII letters, digits, '.', '_' or '-'."""
 
 LoginName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-HumanText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-"""1 to 200 characters of any script: for people, never for names in the cloud."""
+HumanText = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+"""1 to 200 characters of any script, no control characters: for people, never for names in the cloud."""
 
 AsciiText = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,200}$")]
 """1 to 200 printable ASCII characters."""
@@ -114,13 +114,13 @@ _AS_TEXT = PlainSerializer(str)
 V4Network = Annotated[IPv4Network, PlainValidator(_v4_network), _AS_TEXT, WithJsonSchema({"type": "string", "format": "ipv4network"})]
 V6Network = Annotated[IPv6Network, PlainValidator(_v6_network), _AS_TEXT, WithJsonSchema({"type": "string", "format": "ipv6network"})]
 AnyNetwork = Annotated[
-    IPv4Network | IPv6Network, PlainValidator(_network), _AS_TEXT, WithJsonSchema({"type": "string", "description": "IPv4 or IPv6 prefix."})
+    IPv4Network | IPv6Network, PlainValidator(_network), _AS_TEXT, WithJsonSchema({"type": "string", "title": "IPv4 or IPv6 prefix"})
 ]
 AnyAddress = Annotated[
     IPv4Address | IPv6Address,
     PlainValidator(_address),
     _AS_TEXT,
-    WithJsonSchema({"type": "string", "description": "IPv4 or IPv6 address."}),
+    WithJsonSchema({"type": "string", "title": "IPv4 or IPv6 address"}),
 ]
 Ports = Annotated[
     int | str,

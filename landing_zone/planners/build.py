@@ -100,6 +100,7 @@ def _tenant(
     layer = network.tenant(environment, region, given, book, tenant)
     return TenantPlan(
         code=tenant.code,
+        dti_code=tenant.dti_code,
         name_vi=tenant.name.vi,
         name_en=tenant.name.en,
         level=tenant.level,

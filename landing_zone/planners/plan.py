@@ -361,6 +361,7 @@ class TenantPlan:
     """
 
     code: str
+    dti_code: str
     name_vi: str
     name_en: str
     level: int

@@ -1,0 +1,111 @@
+"""What the model says about itself: every key explained, a schema that fits the shipped files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from landing_zone.model.environment import Environment
+from landing_zone.model.levels import figures, zones, zones_of
+from landing_zone.model.reference import reference_text, schema_text
+from tests.unit.model.support import SHIPPED, document, environment
+
+
+def models() -> set[type[BaseModel]]:
+    found: set[type[BaseModel]] = set()
+
+    def walk(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in found:
+            found.add(annotation)
+            for field in annotation.model_fields.values():
+                walk(field.annotation)
+        for inner in get_args(annotation):
+            walk(inner)
+
+    walk(Environment)
+    return found
+
+
+def test_every_key_is_explained_in_the_field_and_on_the_page() -> None:
+    page = reference_text()
+    for model in models():
+        assert (model.__doc__ or "").strip() in page
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+            assert field.description.endswith("."), f"{model.__name__}.{name}"
+            assert f"| `{field.alias or name}` |" in page
+            assert field.description.replace("|", "\\|") in page
+
+
+def test_every_model_forbids_other_keys() -> None:
+    assert all(model.model_config.get("extra") == "forbid" and model.model_config.get("frozen") for model in models())
+
+
+def test_the_page_has_every_zone_and_every_figure_with_its_source() -> None:
+    page = reference_text()
+    assert all(f"| `{zone}` |" in page for zone in zones())
+    assert all(figure.title in page and figure.source in page for figure in figures().values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_schema_knows_every_key_of_the_shipped_files(name: str) -> None:
+    schema = json.loads(schema_text())
+
+    def follow(data: Any, part: dict[str, Any]) -> None:
+        part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]] if "$ref" in part else part
+        for option in part.get("anyOf", []):
+            if (option.get("type") == "array") == isinstance(data, list) and option.get("type") != "null":
+                part = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]] if "$ref" in option else option
+                break
+        if isinstance(data, dict):
+            assert part["additionalProperties"] is False
+            for key, value in data.items():
+                follow(value, part["properties"][key])
+        elif isinstance(data, list):
+            for value in data:
+                follow(value, part["items"])
+
+    follow(document(name).data, schema)
+
+
+def test_levels_never_get_weaker_upwards() -> None:
+    for figure in figures().values():
+        values = [value for value in figure.values if value is not None]
+        assert len(figure.values) == 5
+        assert values == sorted(values, reverse=figure.better == "less"), figure.key
+        assert figure.source
+
+
+def test_every_level_has_as_many_zones_as_it_asks_for() -> None:
+    for level in range(1, 6):
+        figure = figures()["min_network_zones"].at(level)
+        assert figure is not None
+        assert len(zones_of(level)) >= figure
+    for scope in ("platform", "tenant"):
+        slots = [zone.slot for zone in zones().values() if zone.scope == scope]
+        assert len(slots) == len(set(slots))
+        assert max(slots) < 8
+
+
+@pytest.mark.parametrize(("key", "level", "value", "allowed"), [
+    ("log_retention_days", 3, 365, True),
+    ("log_retention_days", 3, 364, False),
+    ("log_retention_days", 3, 400, True),
+    ("rto_minutes", 4, 240, True),
+    ("rto_minutes", 4, 241, False),
+    ("rto_minutes", 4, 60, True),
+    ("rto_minutes", 1, 99999, True),
+])  # fmt: skip
+def test_a_figure_may_only_be_overridden_towards_the_safer_side(key: str, level: int, value: int, allowed: bool) -> None:
+    assert figures()[key].allows(level, value) is allowed
+
+
+def test_overrides_count_where_they_are_stricter() -> None:
+    regional = environment("regional-dc")
+    assert (regional.figure("rto_minutes"), regional.figure("rpo_minutes")) == (240, 1440)
+    assert regional.figure("rto_minutes", 5) == 60
+    with pytest.raises(KeyError):
+        regional.figure("no_such_parameter")

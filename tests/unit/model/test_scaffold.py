@@ -1,0 +1,60 @@
+"""`lz init`: whatever is answered within the rules gives a file that loads and plans; the rest is refused like any other file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import InputError
+from landing_zone.model import load
+from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text, register_text
+from landing_zone.planners import plan
+
+NORTH = RegionAnswer("north", "my-north", "Hà Nội", 21.0285, 105.8542)
+SOUTH = RegionAnswer("south", "my-south", "Cần Thơ", 10.0452, 105.7469)
+TENANTS = (TenantAnswer("a", "A-1", 'Cơ quan "A", một', "Agency A, the first"), TenantAnswer("b", "B-1", "Cơ quan B", "Agency B"))
+ANSWERS = Answers("mine", "Đám mây: của tôi", "My cloud", "agency", 1, "me@example.org", (NORTH,), TENANTS)
+
+
+def loaded(folder: Path, answers: Answers) -> int:
+    """The number of tenants that the written file gives in its last region."""
+    path = folder / "mine.yaml"
+    path.write_text(environment_text(answers), encoding="utf-8")
+    (folder / "agencies.csv").write_text(register_text(answers.tenants, answers.level), encoding="utf-8")
+    environment = load(path)
+    assert environment.name.vi == answers.name_vi
+    assert [tenant.name.vi for tenant in environment.tenants] == [tenant.name_vi for tenant in answers.tenants]
+    return len(list(plan(environment).regions.values())[-1].tenants)
+
+
+@pytest.mark.parametrize("level", range(1, 6))
+@pytest.mark.parametrize("regions", [(NORTH,), (NORTH, SOUTH)])
+def test_every_level_gives_a_valid_file(tmp_path: Path, level: int, regions: tuple[RegionAnswer, ...]) -> None:
+    answers = replace(ANSWERS, level=level, regions=regions)
+    if level >= 3 and len(regions) == 1:
+        with pytest.raises(InputError, match="asks for a second region"):
+            loaded(tmp_path, answers)
+    else:
+        assert loaded(tmp_path, answers) == 2
+
+
+@pytest.mark.parametrize("klass", ["central", "agency", "enterprise"])
+@pytest.mark.parametrize("stage", ["lab", "test", "production"])
+def test_every_class_and_stage(tmp_path: Path, klass: str, stage: str) -> None:
+    assert loaded(tmp_path, replace(ANSWERS, klass=klass, stage=stage)) == 2  # type: ignore[arg-type]  # both are in the model's lists
+
+
+def test_no_tenant_and_a_register(tmp_path: Path) -> None:
+    assert loaded(tmp_path, replace(ANSWERS, tenants=())) == 0
+    assert loaded(tmp_path, replace(ANSWERS, register="agencies.csv")) == 2
+    many = tuple(TenantAnswer(f"t{number}", f"T-{number}", f"Cơ quan {number}", f"Agency {number}") for number in range(60))
+    assert loaded(tmp_path, replace(ANSWERS, tenants=many, register="agencies.csv", regions=(NORTH, SOUTH), level=4)) == 60
+
+
+def test_wrong_answers_are_refused_by_their_key(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"key code, value \"Mine!\""):
+        loaded(tmp_path, replace(ANSWERS, code="Mine!", domain="mine.example.org"))
+    with pytest.raises(InputError, match=r"contacts\[0\].email"):
+        loaded(tmp_path, replace(ANSWERS, email="nobody"))
