@@ -82,6 +82,8 @@ def drop_ins() -> dict[str, str]:
             f"[Service]\nUser=neutron\nExecStart=/usr/bin/{unit} {NEUTRON_FILES} --log-file=/var/log/neutron/{unit}.log\n"
             "Restart=on-failure\nRestartSec=2\n[Install]\nWantedBy=multi-user.target\n"
         )
+    # Erlang's port mapper, which systemd would hold open on every address.
+    files["epmd.socket.d/lab.conf"] = "[Socket]\nListenStream=\nListenStream=127.0.0.1:4369\n"
     files["haproxy.service.d/lab.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=1\n"
     for unit in WORKERS:
         files[f"{unit}.service.d/restart.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=2\n"

@@ -9,7 +9,9 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
+from openstack.exceptions import SDKException
 
 from foundation.errors import LzError, Problem
 from lab.settings import SERVICES, Places, Region, Service
@@ -61,7 +63,7 @@ def await_region(region: Region, places: Places, cloud: Connection, seconds: flo
     """Wait until every endpoint answers and every agent reports itself. Raises LzError naming those that do not."""
     _await(lambda: probe_all(region, places), region, seconds)
     deadline = time.monotonic() + seconds
-    while missing := silent_agents(cloud):
+    while missing := _silent_or_error(cloud):
         if time.monotonic() > deadline:
             raise LzError(
                 Problem(
@@ -69,6 +71,14 @@ def await_region(region: Region, places: Places, cloud: Connection, seconds: flo
                 )
             )
         time.sleep(1)
+
+
+def _silent_or_error(cloud: Connection) -> list[str]:
+    """A service that answers its probe may still refuse its first calls; that is waited for like a silent agent."""
+    try:
+        return silent_agents(cloud)
+    except (SDKException, ClientException) as problem:
+        return [str(problem)]
 
 
 def _await(ask: Any, region: Region, seconds: float) -> None:

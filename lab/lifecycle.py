@@ -60,8 +60,8 @@ def require_running(where: Places) -> tuple[Region, ...]:
 def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     """Bring up the named regions side by side, from whatever is cached.
 
-    A lab made by other code is taken down first. When anything fails, everything is taken down again and the logs of
-    the machines are kept. Raises InputError before any change when this machine is not fit.
+    A lab made by other code is taken down first. When the making of a lab fails, everything is taken down again and the
+    logs of the machines are kept. Raises InputError before any change when this machine is not fit.
     """
     where = places()
     unknown = [name for name in names if name not in REGIONS]
@@ -79,8 +79,9 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
         try:
             return _bring_up(where, wanted, kind, progress)
         except BaseException:
-            _keep_logs(where)
-            _remove_all(where)
+            if known is None:  # what stood before is not ours to take away
+                _keep_logs(where)
+                _remove_all(where)
             raise
 
 

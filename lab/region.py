@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundation.process import run
 from foundation.progress import Progress
 from lab import bootstrap, cloud, health, hostnet, render, secrets, snapshot
 from lab.compute.install import install as install_compute
@@ -92,6 +93,7 @@ def _make(places: Places, region: Region, using: Ingredients, machine: Machine, 
         names = (f"{region.name}.lab.internal", "localhost")
         render.write(machine.root, region, values, issue(places.ca, places.root / "ca.key", region.api, names))
         shutil.copy(places.ca, machine.root / "usr/local/share/ca-certificates/lab.crt")
+        run(["chroot", machine.root, "update-ca-certificates"], log=places.logs / f"{region.name}-console.log")
         install_compute(machine.root, using.compute, using.kernel)
     with progress.step(f"{region.name}: boot"):
         machine.start(places.logs / f"{region.name}-console.log", devices(using))
