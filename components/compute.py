@@ -9,6 +9,7 @@ import pulumi
 from pulumi_openstack import compute, networking
 
 from components.network import AddressArgs
+from components.options import child
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Machine(pulumi.ComponentResource):
 
     def __init__(self, args: MachineArgs, owner: pulumi.ProviderResource, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:compute:Machine", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         port = networking.Port(
             args.name,
             name=args.name,
@@ -74,7 +75,7 @@ class Machine(pulumi.ComponentResource):
             availability_zone=args.availability_zone,
             user_data=args.user_data,
             metadata=dict(args.metadata),
-            opts=pulumi.ResourceOptions(parent=self, provider=owner),
+            opts=child(self, owner),
         )
         self.port_id = port.id
         self.instance_id = instance.id

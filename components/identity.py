@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 import pulumi
 from pulumi_openstack import blockstorage, compute, dns, identity, loadbalancer, networking
 
+from components.options import child
+
 
 @dataclass(frozen=True)
 class GroupArgs:
@@ -57,7 +59,7 @@ class Domain(pulumi.ComponentResource):
 
     def __init__(self, args: DomainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:identity:Domain", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         domain = identity.Project(args.name, name=args.name, description=args.description, is_domain=True, opts=own)
         self.domain_id = domain.id
         self.group_ids = {
@@ -174,7 +176,7 @@ class Project(pulumi.ComponentResource):
 
     def __init__(self, args: ProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:identity:Project", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         project = identity.Project(
             args.name, name=args.name, description=args.description, domain_id=args.domain_id, tags=sorted(args.tags), opts=own
         )

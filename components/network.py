@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_openstack import dns, networking
 
+from components.options import child
+
 
 def share(
     kind: str,
@@ -64,7 +66,7 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:Network", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         network = networking.Network(
             args.name,
             name=args.name,
@@ -145,7 +147,7 @@ class Router(pulumi.ComponentResource):
 
     def __init__(self, args: RouterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:Router", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         router = networking.Router(
             args.name,
             name=args.name,
@@ -223,7 +225,7 @@ class SecurityGroup(pulumi.ComponentResource):
 
     def __init__(self, args: SecurityGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:SecurityGroup", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         group = networking.SecGroup(
             args.name,
             name=args.name,
@@ -288,7 +290,7 @@ class AddressScope(pulumi.ComponentResource):
 
     def __init__(self, args: AddressScopeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:AddressScope", args.name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = child(self)
         scope = networking.AddressScope(args.name, name=args.name, project_id=args.project_id, ip_version=args.ip_version, opts=own)
         self.scope_id = scope.id
         self.pool_ids = {

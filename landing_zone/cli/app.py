@@ -5,7 +5,14 @@ from __future__ import annotations
 import typer
 
 from lab.cli import app as lab
-from landing_zone.cli import changes, proving, reading
+from landing_zone.cli import changes, proving, reading, start
+
+EXIT_CODES = """
+Exit codes: 0 done; 1 it failed, or something is not as it should be; 2 the input or this machine is not fit, nothing was
+changed; 3 another run is under way; 4 a check failed; 5 a check could not be evaluated; 70 a fault of lz; 130 interrupted.
+
+Every command takes --debug (before or after its name): then an error comes with its traceback.
+"""
 
 app = typer.Typer(
     name="lz",
@@ -13,7 +20,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="A government cloud on OpenStack, from one environment file.",
+    epilog=EXIT_CODES,
 )
-for command in (reading.preflight, changes.plan, changes.up, proving.verify, reading.status, reading.inventory, changes.down, reading.env):
+for command in (
+    start.quickstart,
+    start.init,
+    reading.preflight,
+    changes.plan,
+    changes.up,
+    proving.verify,
+    reading.status,
+    reading.inventory,
+    reading.env,
+    changes.down,
+):
     app.command()(command)
 app.add_typer(lab)

@@ -37,6 +37,7 @@ def plan(
 
     Examples:
 
+    \b
         lz plan --env lab
         lz plan --env lab --region north --details
         lz plan --env lab --tenant edu --json
@@ -73,6 +74,7 @@ def up(
 
     Examples:
 
+    \b
         lz up --env lab
         lz up --env lab --region north --yes
         lz up --env lab --tenant edu --json --yes
@@ -121,6 +123,7 @@ def down(
 
     Examples:
 
+    \b
         lz down --env lab
         lz down --env lab --region south --yes
         lz down --env lab --tenant edu

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -94,10 +97,21 @@ def problem_data(problem: Problem) -> dict[str, str]:
 
 
 def next_steps(lines: Iterable[str]) -> None:
-    """What a person does next: lines that work when pasted."""
+    """What a person does next: lines that work when pasted. A line that begins with lz is completed with where it lies."""
     out.print("\nWhat next:", style="bold")
     for line in lines:
-        out.print(f"  {line}", markup=False)
+        out.print(f"  {callable_here(line)}", markup=False)
+
+
+def callable_here(line: str) -> str:
+    """The line with every `lz` as this shell can call it: by its name when that finds us, else by its path."""
+    ours = Path(sys.executable).with_name("lz")
+    found = shutil.which("lz")
+    if found and Path(found).resolve() == ours.resolve():
+        return line
+    here = Path.cwd()
+    path = ours.relative_to(here) if ours.is_relative_to(here) else ours
+    return re.sub(r"(?<![\w./-])lz(?= )", str(path), line)
 
 
 def _plain(text: str) -> str:

@@ -34,6 +34,7 @@ def verify(
 
     Examples:
 
+    \b
         lz verify --env lab
         lz verify --env lab --region north --keep-probes
         lz verify --env lab --json > results.json

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -26,6 +28,7 @@ def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
 
     Examples:
 
+    \b
         lz preflight --env lab
         lz preflight --env lab --region north --json
     """
@@ -45,6 +48,7 @@ def status(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, jso
 
     Examples:
 
+    \b
         lz status --env lab
         lz status --env lab --json
     """
@@ -92,6 +96,7 @@ def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
 
     Examples:
 
+    \b
         lz inventory --env lab
         lz inventory --env lab --json > inventory.json && ansible -i inventory.json all -m ping
     """
@@ -116,6 +121,7 @@ def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
 
     Example:
 
+    \b
         eval "$(lz env --env lab)" && pulumi stack ls
     """
     plan, _, stacks = open_offline(flags.asked(env))
@@ -127,6 +133,7 @@ def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
         "no_proxy": os.environ["no_proxy"],
         **stacks.settings,
     }
+    settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"
     print("unset $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p')")
     for name, value in settings.items():
         print(f"export {name}={shlex.quote(value)}")

@@ -16,6 +16,7 @@ from pulumi import automation as auto
 
 from foundation.errors import BusyError, Problem
 from landing_zone.engine import orphans
+from landing_zone.engine.events import name_of
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
 from stacks.names import PROJECT
@@ -29,18 +30,25 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
     Raises BusyError when somebody who may still be at work holds the stack.
     """
     released = release_lock(stacks.home, key, say)
-    if not has_notes(stacks.home, key):
+    latest = _latest(stacks.home, key)
+    noted, broken = latest.get("pending_operations") or [], [one for one in latest.get("resources") or [] if one.get("initErrors")]
+    if not noted and not broken:
         return released
     state = stacks.export(key)
     deployment = dict(state.deployment or {})
-    for note in deployment.pop("pending_operations", ()):
+    for note in deployment.pop("pending_operations", None) or ():
         resource = note["resource"]
         if note["type"] == "creating":
             for identity in orphans.remove(connection, resource["type"], resource.get("inputs", {})):
-                say(f"{key.name}: removed half-made {resource['type'].rsplit(':', 1)[-1]} {identity}")
+                say(f"{key.name}: removed half-made {name_of(resource['urn'])} ({identity})")
+    for resource in deployment.get("resources") or ():
+        if resource.pop("initErrors", None):
+            resource["taint"] = True
+            say(f"{key.name}: {name_of(resource['urn'])} did not come up well and will be made anew")
     stacks.put_back(key, auto.Deployment(version=state.version, deployment=deployment))
-    stacks.refresh(key)
-    say(f"{key.name}: state cleared of what a killed run had noted")
+    if noted:
+        stacks.refresh(key)
+        say(f"{key.name}: state cleared of what an interrupted run had noted")
     return True
 
 
@@ -97,11 +105,13 @@ def _started(pid: int) -> float:
 
 def has_notes(home: Home, key: StackKey) -> bool:
     """True when the state of a stack has notes of operations that were under way."""
+    return bool(_latest(home, key).get("pending_operations"))
+
+
+def _latest(home: Home, key: StackKey) -> dict[str, Any]:
+    """The state of a stack of the local backend as it was last written; empty when there is none."""
     path = home.backend / ".pulumi" / "stacks" / PROJECT / f"{key.name}.json"
-    if not path.exists():
-        return False
-    latest = json.loads(path.read_text())["checkpoint"].get("latest") or {}
-    return bool(latest.get("pending_operations"))
+    return dict(json.loads(path.read_text())["checkpoint"].get("latest") or {}) if path.exists() else {}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

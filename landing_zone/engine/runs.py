@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
+from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import recovery, schedule
@@ -221,8 +223,14 @@ def with_faults(problems: Iterable[Problem], connection: Connection | None) -> l
 
 
 def _fault(problem: Problem, connection: Connection | None) -> str:
+    """What the cloud says of the instance that a problem is about; nothing when there is none, or no answer."""
     named = INSTANCE.search(problem.what)
-    server = connection.compute.find_server(named.group(1), all_projects=True) if named and connection else None
+    if named is None or connection is None:
+        return ""
+    try:
+        server = connection.compute.find_server(named.group(1), all_projects=True)
+    except (SDKException, ClientException, OSError):
+        return ""
     return str((server.fault or {}).get("message", "")) if server else ""
 
 

@@ -1,0 +1,125 @@
+"""Commands to begin with: the whole way on this machine, and a first environment file."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from foundation.errors import InputError, Problem
+from foundation.progress import Progress
+from lab import lifecycle, requirements
+from landing_zone import model
+from landing_zone.cli import changes, output, proving
+from landing_zone.engine.opening import ENVIRONMENTS, Asked
+from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
+from landing_zone.proof.results import worst
+from tools import engine
+
+Klass = Literal["central", "agency", "enterprise"]
+REGION_FORM = "NAME:CLOUD:PLACE:LATITUDE:LONGITUDE"
+TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
+
+
+def quickstart(
+    region: Annotated[list[str] | None, typer.Option("--region", "-r", help="north or south; default: as many as fit.")] = None,
+    compute: Annotated[str, typer.Option(help="How instances run: auto, kvm, uml or qemu.")] = "auto",
+) -> None:
+    """Everything on this machine: engine, lab cloud, the first landing zone, and the proof that it holds.
+
+    Example:
+
+    \b
+        lz quickstart
+    """
+    progress = Progress()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        installing = beside.submit(engine.install, progress)
+        stands = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
+        installing.result()
+    asked = Asked("lab", regions=tuple(stands.regions))
+    run, chosen, done = changes.bring_up(asked, progress, yes=True, quiet=True)
+    results = proving.prove(asked, progress)
+    output.results(results)
+    output.out.print()
+    output.outcomes(done)
+    output.next_steps(changes.ways_on(run, "lab", chosen))
+    raise typer.Exit(proving.EXIT[worst(results)])
+
+
+def init(
+    code: Annotated[str | None, typer.Option(help="Short name of the environment; also of its file.")] = None,
+    name_en: Annotated[str | None, typer.Option(help="Its name in English.")] = None,
+    name_vi: Annotated[str | None, typer.Option(help="Its name in Vietnamese.")] = None,
+    klass: Annotated[str | None, typer.Option("--class", help="central, agency or enterprise.")] = None,
+    level: Annotated[int | None, typer.Option(min=1, max=5, help="Security level, 1 to 5.")] = None,
+    email: Annotated[str | None, typer.Option(help="Who owns it.")] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{REGION_FORM}; the primary one first.")] = None,
+    tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{TENANT_FORM}; as often as needed.")] = None,
+    folder: Annotated[Path, typer.Option(help="Where the file is written.")] = ENVIRONMENTS,
+) -> None:
+    """Write a new environment file from a few answers; on a terminal, what no flag says is asked.
+
+    Examples:
+
+    \b
+        lz init
+        lz init --code pilot --name-en Pilot --name-vi "Thí điểm" --class agency --level 2 --email ops@pilot.example
+          --region north:lab-north:Hanoi:21.03:105.85 --tenant edu:P.EDU:"Sở Giáo dục":"Department of Education"
+    """
+    answers = Answers(
+        code=_answer(code, "Short name of the environment", "--code"),
+        name_en=_answer(name_en, "Its name in English", "--name-en"),
+        name_vi=_answer(name_vi, "Its name in Vietnamese", "--name-vi"),
+        klass=_klass(_answer(klass, "Class (central, agency, enterprise)", "--class")),
+        level=int(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level")),
+        email=_answer(email, "Mail address of its owner", "--email"),
+        regions=tuple(_region(text) for text in region or [_answer(None, f"Primary region as {REGION_FORM}", "--region")]),
+        tenants=tuple(_tenant(text) for text in tenant or ()),
+    )
+    path = folder / f"{answers.code}.yaml"
+    if path.exists():
+        raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))
+    path.write_text(environment_text(answers))
+    try:
+        model.load(path)
+    except InputError:
+        path.unlink()
+        raise
+    output.out.print(f"Written: {path}", markup=False)
+    output.next_steps([f"lz plan --env {answers.code if folder == ENVIRONMENTS else path}"])
+
+
+def _answer(given: str | None, question: str, flag: str) -> str:
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise InputError(Problem(f"{flag} is missing", cure=f"give {flag}, or run it on a terminal: then it asks"))
+    return str(typer.prompt(question, err=True))
+
+
+def _klass(text: str) -> Klass:
+    for known in get_args(Klass):
+        if text == known:
+            return text  # type: ignore[return-value]
+    raise InputError(Problem(f"{text!r} is no class of environments", cure=f"one of: {', '.join(get_args(Klass))}"))
+
+
+def _region(text: str) -> RegionAnswer:
+    parts = text.split(":")
+    try:
+        name, cloud, place, latitude, longitude = parts
+        return RegionAnswer(name, cloud, place, float(latitude), float(longitude))
+    except ValueError:
+        raise InputError(Problem(f"{text!r} does not describe a region", cure=f"write it as {REGION_FORM}")) from None
+
+
+def _tenant(text: str) -> TenantAnswer:
+    try:
+        code, dti_code, name_vi, name_en = text.split(":")
+    except ValueError:
+        raise InputError(Problem(f"{text!r} does not describe a tenant", cure=f"write it as {TENANT_FORM}")) from None
+    return TenantAnswer(code, dti_code, name_vi, name_en)
