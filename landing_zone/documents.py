@@ -2,6 +2,7 @@
 
 environments/schema/environment.json    for editors
 docs/reference/environment.md           every key
+docs/reference/controls.md              every control
 docs/environments/NAME.{md,svg,csv,html}  picture and address book of every shipped environment
 """
 
@@ -17,12 +18,14 @@ from landing_zone.model.reference import reference_text, schema_text
 from landing_zone.planners import addressbook, diagram, plan
 from landing_zone.planners.ledgerfile import load_ledger
 from landing_zone.planners.plan import EnvironmentPlan
+from policy import catalogue
 
 
 def documents(checkout: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
     """Every made file and what it must say."""
     yield checkout / "environments" / "schema" / "environment.json", schema_text()
     yield checkout / "docs" / "reference" / "environment.md", reference_text()
+    yield checkout / "docs" / "reference" / "controls.md", catalogue.page()
     for path in shipped(checkout):
         planned = plan(load(path), load_ledger(path))
         folder = checkout / "docs" / "environments"

@@ -17,12 +17,13 @@ Better = Literal["more", "less", "same"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One parameter: its value at each level (None: the rule sets none), which way an override may go, and where it comes from."""
+    """One parameter: its value at each level (None: the rule sets none), which way an override may go, its control and its source."""
 
     key: str
     title: str
     values: tuple[int | None, ...]
     better: Better
+    control: str
     source: str
 
     def at(self, level: int) -> int | None:
@@ -55,7 +56,7 @@ def figures() -> Mapping[str, Figure]:
     """All parameters by key."""
     content = yaml.safe_load((_DATA / "levels.yaml").read_text(encoding="utf-8"))
     return {
-        key: Figure(key, entry["title"], tuple(entry["values"]), cast(Better, entry["better"]), entry["source"])
+        key: Figure(key, entry["title"], tuple(entry["values"]), cast(Better, entry["better"]), entry["control"], entry["source"])
         for key, entry in content["parameters"].items()
     }
 

@@ -21,7 +21,7 @@ def overrides(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 (section, key),
                 f"{key} is below the figure of level {environment.level}",
-                f"{figure.title}: {prescribed}. Source: {figure.source}",
+                f"{figure.title}: {prescribed} (control {figure.control}). Source: {figure.source}",
                 f"write {side} {prescribed}, or remove the key to get {prescribed}",
             )
 

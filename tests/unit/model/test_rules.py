@@ -96,13 +96,13 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "ministry-agc",
         put("retention", {"log_retention_days": 90}),
         "retention.log_retention_days",
-        "365. Source: project floor",
+        "365 (control LOG-02). Source: project floor",
     ),
     "recovery slower than the level": (
         "national-cgc",
         put("recovery.rpo_minutes", 61),
         "recovery.rpo_minutes",
-        "60. Source: project proposal",
+        "60 (control DR-03). Source: project proposal",
     ),
     "tenant above its environment": ("lab", put("tenants.0.level", 2), "tenants[0].level", "above its environment's"),
     "tenant above its enclave": (
