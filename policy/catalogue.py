@@ -54,8 +54,8 @@ def page() -> str:
     """The catalogue as a page for people."""
     lines = [
         "# Controls\n",
-        "Made from `policy/controls.yaml` by `python -m landing_zone.documents`; do not edit. A control is mandatory from its level on. What",
-        "a method means, and the names of sources, is said at the head of that file.\n",
+        "Made from `policy/controls.yaml` by `python -m landing_zone.documents`; do not edit. A control is mandatory from its level",
+        "on. What a method means, and the names of sources, is said at the head of that file.\n",
     ]
     family = ""
     for control in controls().values():
