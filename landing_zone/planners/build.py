@@ -138,6 +138,7 @@ def _demand(people: IdentitySpec, layer: NetworkLayer, access: AccessLayer, prob
         created=quotas.total((each, 1) for each in made),
         domains=sum(len(each.domains) for each in identities),
         projects=sum(len(each.projects) for each in identities),
+        routes=max(len(router.routes) for each in (layer, *(tenant.network for tenant in all_tenants)) for router in each.routers),
         flavors=tuple(sorted({server.flavor for server in servers})),
         images=tuple(sorted({server.image for server in servers})),
         services=_SERVICES,

@@ -379,12 +379,14 @@ class Demand:
     """What a region must have for the whole environment: the sum of all quotas, and what the layers themselves create.
 
     `quota` sums the limits of all projects, `created` counts the things that the stacks make, both by attribute of `QuotaSpec`.
+    `routes` is the most static routes that one router has (Neutron's max_routes must allow it, 30 by default).
     """
 
     quota: QuotaSpec
     created: QuotaSpec
     domains: int
     projects: int
+    routes: int
     flavors: tuple[str, ...]
     images: tuple[str, ...]
     services: tuple[str, ...]

@@ -81,7 +81,7 @@ def created(layer: NetworkLayer, instances: Iterable[InstanceSpec]) -> QuotaSpec
         subnets=sum(len(network.subnets) for network in layer.networks),
         subnet_pools=len(layer.subnet_pools),
         routers=len(layer.routers),
-        ports=sum(len(leg.addresses) for router in layer.routers for leg in router.legs) + len(servers),
+        ports=sum(len(router.legs) for router in layer.routers) + len(servers),
         floating_ips=sum(1 for server in servers if server.floating),
         security_groups=len(layer.security_groups),
         security_group_rules=sum(len(group.rules) for group in layer.security_groups),

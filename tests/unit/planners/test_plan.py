@@ -217,6 +217,8 @@ def test_demand_is_the_sum_of_all_projects() -> None:
         each = [project.quota for identity in identities(region) for project in identity.projects]
         assert region.demand.quota == quotas.total((quota, 1) for quota in each)
         assert region.demand.projects == len(each)
+        assert region.demand.routes >= 2 * len(region.tenants)
+        assert region.demand.created.ports >= region.demand.created.instances + region.demand.created.routers
         assert region.demand.created.networks == sum(len(layer.networks) for layer in layers(region))
         capacity = next(r.capacity for r in support.environment(environment).regions if r.name == region.name)
         assert region.demand.quota.cores <= capacity.cores
