@@ -6,13 +6,15 @@ from ipaddress import ip_network
 
 from landing_zone.model.environment import Environment
 
-CLOUDS = ("lab-north", "lab-south")
+LAB_CLOUDS = ("lab-north", "lab-south")
+LAB_ADMINISTRATORS = ip_network("198.18.0.0/15")
+"""The prefix that the machine of the lab reaches it from."""
+
 _EXTERNAL_NETWORK = "public"
 _AVAILABILITY_ZONE = "nova"
 _FLAVOR = "SCS-1L-1-5"
 _IMAGE = "debian-13"
 _USER = "debian"
-_ADMINISTRATORS = ip_network("198.18.0.0/15")
 
 
 def on_lab(environment: Environment) -> Environment:
@@ -24,14 +26,14 @@ def on_lab(environment: Environment) -> Environment:
     here = {"flavor": _FLAVOR, "image": _IMAGE, "user": _USER}
     regions = tuple(
         region.model_copy(update={"cloud": cloud, "external_network": _EXTERNAL_NETWORK, "availability_zones": (_AVAILABILITY_ZONE,)})
-        for region, cloud in zip(environment.regions, CLOUDS, strict=False)
+        for region, cloud in zip(environment.regions, LAB_CLOUDS, strict=False)
     )
     probes = "none" if environment.verification.probes == "none" else "sample"
     return environment.model_copy(
         update={
             "regions": regions,
             "enclaves": tuple(enclave.model_copy(update={"availability_zone": _AVAILABILITY_ZONE}) for enclave in environment.enclaves),
-            "bastion": environment.bastion.model_copy(update={**here, "admin_networks": (_ADMINISTRATORS,)}),
+            "bastion": environment.bastion.model_copy(update={**here, "admin_networks": (LAB_ADMINISTRATORS,)}),
             "verification": environment.verification.model_copy(update={**here, "probes": probes}),
             "state": environment.state.model_copy(update={"backend": "local", "url": None}),
         }

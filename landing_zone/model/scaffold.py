@@ -10,8 +10,9 @@ from typing import Literal
 import yaml
 
 from landing_zone.model.levels import figures, zones_of
+from landing_zone.model.rehearsal import LAB_ADMINISTRATORS, LAB_CLOUDS
 
-_SECOND_REGION = "second_region"
+_EXAMPLE_ADMINISTRATORS = "172.21.0.0/24"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Answers:
     domain: str = ""
     supernet: str = "10.64.0.0/13"
     supernet_v6: str = "fd64::/32"
-    admin_networks: tuple[str, ...] = ("172.21.0.0/24",)
+    admin_networks: tuple[str, ...] = ()
     flavor: str = "SCS-1L-1-5"
     image: str = "debian-13"
     user: str = "debian"
@@ -75,7 +76,7 @@ def environment_text(answers: Answers) -> str:
         _block({"regions": [_region(answers, index) for index in range(len(answers.regions))]}),
         _block({"zones": [zone for zone in answers.extra_zones if zone not in zones_of(answers.level)]}),
         _block({"flows": _flows(answers)}),
-        _block({"bastion": {**_machine(answers), "admin_networks": list(answers.admin_networks)}}),
+        _block({"bastion": {**_machine(answers), "admin_networks": _administrators(answers)}}),
         _block(_federation(answers)),
         _block({"verification": {"probes": "sample", **_machine(answers)}}),
         _block({"quota_profiles": [_PROFILE]}),
@@ -156,6 +157,13 @@ def _flows(answers: Answers) -> list[dict[str, object]]:
         reason = "Data sharing by the exchange gateway"
         flows.append({"from": "application", "to": "exchange", "protocol": "tcp", "ports": [8443], "reason": reason})
     return flows
+
+
+def _administrators(answers: Answers) -> list[str]:
+    """Where administrators sit: as answered, else this machine for the lab's clouds, else an example to be replaced."""
+    if answers.admin_networks:
+        return list(answers.admin_networks)
+    return [str(LAB_ADMINISTRATORS)] if all(region.cloud in LAB_CLOUDS for region in answers.regions) else [_EXAMPLE_ADMINISTRATORS]
 
 
 def _machine(answers: Answers) -> dict[str, object]:

@@ -53,6 +53,18 @@ def test_no_tenant_and_a_register(tmp_path: Path) -> None:
     assert loaded(tmp_path, replace(ANSWERS, tenants=many, register="agencies.csv", regions=(NORTH, SOUTH), level=4)) == 60
 
 
+def test_administrators_are_this_machine_on_the_lab_only(tmp_path: Path) -> None:
+    on_lab = replace(ANSWERS, regions=(replace(NORTH, cloud="lab-north"),))
+    for answers, prefix in (
+        (ANSWERS, "172.21.0.0/24"),
+        (on_lab, "198.18.0.0/15"),
+        (replace(on_lab, admin_networks=("10.1.0.0/16",)), "10.1.0.0/16"),
+    ):
+        path = tmp_path / "mine.yaml"
+        path.write_text(environment_text(answers), encoding="utf-8")
+        assert [str(net) for net in load(path).bastion.admin_networks] == [prefix]
+
+
 def test_wrong_answers_are_refused_by_their_key(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"key code, value \"Mine!\""):
         loaded(tmp_path, replace(ANSWERS, code="Mine!", domain="mine.example.org"))
