@@ -84,15 +84,17 @@ def properties(built: str) -> dict[str, str]:
     }
 
 
+def _lines(name: str) -> list[str]:
+    return [line for line in (HERE / name).read_text().splitlines() if line and not line.startswith("#")]
+
+
 def packages() -> list[str]:
-    lines = (HERE / "packages.txt").read_text().splitlines()
-    return [word for line in lines if not line.startswith("#") for word in line.split()]
+    return [word for line in _lines("packages.txt") for word in line.split()]
 
 
 def units() -> list[tuple[str, str]]:
     """(verb, unit) for systemctl, in order."""
-    lines = (HERE / "units.txt").read_text().splitlines()
-    return [(verb, unit) for verb, unit in (line.split() for line in lines if line and not line.startswith("#"))]
+    return [(verb, unit) for verb, unit in (line.split() for line in _lines("units.txt"))]
 
 
 def _require_tools() -> None:
@@ -135,6 +137,10 @@ def prepare(tree: Path, log: Path) -> None:
     """Bring the tree into the state of an image: units chosen, no identity of its own, nothing left to update at boot."""
     for verb in ("enable", "disable", "mask"):
         run(["systemctl", f"--root={tree}", "--quiet", verb, *(unit for v, unit in units() if v == verb)], log=log)
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir(parents=True, exist_ok=True)
+    for generator in _lines("generators.txt"):
+        (generators / generator).symlink_to("/dev/null")
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     for junk in ("var/log", "var/cache/apt", "var/lib/apt/lists"):

@@ -14,7 +14,7 @@ from typing import Any
 from . import cpus, images, kernel, mconsole
 from .network import Network
 from .state import Instance, Nic, Store, Volume
-from .units import RUN, Runner, Status, Units, instance_unit, start_instance
+from .units import RUN, Runner, Status, Units, instance_unit, start_instance, unprivileged
 from .volumes import Volumes
 
 CONFIG_DRIVE = "disk.config"
@@ -151,15 +151,7 @@ class Guests:
     def _root_partition(self, instance: Instance) -> str:
         """No boot loader reads the disk: / is its biggest partition, or the whole of it. Read by the instance's own user."""
         disk, _ = self._root_disk(instance)
-        as_user = (
-            "setpriv",
-            f"--reuid={instance.user}",
-            f"--regid={instance.user}",
-            "--clear-groups",
-            "--no-new-privs",
-            "--bounding-set=-all",
-        )
-        return biggest_partition(self._run(*as_user, "sfdisk", "--json", disk, ok=(0, 1)))
+        return biggest_partition(self._run(*unprivileged(instance.user), "sfdisk", "--json", disk, ok=(0, 1)))
 
     # -- ports --------------------------------------------------------------------------------------------
 

@@ -10,16 +10,13 @@ from typing import Any
 
 from . import cow
 from .state import IMAGE_USER, Instance
-from .units import Runner
+from .units import Runner, unprivileged
 
 DISK = "guest/disk"
 COW = "guest/disk.cow"
 FORMATS = ("raw", "qcow2")
 # Programs that read what a user has uploaded run as a user who owns nothing, with bounds for time and memory.
-_AS_NOBODY = (
-    "setpriv", f"--reuid={IMAGE_USER}", f"--regid={IMAGE_USER}", "--clear-groups", "--no-new-privs",
-    "--inh-caps=-all", "--bounding-set=-all", "prlimit", f"--as={1 << 30}",
-)  # fmt: skip
+_AS_NOBODY = (*unprivileged(IMAGE_USER), "prlimit", f"--as={1 << 30}")
 
 
 def info_words(path: Path, kind: str) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from lab.compute.driver import cow, images
 from lab.compute.driver.images import BaseCache, TooBig
 from lab.compute.driver.state import FIRST_USER, Instance
+from lab.compute.driver.units import unprivileged
 from tests.unit.compute.fakes import Programs
 from tests.unit.compute.test_cow import make_cow
 
@@ -107,8 +108,7 @@ def test_a_good_image_is_not_refused() -> None:
 
 def test_images_are_read_by_nobody_and_with_a_named_format() -> None:
     for words in (images.info_words(Path("/i"), "raw"), images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")):
-        assert words[:2] == ["setpriv", f"--reuid={FIRST_USER}"]
-        assert "--no-new-privs" in words
+        assert words[: len(unprivileged(FIRST_USER))] == unprivileged(FIRST_USER)
     assert "--format=raw" in images.info_words(Path("/i"), "raw")
     assert "-f" in images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")
 

@@ -30,16 +30,23 @@ def properties(words: list[str]) -> dict[str, str]:
 
 def test_an_instance_is_locked_in(tmp_path: Path) -> None:
     (tmp_path / "disk.config").touch()
-    said = properties(units.start_instance(INSTANCE, tmp_path, Path("/volumes/i")))
-    assert said["User"] == said["Group"] == str(INSTANCE.user)
+    words = units.start_instance(INSTANCE, tmp_path, Path("/volumes/i"))
+    said = properties(words)
+    command = words[words.index("--") + 1 :]
+    assert command[: len(units.unprivileged(INSTANCE.user))] == units.unprivileged(INSTANCE.user)
+    assert said["ExecStop"].startswith(" ".join(units.unprivileged(INSTANCE.user)))
     assert said["NoNewPrivileges"] == "yes"
-    assert said["CapabilityBoundingSet"] == ""
     assert said["TemporaryFileSystem"].startswith("/:ro ")
     assert said["CPUAffinity"] == "1"
     assert set(said["BindPaths"].split()) == {f"{tmp_path}/guest", f"/run/uml/{UUID}", "/volumes/i", "/dev/uml-tun:/dev/net/tun"}
     assert "/base/image" in said["BindReadOnlyPaths"].split()
     assert f"{tmp_path}/disk.config" in said["BindReadOnlyPaths"].split()
     assert not any(path.startswith(("/etc/nova", "/var", "/run", "/root")) for path in said["BindReadOnlyPaths"].split())
+
+
+def test_an_unprivileged_command_has_no_way_back() -> None:
+    words = units.unprivileged(77)
+    assert {"--reuid=77", "--regid=77", "--clear-groups", "--no-new-privs", "--bounding-set=-all"} <= set(words)
 
 
 def test_guests_stop_before_what_they_stand_on(tmp_path: Path) -> None:
@@ -172,9 +179,8 @@ def test_starting_writes_arguments_and_pins(lab: Lab) -> None:
     assert lab.guests.load(UUID).cpus == (0,)
     (started,) = lab.run.of("systemd-run")
     assert started[2] == f"--unit=nova-{UUID}.service"
-    (probe,) = lab.run.of("setpriv")
-    assert "sfdisk" in probe
-    assert f"--reuid={lab.guests.load(UUID).user}" in probe
+    (probe,) = [command for command in lab.run.ran if "sfdisk" in command]
+    assert probe[: probe.index("sfdisk")] == units.unprivileged(lab.guests.load(UUID).user)
 
 
 def test_a_running_instance_is_not_started_twice(lab: Lab) -> None:

@@ -1,0 +1,318 @@
+"""Instances of the lab as their users see them, and what the machine that runs them has to show for it."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+
+from foundation.errors import LzError
+from foundation.process import CommandFailed
+from lab import lifecycle
+from lab.compute.driver import cow, state
+from lab.machine import Machine
+from lab.settings import Places
+from tests.support.playground import Box, Playground
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+# What of an instance can be left on the machine: units, devices, mounts, files, ports on the bridge.
+CENSUS = """
+systemctl list-units --all --plain --no-legend 'nova-*-*-*.service' | cut -d' ' -f1
+ls /sys/class/net | grep ^tap || true
+cut -d' ' -f5 /proc/self/mountinfo | grep -E '^/var/lib/nova/' || true
+ls -d /var/lib/nova/instances/*-*-* /var/lib/nova/volumes/* /run/uml/* 2>/dev/null || true
+ovs-vsctl list-ports br-int | grep ^tap || true
+"""
+
+
+@pytest.fixture(scope="module")
+def uml(where: Places) -> None:
+    """Skip, aloud, what only User Mode Linux has."""
+    standing = lifecycle.standing(where)
+    if standing is None or standing.compute != "uml":
+        pytest.skip("the lab's instances do not run by User Mode Linux")
+
+
+def census(machine: Machine) -> set[str]:
+    return set(machine.inside("bash", "-c", CENSUS).split())
+
+
+@pytest.fixture(scope="module")
+def before(machine: Machine) -> set[str]:
+    return census(machine)
+
+
+@pytest.fixture(scope="module")
+def ground(admin: Connection, before: set[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
+    with Playground(admin, f"t-compute-{int(time.time())}", tmp_path_factory.mktemp("playground")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def box(ground: Playground) -> Box:
+    """One instance that the tests of this module share."""
+    return ground.await_ssh(ground.await_active(ground.launch("one")))
+
+
+@pytest.fixture
+def volume(admin: Connection, name: str) -> Iterator[Any]:
+    storage: Any = admin.block_storage
+    made = storage.wait_for_status(storage.create_volume(size=1, name=name), "available", interval=1, wait=60)
+    yield made
+    for snapshot in storage.snapshots(volume_id=made.id):
+        storage.delete_snapshot(snapshot)
+        storage.wait_for_delete(snapshot, interval=1, wait=60)
+    storage.delete_volume(made)
+    storage.wait_for_delete(made, interval=1, wait=60)
+
+
+def attach(ground: Playground, box: Box, volume: Any) -> None:
+    ground.cloud.compute.create_volume_attachment(box.server.id, volume_id=volume.id)
+    ground.cloud.block_storage.wait_for_status(volume, "in-use", interval=0.5, wait=60)
+
+
+def detach(ground: Playground, box: Box, volume: Any) -> None:
+    ground.cloud.compute.delete_volume_attachment(box.server.id, volume.id)
+    ground.cloud.block_storage.wait_for_status(volume, "available", interval=0.5, wait=60)
+
+
+def by_id(volume: Any) -> str:
+    return f"/dev/disk/by-id/virtio-{volume.id[:20]}"
+
+
+def test_an_instance_is_what_its_flavor_and_image_say(ground: Playground, box: Box) -> None:
+    assert ground.ssh(box, "nproc").strip() == "1"
+    memory = int(ground.ssh(box, "awk '/MemTotal/ {print $2}' /proc/meminfo"))
+    assert 900_000 < memory <= 1 << 20
+    disk = int(ground.ssh(box, "df --output=size -B1 / | tail -1"))
+    assert 4.5e9 < disk < 5.4e9
+    assert ground.ssh(box, "hostname").strip() == box.server.name
+    assert ground.ssh(box, "systemctl is-system-running --wait").strip() == "running"
+    assert ground.ssh(box, "sudo -n id -u").strip() == "0"
+
+
+def test_nobody_logs_in_with_a_password(ground: Playground, box: Box) -> None:
+    assert ground.ssh(box, "sudo awk -F: '$2 !~ /^[!*]/ {print $1}' /etc/shadow").strip() == ""
+    assert "passwordauthentication no" in ground.ssh(box, "sudo sshd -T")
+
+
+def test_a_login_with_another_host_key_is_refused(ground: Playground, box: Box, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    known = ground._known.read_text()
+    try:
+        ground._known.write_text(f"{box.address} {' '.join((tmp_path / 'other.pub').read_text().split()[:2])}\n")
+        assert ground.try_ssh(box, "true").returncode == 255
+    finally:
+        ground._known.write_text(known)
+    assert ground.try_ssh(box, "true").returncode == 0
+
+
+def test_the_security_group_holds(ground: Playground, box: Box) -> None:
+    """The same listener on two ports: the permitted one answers, the other does not."""
+    listen = "sudo systemd-run -q --unit=listen-{0} socat TCP-LISTEN:{0},fork,reuseaddr SYSTEM:'echo here'"
+    group = ground.cloud.network.create_security_group_rule(
+        security_group_id=ground.group.id, direction="ingress", protocol="tcp", port_range_min=8001, port_range_max=8001, ether_type="IPv4"
+    )
+    try:
+        for port in (8001, 8002):
+            ground.ssh(box, listen.format(port))
+            inside = ground.ssh(box, f"sleep 0.5; socat -T2 - TCP:127.0.0.1:{port}")
+            assert "here" in inside
+
+        def answer(port: int) -> str:
+            words = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{box.address}/{port}; cat <&3"]
+            return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+        deadline = time.monotonic() + 15
+        while "here" not in answer(8001):
+            assert time.monotonic() < deadline, "the permitted port does not answer"
+        assert answer(8002) == ""
+    finally:
+        ground.cloud.network.delete_security_group_rule(group)
+        ground.ssh(box, "sudo systemctl stop listen-8001 listen-8002")
+
+
+def test_a_volume_keeps_its_data_and_leaves_when_it_is_not_in_use(ground: Playground, box: Box, volume: Any) -> None:
+    attach(ground, box, volume)
+    ground.ssh(box, f"sudo mkfs.ext4 -q {by_id(volume)} && sudo mount {by_id(volume)} /mnt && echo kept | sudo tee /mnt/file && sudo sync")
+    ground.ssh(box, "sudo umount /mnt")
+    detach(ground, box, volume)
+    assert ground.try_ssh(box, f"test -e {by_id(volume)}").returncode != 0
+    attach(ground, box, volume)
+    assert ground.ssh(box, f"sudo mount {by_id(volume)} /mnt && cat /mnt/file").strip() == "kept"
+    ground.ssh(box, "sudo umount /mnt")
+    detach(ground, box, volume)
+
+
+def test_a_snapshot_of_a_volume_in_use(ground: Playground, box: Box, volume: Any) -> None:
+    storage: Any = ground.cloud.block_storage
+    attach(ground, box, volume)
+    ground.ssh(box, f"echo first | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
+    snapshot = storage.create_snapshot(volume_id=volume.id, is_forced=True, name=volume.name)
+    storage.wait_for_status(snapshot, "available", interval=0.5, wait=90)
+    ground.ssh(box, f"echo later | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
+    storage.delete_snapshot(snapshot)
+    storage.wait_for_delete(snapshot, interval=1, wait=90)
+    assert ground.ssh(box, f"sudo head -c 5 {by_id(volume)}") == "later"
+    detach(ground, box, volume)
+    attach(ground, box, volume)
+    assert ground.ssh(box, f"sudo head -c 5 {by_id(volume)}") == "later"
+    detach(ground, box, volume)
+
+
+@pytest.mark.usefixtures("uml")
+def test_a_header_forged_into_a_volume_means_nothing(ground: Playground, box: Box, volume: Any) -> None:
+    """A guest that makes its volume look like a copy-on-write file over one of the machine's own gets its own bytes back."""
+    attach(ground, box, volume)
+    header = struct.pack(">IIIQIII", cow.MAGIC, 3, 0, 64 << 30, 512, 4096, 0) + b"/etc/nova/nova.conf".ljust(4096, b"\0")
+    ground.ssh(box, f"echo {header.hex()} | xxd -r -p | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
+    detach(ground, box, volume)
+    attach(ground, box, volume)
+    assert ground.ssh(box, f"sudo blockdev --getsize64 {by_id(volume)}").strip() == str(1 << 30)
+    assert ground.ssh(box, f"sudo head -c {len(header)} {by_id(volume)} | xxd -p | tr -d '\\n'") == header.hex()
+    detach(ground, box, volume)
+
+
+def test_an_image_that_names_a_file_of_the_machine_is_refused(ground: Playground, admin: Connection, name: str, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "/etc/shadow", "-F", "raw", evil, "1G"], check=True)
+    image: Any = admin.image
+    made = None
+    try:
+        made = image.create_image(name, filename=str(evil), disk_format="qcow2", container_format="bare", wait=True)
+    except Exception:
+        return  # refused as early as in Glance
+    try:
+        box = ground.launch("evil", image=made.id)
+        with pytest.raises(LzError, match="ERROR"):
+            ground.await_active(box)
+        ground.delete(box)
+    finally:
+        image.delete_image(made)
+
+
+def test_reboots_from_inside_and_outside(ground: Playground, box: Box) -> None:
+    """The same disk, the same host key, another run of the kernel."""
+    ground.ssh(box, "echo here | sudo tee /root/mark")
+    for how in ("inside", "SOFT", "HARD"):
+        before = ground.ssh(box, "cat /proc/sys/kernel/random/boot_id")
+        if how == "inside":
+            ground.try_ssh(box, "sudo systemctl reboot")
+        else:
+            ground.cloud.compute.reboot_server(box.server.id, how)
+        deadline = time.monotonic() + 120
+        while True:
+            done = ground.try_ssh(box, "cat /proc/sys/kernel/random/boot_id && sudo cat /root/mark")
+            if done.returncode == 0 and done.stdout.split()[0] != before.strip():
+                break
+            assert time.monotonic() < deadline, f"no login after a reboot ({how})"
+            time.sleep(0.5)
+        assert done.stdout.split()[1] == "here"
+        ground.await_status(box, "ACTIVE")
+
+
+def test_pause_and_stop_and_start(ground: Playground, box: Box) -> None:
+    compute: Any = ground.cloud.compute
+    compute.pause_server(box.server.id)
+    ground.await_status(box, "PAUSED")
+    assert ground.try_ssh(box, "true").returncode != 0
+    compute.unpause_server(box.server.id)
+    ground.await_status(box, "ACTIVE")
+    assert ground.try_ssh(box, "true").returncode == 0
+    ground.ssh(box, "sudo dmesg --clear")
+    compute.stop_server(box.server.id)
+    ground.await_status(box, "SHUTOFF")
+    compute.start_server(box.server.id)
+    ground.await_status(box, "ACTIVE")
+    ground.await_ssh(box)
+    assert "recovery" not in ground.ssh(box, "sudo dmesg | grep -i ext4"), "the disk was not cleanly unmounted"
+
+
+def test_switching_itself_off_is_noticed(ground: Playground, box: Box) -> None:
+    ground.try_ssh(box, "sudo systemctl poweroff")
+    ground.await_status(box, "SHUTOFF", timeout=60)
+    ground.cloud.compute.start_server(box.server.id)
+    ground.await_status(box, "ACTIVE")
+    ground.await_ssh(box)
+
+
+def test_a_second_port_comes_and_goes(ground: Playground, box: Box) -> None:
+    compute: Any = ground.cloud.compute
+    port = ground.cloud.network.create_port(network_id=ground.network.id, name=f"{ground.name}-second")
+    compute.create_server_interface(box.server.id, port_id=port.id)
+    deadline = time.monotonic() + 60
+    while port.mac_address not in ground.ssh(box, "cat /sys/class/net/*/address"):
+        assert time.monotonic() < deadline, "the port does not show in the guest"
+        time.sleep(0.5)
+    compute.delete_server_interface(port.id, server=box.server.id)
+    while port.mac_address in ground.ssh(box, "cat /sys/class/net/*/address"):
+        assert time.monotonic() < deadline, "the port does not leave the guest"
+        time.sleep(0.5)
+    ground.cloud.network.delete_port(port.id, ignore_missing=True)
+
+
+def test_a_snapshot_starts_as_a_new_instance(ground: Playground, box: Box, admin: Connection, name: str) -> None:
+    image: Any = admin.image
+    ground.ssh(box, f"echo {name} | sudo tee /root/in-the-snapshot && sync")
+    made = ground.cloud.compute.create_server_image(box.server.id, name, wait=True, timeout=180)
+    try:
+        assert image.get_image(made.id).disk_format == "qcow2"
+        twin = ground.await_ssh(ground.await_active(ground.launch("twin", image=made.id)))
+        assert ground.ssh(twin, "sudo cat /root/in-the-snapshot").strip() == name
+        assert ground.ssh(twin, "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub") != ground.ssh(
+            box, "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
+        )
+        ground.delete(twin)
+    finally:
+        image.delete_image(made)
+
+
+def test_a_resize_gives_a_bigger_machine(ground: Playground, box: Box) -> None:
+    compute: Any = ground.cloud.compute
+    bigger = compute.find_flavor("SCS-1V-2-5", ignore_missing=False)
+    compute.resize_server(box.server.id, bigger.id)
+    ground.await_status(box, "VERIFY_RESIZE", timeout=240)
+    compute.confirm_server_resize(box.server.id)
+    ground.await_status(box, "ACTIVE")
+    ground.await_ssh(box)
+    assert int(ground.ssh(box, "awk '/MemTotal/ {print $2}' /proc/meminfo")) > 1_900_000
+
+
+@pytest.mark.usefixtures("uml")
+def test_the_process_of_an_instance_is_nobody(ground: Playground, box: Box, machine: Machine) -> None:
+    """Own user, no capability, no way to more, its own files and nothing else of the machine in sight."""
+    unit = f"nova-{box.server.id}.service"
+    pid = machine.inside("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+    status = dict(line.split(":\t", 1) for line in machine.inside("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
+    assert state.FIRST_USER < int(status["Uid"].split()[0]) <= state.LAST_USER
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert machine.inside("ls", f"/proc/{pid}/root/var/lib/nova/instances").split() == [box.server.id]
+    for hidden in ("/etc/nova", "/etc/shadow", "/root", "/var/lib/mysql", "/var/lib/glance"):
+        with pytest.raises(CommandFailed):
+            machine.inside("ls", f"/proc/{pid}/root{hidden}")
+
+
+@pytest.mark.usefixtures("uml")
+def test_the_process_of_an_instance_has_no_network_of_the_machine(ground: Playground, box: Box, machine: Machine) -> None:
+    knock = ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/3306"]
+    machine.inside(*knock)
+    user = str(state.FIRST_USER + 1)
+    with pytest.raises(CommandFailed):
+        machine.inside("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *knock)
+
+
+def test_deleting_everything_leaves_nothing_on_the_machine(ground: Playground, box: Box, before: set[str], machine: Machine) -> None:
+    ground.delete(box)
+    deadline = time.monotonic() + 30
+    while left := census(machine) - before:
+        # Neutron's own tap of the network's metadata port goes a moment after its last instance.
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(1)
