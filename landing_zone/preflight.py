@@ -13,7 +13,7 @@ from openstack.exceptions import SDKException
 
 from foundation.errors import Problem
 from landing_zone.engine.clouds import Cloud, keystone
-from landing_zone.engine.runs import Run
+from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import RegionPlan
 
@@ -46,6 +46,7 @@ def _region(run: Run, region: RegionPlan, connection: Connection) -> Iterator[Pr
             yield Problem(what, why=f"{type(error).__name__}: {error}", cure="is the service healthy? For the lab: lz lab doctor")
     yield from clock(region, run.clouds[region.cloud], connection)
     yield from collisions(run, region, connection)
+    yield from sharing_quota(run, region, connection)
 
 
 def services(region: RegionPlan, connection: Connection) -> Iterator[Problem]:
@@ -121,7 +122,7 @@ def collisions(run: Run, region: RegionPlan, connection: Connection) -> Iterator
     """Domains of the plan that exist already without being ours."""
     specs = {"identity": region.identity, **{f"tenant-{code}": tenant.identity for code, tenant in region.tenants.items()}}
     for layer, spec in specs.items():
-        ours = run.stacks.outputs(StackKey(run.plan.code, region.name, layer)).get("ids", {}).get("domain", {})
+        ours = run.stacks.domains(StackKey(run.plan.code, region.name, layer))
         for domain in spec.domains:
             found = keystone(connection).find_domain(domain.name, ignore_missing=True)
             if found is not None and found.id != ours.get(domain.name):
@@ -130,3 +131,25 @@ def collisions(run: Run, region: RegionPlan, connection: Connection) -> Iterator
                     where=f"domain {found.id}",
                     cure="remove it, or give the environment another code; after a lost state: docs/operations.md",
                 )
+
+
+def sharing_quota(run: Run, region: RegionPlan, connection: Connection) -> Iterator[Problem]:
+    """Room for sharing policies in the administrator's own project: Neutron counts them there, whosever network is shared.
+
+    What is just being made counts twice in Neutron, so there must be room for twice as many as are yet to be made.
+    """
+    project = str(connection.current_project_id)
+    usage = connection.network.get_quota(project, details=True).rbac_policies
+    ours = sum(
+        1
+        for key in run.planned(Selection(regions=frozenset({region.name})))
+        for one in run.stacks.resources(key)
+        if one["type"] == "openstack:networking/rbacPolicyV2:RbacPolicyV2"
+    )
+    needed = usage["used"] + 2 * max(0, region.demand.created.rbac_policies - ours)
+    if 0 <= usage["limit"] < needed:
+        yield Problem(
+            f"region {region.name}: the administrator's project may have {usage['limit']} sharing policies, {needed} are needed",
+            where=f"project {project}, quota rbac_policies, {usage['used']} in use",
+            cure=f"openstack --os-cloud {region.cloud} quota set --rbac-policies {needed} {project}",
+        )

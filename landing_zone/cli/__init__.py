@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG in words
     words = [word for word in words if word != DEBUG]
+    logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)  # libraries say in errors what they say in logs
     try:
         from landing_zone.cli.app import app  # noqa: PLC0415  only now: an import that fails is told as an error, too
 

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from foundation.errors import InputError, Problem
+from foundation.errors import InputError, Problem, raise_all
 from foundation.lock import exclusive
 from foundation.progress import Progress
+from landing_zone import preflight
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
 from landing_zone.engine.home import Home
@@ -97,6 +98,7 @@ def bring_up(asked: Asked, progress: Progress, *, yes: bool, quiet: bool = False
             run, chosen = open_run(asked, board.say, board)
             previews = run.previews(run.planned(chosen))
         if any(each.changed for each in previews):
+            raise_all(preflight.examine(run))
             if not quiet:
                 output.outcomes(previews, future=True)
             agree("Apply these changes?", yes=yes)

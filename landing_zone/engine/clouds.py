@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -130,35 +131,41 @@ def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
 
 
 def explain(error: Exception, where: str) -> Problem:
-    """What kept a sign-in from working, in plain words."""
+    """What kept a sign-in from working, in plain words. The library hides the real cause in the text of its own error."""
     text = str(error)
-    if isinstance(error, ksa.connection.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
-        expired = "expired" in text.lower()
-        return Problem(
-            "the cloud's certificate has expired" if expired else "the cloud's certificate cannot be verified",
-            where=where,
-            why=text,
-            cure="renew the certificate (the lab: lz lab up), and check the clock of this machine"
-            if expired
-            else "let `cacert` of the entry name the authority that signed it; never switch verification off",
-        )
-    if isinstance(error, ksa.http.Unauthorized):
-        return Problem(
-            "the cloud does not accept the user name or password",
-            where=where,
-            why=text,
-            cure="correct `username`, `password`, `project_name` and the domains of the entry",
-        )
-    if isinstance(error, ksa.connection.ConnectFailure | ksa.discovery.DiscoveryFailure):
-        return Problem(
-            "the cloud does not answer", where=where, why=text, cure="is it up, and can this machine reach it? For the lab: lz lab status"
-        )
+    for pattern, what, cure in SAID:
+        if pattern.search(text):
+            return Problem(what, where=where, why=text, cure=cure)
     return Problem(
         "signing in to the cloud failed",
         where=where,
         why=f"{type(error).__name__}: {text}",
         cure="compare the entry with what the cloud's operator gave you",
     )
+
+
+SAID = (
+    (
+        re.compile(r"certificate has expired"),
+        "the cloud's certificate has expired",
+        "renew the certificate (the lab: lz lab up), and check the clock of this machine",
+    ),
+    (
+        re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify"),
+        "the cloud's certificate cannot be verified",
+        "let `cacert` of the entry name the authority that signed it; never switch verification off",
+    ),
+    (
+        re.compile(r"HTTP 401|requires authentication|Unauthorized"),
+        "the cloud does not accept the user name or password",
+        "correct `username`, `password`, `project_name` and the domains of the entry",
+    ),
+    (
+        re.compile(r"Unable to establish connection|timed out|Timeout|Max retries|Could not find versioned identity"),
+        "the cloud does not answer",
+        "is it up, and can this machine reach it? For the lab: lz lab status",
+    ),
+)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -91,15 +91,15 @@ def check_state(run: Run, connections: Iterable[tuple[str, Connection]]) -> None
     """
     for name, connection in connections:
         region = run.plan.regions[name]
-        ids = run.stacks.outputs(StackKey(run.plan.code, name, "identity")).get("ids", {})
-        if agrees(region, ids, connection):
+        domains = run.stacks.domains(StackKey(run.plan.code, name, "identity"))
+        if agrees(domains.values(), connection):
             continue
         if run.plan.stage != "lab":
             raise InputError(
                 Problem(
                     "the state is about another cloud than the one that answers",
                     where=f"region {name}, cloud {region.cloud}; state {run.stacks.home.root}",
-                    why=f"the domain {region.identity.domains[0].name!r} that it knows is not there",
+                    why=f"it knows the domain {', '.join(domains)}, which is not there",
                     cure="correct the region's `cloud`; if the cloud was lost, restore it first (docs/operations.md)",
                 )
             )

@@ -16,7 +16,7 @@ from landing_zone.engine import recovery, schedule
 from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.crew import Order, hired
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
-from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from landing_zone.planners.plan import EnvironmentPlan
 from stacks import program
 from stacks.context import Endpoint, Inputs
 
@@ -204,11 +204,9 @@ def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str],
     return chosen
 
 
-def agrees(region: RegionPlan, ids: Mapping[str, Mapping[str, str]], connection: Connection) -> bool:
-    """True when the cloud still has the first domain that the state of the identity layer knows, or when it knows none."""
-    known = ids.get("domain", {})
-    first = next((known[domain.name] for domain in region.identity.domains if domain.name in known), None)
-    return first is None or keystone(connection).find_domain(first, ignore_missing=True) is not None
+def agrees(domains: Iterable[str], connection: Connection) -> bool:
+    """True when the cloud still has the domains (ids) that a state knows."""
+    return all(keystone(connection).find_domain(domain, ignore_missing=True) is not None for domain in domains)
 
 
 def _still_there(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]] | None) -> bool:

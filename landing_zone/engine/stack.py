@@ -153,6 +153,14 @@ class Stacks:
         latest = json.loads(path.read_text())["checkpoint"].get("latest") if path.exists() else None
         return list((latest or {}).get("resources", ()))
 
+    def domains(self, key: StackKey) -> Mapping[str, str]:
+        """Ids of the Keystone domains that a stack has made so far, by name; also of one that is only half made."""
+        return {
+            one["inputs"]["name"]: one["id"]
+            for one in self.resources(key)
+            if one["type"] == "openstack:identity/project:Project" and one["inputs"].get("isDomain") and one.get("id")
+        }
+
     def forget(self, key: StackKey) -> Path:
         """Put the state of a stack of the local backend aside, without touching the cloud; returns where it lies now."""
         path = self._checkpoint(key)

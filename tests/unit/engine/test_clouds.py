@@ -1,0 +1,145 @@
+"""clouds.yaml and the clouds behind it: whatever is wrong is told in plain words, all of it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import InputError
+from landing_zone.engine import clouds
+from tests.support.keystone import PASSWORD, Certificates, keystone, make_certificates
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return make_certificates(tmp_path / "good")
+
+
+@pytest.fixture
+def url(certificates: Certificates) -> Iterator[str]:
+    with keystone(certificates) as address:
+        yield address
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, ca: Path | None, password: str = PASSWORD) -> None:
+    file = folder / "clouds.yaml"
+    auth = f"{{auth_url: {url}, username: admin, password: {password}, project_name: admin, user_domain_name: d, project_domain_name: d}}"
+    file.write_text(f"clouds:\n  mine:\n    auth: {auth}\n" + (f"    cacert: {ca}\n" if ca else ""))
+    monkeypatch.setenv(clouds.VARIABLE, str(file))
+
+
+def signed_in(region: str = "north") -> None:
+    entry = clouds.use(["mine"])["mine"]
+    clouds.try_out([(region, entry)])
+
+
+def problem_of(region: str = "north") -> tuple[str, str, str]:
+    with pytest.raises(InputError) as caught:
+        signed_in(region)
+    assert len(caught.value.problems) == 1
+    problem = caught.value.problems[0]
+    return problem.what, problem.where, problem.cure
+
+
+def test_a_good_entry_signs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates) -> None:
+    write(tmp_path, monkeypatch, url, certificates.ca)
+    entry = clouds.use(["mine"])["mine"]
+    connection = clouds.try_out([("north", entry)])["north"]
+    assert connection.current_project_id == "p"
+    assert entry.ca == certificates.ca.read_text()
+
+
+def test_wrong_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates) -> None:
+    write(tmp_path, monkeypatch, url, certificates.ca, "wrong")
+    what, where, cure = problem_of()
+    assert what == "the cloud does not accept the user name or password"
+    assert "region north" in where
+    assert str(tmp_path / "clouds.yaml") in where
+    assert "`password`" in cure
+
+
+def test_unknown_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates) -> None:
+    write(tmp_path, monkeypatch, url, certificates.ca)
+    what, _, cure = problem_of("west")
+    assert what == "the cloud has no region 'west'"
+    assert "`name`" in cure
+
+
+def test_expired_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = make_certificates(tmp_path / "old", days=-1)
+    with keystone(old) as address:
+        write(tmp_path, monkeypatch, address, old.ca)
+        what, _, cure = problem_of()
+    assert what == "the cloud's certificate has expired"
+    assert "clock" in cure
+
+
+def test_other_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    write(tmp_path, monkeypatch, url, make_certificates(tmp_path / "other").ca)
+    what, _, cure = problem_of()
+    assert what == "the cloud's certificate cannot be verified"
+    assert "never switch verification off" in cure
+
+
+def test_endpoint_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, "https://127.0.0.1:1/v3", None)
+    what, where, _ = problem_of()
+    assert what == "the cloud does not answer"
+    assert "https://127.0.0.1:1/v3" in where
+
+
+def test_every_missing_cloud_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, "https://127.0.0.1:1/v3", None)
+    with pytest.raises(InputError) as caught:
+        clouds.use(["yours", "mine", "theirs"])
+    assert [problem.what for problem in caught.value.problems] == ["clouds.yaml has no cloud 'theirs'", "clouds.yaml has no cloud 'yours'"]
+    assert caught.value.problems[0].why == "it has: mine"
+
+
+def test_no_clouds_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(clouds.VARIABLE, str(tmp_path / "none.yaml"))
+    with pytest.raises(InputError, match=r"no clouds\.yaml was found"):
+        clouds.use(["mine"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("clouds: [", "cannot be read"),
+        ("clouds:\n  mine: {}\n", "has no auth.auth_url"),
+        ("clouds:\n  mine: {auth: {auth_url: 'https://x'}, cacert: /nowhere/ca.pem}\n", "the CA file of cloud 'mine' is missing"),
+        ("just text", "has no cloud 'mine'"),
+    ],
+)
+def test_clouds_file_that_is_not_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    file = tmp_path / "clouds.yaml"
+    file.write_text(text)
+    monkeypatch.setenv(clouds.VARIABLE, str(file))
+    with pytest.raises(InputError) as caught:
+        clouds.use(["mine"])
+    assert said in str(caught.value)
+    assert str(file) in caught.value.problems[0].where
+
+
+def test_the_first_file_that_has_most_of_the_clouds_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(clouds.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "clouds.yaml").write_text("clouds:\n  other: {auth: {auth_url: 'https://other'}}\n")
+    lab = tmp_path / "cache" / "lab"
+    lab.mkdir(parents=True)
+    (lab / "clouds.yaml").write_text("clouds:\n  lab-north: {auth: {auth_url: 'https://lab'}}\n")
+    assert clouds.use(["lab-north"])["lab-north"].auth_url == "https://lab"
+    assert os.environ[clouds.VARIABLE] == str(lab / "clouds.yaml")
+    monkeypatch.delenv(clouds.VARIABLE)
+
+
+def test_the_lab_is_called_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "localhost")
+    clouds.past_proxies()
+    clouds.past_proxies()
+    assert os.environ["no_proxy"] == f"localhost,{clouds.LAB_NETWORK}"
