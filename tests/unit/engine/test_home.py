@@ -1,0 +1,62 @@
+"""The home of an environment: private files, secrets made once, keys that OpenSSH takes."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import InputError
+from landing_zone.engine.home import Home, write_private
+
+
+def home(tmp_path: Path) -> Home:
+    root = tmp_path / "lab"
+    root.mkdir(mode=0o700)
+    return Home(root)
+
+
+def test_a_secret_is_made_once_and_is_private(tmp_path: Path) -> None:
+    place = home(tmp_path)
+    first = place.secret("north.lab-edu-automation")
+    assert len(first) >= 32
+    assert place.secret("north.lab-edu-automation") == first
+    assert place.secret("south.lab-edu-automation") != first
+    files = [path for path in place.root.rglob("*") if path.is_file()]
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+    assert Home(place.root).secret("north.lab-edu-automation") == first
+
+
+@pytest.mark.parametrize("name", ["", "../passphrase", "a/b", "UPPER", ".hidden"])
+def test_names_that_are_no_names_for_a_secret(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no name for a secret"):
+        home(tmp_path).secret(name)
+
+
+def test_two_who_make_the_same_secret_get_the_same(tmp_path: Path) -> None:
+    place = home(tmp_path)
+    got: list[str] = []
+    threads = [threading.Thread(target=lambda: got.append(place.secret("shared"))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(got)) == 1
+
+
+def test_a_private_file_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_private(path, "first")
+    write_private(path, "second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_ssh_key_is_one_that_openssh_takes(tmp_path: Path) -> None:
+    place = home(tmp_path)
+    public = subprocess.run(["ssh-keygen", "-y", "-f", place.ssh_key], capture_output=True, text=True, check=True).stdout
+    assert public.split()[:2] == place.public_key.split()[:2]
+    assert place.public_key.startswith("ssh-ed25519 ")
+    assert place.ssh_key.stat().st_mode & 0o077 == 0

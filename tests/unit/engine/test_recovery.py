@@ -1,0 +1,178 @@
+"""After a kill: half-made things are found by what was noted of them and removed, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from pulumi import automation as auto
+
+from foundation.places import CHECKOUT
+from landing_zone.engine import orphans, recovery
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import StackKey
+
+KEY = StackKey("lab", "north", "network")
+NETWORK = "openstack:networking/network:Network"
+URN = f"urn:pulumi:lab.north.network::landing-zone::{NETWORK}::app"
+
+
+class Thing:
+    def __init__(self, identity: str, **more: Any) -> None:
+        self.id = identity
+        for name, value in more.items():
+            setattr(self, name, value)
+
+
+class FakeStacks:
+    """Keeps the state of one stack where the local backend does."""
+
+    def __init__(self, home: Home, latest: dict[str, Any]) -> None:
+        self.home = home
+        self.refreshed: list[StackKey] = []
+        self.path = home.backend / ".pulumi" / "stacks" / "landing-zone" / f"{KEY.name}.json"
+        self.path.parent.mkdir(parents=True)
+        self._write(latest)
+
+    def _write(self, latest: dict[str, Any]) -> None:
+        self.path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": latest}}))
+
+    def state(self) -> dict[str, Any]:
+        return dict(json.loads(self.path.read_text())["checkpoint"]["latest"])
+
+    def export(self, key: StackKey) -> auto.Deployment:
+        return auto.Deployment(version=3, deployment=self.state())
+
+    def put_back(self, key: StackKey, state: auto.Deployment) -> None:
+        self._write(dict(state.deployment or {}))
+
+    def refresh(self, key: StackKey) -> None:
+        self.refreshed.append(key)
+
+
+def recovered(tmp_path: Path, latest: dict[str, Any], connection: MagicMock) -> tuple[FakeStacks, bool, list[str]]:
+    home = Home(tmp_path)
+    stacks = FakeStacks(home, latest)
+    said: list[str] = []
+    return stacks, recovery.recover(stacks, KEY, connection, said.append), said  # type: ignore[arg-type]
+
+
+def test_a_state_without_notes_is_left_alone(tmp_path: Path) -> None:
+    latest = {"resources": [{"urn": URN, "type": NETWORK, "id": "n1"}]}
+    stacks, did, _ = recovered(tmp_path, latest, MagicMock())
+    assert not did
+    assert stacks.state() == latest
+    assert stacks.refreshed == []
+
+
+def test_what_was_being_made_is_removed_and_the_note_is_gone(tmp_path: Path) -> None:
+    connection = MagicMock()
+    connection.network.networks.return_value = [Thing("n1")]
+    note = {"type": "creating", "resource": {"urn": URN, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    stacks, did, said = recovered(tmp_path, {"resources": [], "pending_operations": [note]}, connection)
+    assert did
+    connection.network.networks.assert_called_once_with(name="app", project_id="p1")
+    assert connection.network.delete_network.call_count == 1
+    assert "pending_operations" not in stacks.state()
+    assert stacks.refreshed == [KEY]
+    assert "network app (n1)" in said[0]
+
+
+def test_what_was_being_removed_or_changed_is_not_touched(tmp_path: Path) -> None:
+    connection = MagicMock()
+    notes = [{"type": kind, "resource": {"urn": URN, "type": NETWORK, "inputs": {}}} for kind in ("deleting", "updating")]
+    stacks, _, _ = recovered(tmp_path, {"resources": [], "pending_operations": notes}, connection)
+    assert connection.mock_calls == []
+    assert "pending_operations" not in stacks.state()
+
+
+def test_what_did_not_come_up_well_is_made_anew(tmp_path: Path) -> None:
+    broken = {"urn": URN, "type": NETWORK, "id": "n1", "initErrors": ["status ERROR"]}
+    stacks, did, said = recovered(tmp_path, {"resources": [broken, {"urn": URN + "2", "type": NETWORK, "id": "n2"}]}, MagicMock())
+    assert did
+    first, second = stacks.state()["resources"]
+    assert first["taint"] is True
+    assert "initErrors" not in first
+    assert "taint" not in second
+    assert "will be made anew" in said[0]
+
+
+def test_an_orphaned_rule_is_known_by_all_that_it_says() -> None:
+    inputs = {
+        "securityGroupId": "g1",
+        "direction": "ingress",
+        "ethertype": "IPv4",
+        "protocol": "tcp",
+        "portRangeMin": 443,
+        "portRangeMax": 443,
+        "remoteIpPrefix": "10.0.0.0/8",
+    }
+    same = {
+        "direction": "ingress",
+        "ether_type": "IPv4",
+        "protocol": "tcp",
+        "port_range_min": 443,
+        "port_range_max": 443,
+        "remote_ip_prefix": "10.0.0.0/8",
+    }
+    connection = MagicMock()
+    connection.network.security_group_rules.return_value = [
+        Thing("other", **{**same, "remote_ip_prefix": "10.1.0.0/16"}),
+        Thing("ours", **same),
+    ]
+    assert orphans.remove(connection, "openstack:networking/secGroupRule:SecGroupRule", inputs) == ("ours",)
+
+
+def test_an_orphaned_router_leg_of_another_router_is_left_alone() -> None:
+    connection = MagicMock()
+    connection.network.find_port.return_value = Thing("port", device_id="another")
+    inputs = {"portId": "port", "routerId": "ours"}
+    assert orphans.remove(connection, "openstack:networking/routerInterface:RouterInterface", inputs) == ()
+    connection.network.find_port.return_value = Thing("port", device_id="ours")
+    assert orphans.remove(connection, "openstack:networking/routerInterface:RouterInterface", inputs) == ("port",)
+
+
+def test_an_orphaned_instance_must_have_the_very_name() -> None:
+    connection = MagicMock()
+    connection.network.find_port.return_value = Thing("port", project_id="p1")
+    connection.compute.servers.return_value = [Thing("s1", name="web"), Thing("s2", name="web-2")]
+    inputs = {"name": "web", "networks": [{"port": "port"}]}
+    assert orphans.remove(connection, "openstack:compute/instance:Instance", inputs) == ("s1",)
+
+
+def test_an_orphaned_domain_is_switched_off_before_it_is_removed() -> None:
+    connection = MagicMock()
+    connection.identity.domains.return_value = [Thing("d1")]
+    assert orphans.remove(connection, "openstack:identity/project:Project", {"name": "lab-edu", "isDomain": True}) == ("d1",)
+    names = [call[0] for call in connection.identity.mock_calls]
+    assert names.index("update_domain") < names.index("delete_domain")
+
+
+@pytest.mark.parametrize("kind", ["openstack:identity/roleAssignment:RoleAssignment", "openstack:compute/quotaSetV2:QuotaSetV2"])
+def test_kinds_that_may_be_asked_for_twice_need_nothing(kind: str) -> None:
+    connection = MagicMock()
+    assert orphans.remove(connection, kind, {}) == ()
+    assert connection.mock_calls == []
+
+
+def test_every_kind_that_the_components_make_is_either_removable_or_repeatable() -> None:
+    repeatable = {
+        "RoleAssignment",
+        "InheritRoleAssignment",
+        "UserMembershipV3",
+        "QuotaSetV2",
+        "QuotaV2",
+        "QuoteSetV3",
+        "Quota",
+        "RouterRoutesV2",
+    }
+    called = re.compile(r"\b(?:identity|networking|compute|blockstorage|loadbalancer|dns)\.([A-Z]\w+)\(")
+    made = {name for path in (CHECKOUT / "components").glob("*.py") for name in called.findall(path.read_text())}
+    made -= {name for name in made if name.endswith("Args")} | repeatable
+    assert {"Network", "Instance", "Keypair"} <= made
+    removable = {kind.rsplit(":", 1)[-1] for kind in orphans.REMOVERS}
+    assert made <= removable, made - removable

@@ -1,0 +1,67 @@
+"""A check passes only when what it claims was really seen; a silent listener proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from landing_zone.planners.plan import FlowCheck
+from landing_zone.proof.packets import Attempt, control_of, judge, needed
+from landing_zone.proof.results import Result, Verdict, worst
+
+STOP = FlowCheck(
+    key="k",
+    source="edu",
+    target="health",
+    protocol="tcp",
+    port=5432,
+    address="10.0.0.9",
+    allowed=False,
+    positive_source="",
+    control="NET-04",
+    reason="tenants never meet",
+)
+PASS = replace(STOP, allowed=True)
+SSH = replace(STOP, port=22, positive_source="bastion")
+FROM_SOURCE, FROM_TARGET = Attempt("edu", "10.0.0.9", 5432), Attempt("health", "10.0.0.9", 5432)
+SSH_FROM_SOURCE, SSH_FROM_BASTION = Attempt("edu", "10.0.0.9", 22), Attempt("bastion", "10.0.0.9", 22)
+
+
+@pytest.mark.parametrize(
+    ("check", "seen", "verdict"),
+    [
+        (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "answer: health"}, Verdict.PASS),
+        (STOP, {FROM_SOURCE: "refused: no route", FROM_TARGET: "answer: health"}, Verdict.PASS),
+        (STOP, {FROM_SOURCE: "answer: health", FROM_TARGET: "answer: health"}, Verdict.FAIL),
+        (STOP, {FROM_SOURCE: "answer: ", FROM_TARGET: "answer: health"}, Verdict.FAIL),
+        (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "no answer"}, Verdict.UNKNOWN),
+        (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "answer: somebody else"}, Verdict.UNKNOWN),
+        (STOP, {FROM_SOURCE: "no answer"}, Verdict.UNKNOWN),
+        (STOP, {FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
+        (PASS, {FROM_SOURCE: "answer: health"}, Verdict.PASS),
+        (PASS, {FROM_SOURCE: "no answer", FROM_TARGET: "answer: health"}, Verdict.FAIL),
+        (PASS, {FROM_SOURCE: "answer: somebody else", FROM_TARGET: "answer: health"}, Verdict.FAIL),
+        (PASS, {FROM_SOURCE: "no answer", FROM_TARGET: "no answer"}, Verdict.UNKNOWN),
+        (PASS, {FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
+        (SSH, {SSH_FROM_SOURCE: "no answer", SSH_FROM_BASTION: "answer: SSH-2.0-OpenSSH"}, Verdict.PASS),
+        (SSH, {SSH_FROM_SOURCE: "no answer", SSH_FROM_BASTION: "no answer"}, Verdict.UNKNOWN),
+        (replace(SSH, allowed=True), {SSH_FROM_SOURCE: "answer: SSH-2.0-OpenSSH"}, Verdict.PASS),
+        (replace(SSH, allowed=True), {SSH_FROM_SOURCE: "no answer"}, Verdict.FAIL),
+    ],
+)
+def test_verdict(check: FlowCheck, seen: dict[Attempt, str], verdict: Verdict) -> None:
+    assert judge(check, seen)[0] is verdict
+
+
+def test_positive_controls_are_tried_too() -> None:
+    assert needed([STOP, SSH]) == {FROM_SOURCE, FROM_TARGET, SSH_FROM_SOURCE, SSH_FROM_BASTION}
+    assert control_of(STOP) == FROM_TARGET
+
+
+def test_what_could_not_be_evaluated_is_never_a_pass() -> None:
+    passed, unknown, failed = (Result("C", "north", "x", verdict, "") for verdict in (Verdict.PASS, Verdict.UNKNOWN, Verdict.FAIL))
+    assert worst([passed, passed]) is Verdict.PASS
+    assert worst([passed, unknown]) is Verdict.UNKNOWN
+    assert worst([passed, unknown, failed]) is Verdict.FAIL
+    assert worst([]) is Verdict.UNKNOWN

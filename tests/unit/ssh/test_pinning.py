@@ -1,0 +1,92 @@
+"""Host keys: out of complete console blocks only, kept for an instance once pinned, renewed for a new instance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+from foundation.errors import LzError
+from landing_zone.engine.home import Home
+from landing_zone.ssh.hosts import Host, write_config
+from landing_zone.ssh.pinning import keys_in, pin, pinned_instance, unpin
+
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ9cEXAMPLEKEYEXAMPLEKEYEXAMPLEKEYEXAMPLE"
+BLOCK = f"""[   12.1] cloud-init[301]: something
+-----BEGIN SSH HOST KEY KEYS-----
+ecdsa-sha2-nistp256 {KEY}A= root@bastion
+ssh-ed25519 {KEY} root@bastion
+-----END SSH HOST KEY KEYS-----
+login: """
+
+
+def host(instance: str = "i1") -> Host:
+    return Host("lab-bastion-north", "north", instance, "198.18.1.10", "debian", None)
+
+
+def cloud(*consoles: str) -> MagicMock:
+    made = MagicMock()
+    made.compute.get_server_console_output.side_effect = [{"output": text} for text in consoles]
+    return made
+
+
+def test_keys_of_a_complete_block() -> None:
+    assert keys_in(BLOCK) == [f"ecdsa-sha2-nistp256 {KEY}A=", f"ssh-ed25519 {KEY}"]
+
+
+@pytest.mark.parametrize("console", ["", "no keys here", BLOCK.partition("-----END")[0], f"ssh-ed25519 {KEY} root@x"])
+def test_no_keys_out_of_anything_else(console: str) -> None:
+    assert keys_in(console) == []
+
+
+def test_the_last_block_counts() -> None:
+    assert keys_in(BLOCK.replace(KEY, "B" * 60) + BLOCK)[1] == f"ssh-ed25519 {KEY}"
+
+
+def test_pinning_waits_for_the_keys_and_writes_known_hosts(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert pin(home, [host()], lambda _: cloud("booting", BLOCK), pause=0) == [host()]
+    lines = home.known_hosts.read_text().splitlines()
+    assert lines[1] == f"lab-bastion-north ssh-ed25519 {KEY} i1"
+    assert pinned_instance(home, "lab-bastion-north") == "i1"
+
+
+def test_a_pinned_key_stays_whatever_the_console_says_later(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
+    before = home.known_hosts.read_text()
+    assert pin(home, [host()], lambda _: cloud(BLOCK.replace(KEY, "B" * 60)), pause=0) == []
+    assert home.known_hosts.read_text() == before
+
+
+def test_a_new_instance_of_the_name_gets_its_own_keys_pinned(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
+    pin(home, [host("i2")], lambda _: cloud(BLOCK.replace(KEY, "B" * 60)), pause=0)
+    text = home.known_hosts.read_text()
+    assert KEY not in text
+    assert pinned_instance(home, "lab-bastion-north") == "i2"
+
+
+def test_silence_is_an_error_that_names_the_instance(tmp_path: Path) -> None:
+    with pytest.raises(LzError, match="has not printed its SSH host keys") as caught:
+        pin(Home(tmp_path), [host()], lambda _: cloud("booting"), patience=-1, pause=0)
+    assert "instance i1" in caught.value.problems[0].where
+
+
+def test_forgetting(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
+    unpin(home, ["lab-bastion-north"])
+    assert home.known_hosts.read_text() == ""
+
+
+def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    probe = Host("lab-probe-north", "north", "i2", "10.64.0.2", "debian", "lab-bastion-north")
+    text = write_config(home, [probe, host()]).read_text()
+    assert "StrictHostKeyChecking yes" in text
+    assert f"UserKnownHostsFile {home.known_hosts}" in text
+    assert f"ProxyCommand ssh -F {home.ssh_config} -W [%h]:%p lab-bastion-north" in text.partition("Host lab-probe-north")[2]
+    assert "ProxyCommand" not in text.partition("Host lab-bastion-north")[2].partition("Host lab-probe")[0]
