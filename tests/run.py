@@ -1,6 +1,6 @@
 """Run the parts of the test suite, say how long each took, and end with one line that counts every test.
 
-usage: python -m tests.run PART...      parts: lint unit engine lab long
+usage: python -m tests.run PART...      parts: lint unit engine lab life long
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def parts(checkout: Path) -> dict[str, Part]:
         "unit": Part(pytest=("tests/unit", "-m", "not long")),
         "engine": Part(((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long")),
         "lab": Part(((f"{BIN}/lz", "lab", "up"),), ("tests/lab", "-m", "not long")),
+        "life": Part(pytest=("tests/life", "-m", "not long")),
         "long": Part(((f"{BIN}/python", "-m", "tools", "install"), (f"{BIN}/lz", "lab", "up")), ("tests", "-m", "long")),
     }
 
