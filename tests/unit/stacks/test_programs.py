@@ -99,10 +99,10 @@ def test_passwords_come_from_the_secret_store_and_go_nowhere_in_clear() -> None:
 
 
 def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:
-    order = [one.type for one in composed("tenant-edu").made]
-    quotas = [place for place, kind in enumerate(order) if "quota" in kind.lower() or "quote" in kind.lower()]
-    networks = [place for place, kind in enumerate(order) if "networking/network:" in kind]
-    assert quotas
+    made = composed("tenant-edu").made
+    quotas = [place for place, one in enumerate(made) if one.name.startswith("lab-edu-network.") and "uot" in one.type]
+    networks = [place for place, one in enumerate(made) if "networking/network:" in one.type]
+    assert len(quotas) == 5
     assert max(quotas) < min(networks)
 
 
