@@ -43,6 +43,7 @@ def up(
 
     Examples:
 
+    \b
         lz lab up
         lz lab up --region north --compute qemu
     """
@@ -64,6 +65,7 @@ def down(
 
     Examples:
 
+    \b
         lz lab down
         lz lab down --keep
     """
@@ -76,6 +78,7 @@ def reset() -> None:
 
     Example:
 
+    \b
         lz lab reset
     """
     lifecycle.reset(Progress())
@@ -99,6 +102,7 @@ def status(json_: JsonOption = False) -> None:
 
     Examples:
 
+    \b
         lz lab status
         lz lab status --json
     """
@@ -170,6 +174,7 @@ def logs(
 
     Examples:
 
+    \b
         lz lab logs north neutron-api
         lz lab logs south --lines 300
     """
@@ -188,6 +193,7 @@ def console(ctx: typer.Context, region: Annotated[str, typer.Argument(help="nort
 
     Examples:
 
+    \b
         lz lab console north
         lz lab console south -- ovs-vsctl show
     """
@@ -202,6 +208,7 @@ def doctor(json_: JsonOption = False) -> None:
 
     Examples:
 
+    \b
         lz lab doctor
         lz lab doctor --json
     """

@@ -1,0 +1,76 @@
+"""How long the lab takes, in its parts, and what it weighs. Takes down a lab that stands.
+
+python -m benchmarks.lab --times 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+
+from benchmarks import measure
+from foundation.progress import Progress
+from lab import lifecycle, requirements
+from lab.region import machine_of
+from lab.settings import places
+
+
+def up(figures: dict[str, list[float]], title: str) -> None:
+    """One `lz lab up`, whole and by step."""
+    progress = Progress()
+    figures[title].append(measure.seconds(lambda: lifecycle.up(requirements.default_regions(), "auto", progress)))
+    for step in progress.timings:
+        figures[f"{title}, {step.name}"].append(step.seconds)
+
+
+def times(runs: int) -> dict[str, list[float]]:
+    """Name of the figure -> seconds of each run."""
+    figures: dict[str, list[float]] = defaultdict(list)
+    for _ in range(runs):
+        figures["down"].append(measure.seconds(lambda: lifecycle.down(Progress())))
+        up(figures, "up from cached layers")
+        figures["reset"].append(measure.seconds(lambda: lifecycle.reset(Progress())))
+        figures["down --keep"].append(measure.seconds(lambda: lifecycle.down(Progress(), keep=True)))
+        up(figures, "warm start")
+        up(figures, "up again")
+    return figures
+
+
+def memory() -> dict[str, list[float]]:
+    """Program -> MiB (proportional share) in each region that runs, and the sum."""
+    found: dict[str, list[float]] = {}
+    for region in lifecycle.running(places()):
+        share: dict[str, float] = defaultdict(float)
+        machine = machine_of(places(), region)
+        for line in machine.inside("sh", "-c", MEMORY_SCRIPT).splitlines():
+            name, kib = line.rsplit(" ", 1)
+            share[re.sub(r"^.*/", "", name)] += int(kib) / 1024
+        share["sum"] = sum(share.values())
+        for name, mib in share.items():
+            found.setdefault(name, []).append(mib)
+    return dict(sorted(found.items(), key=lambda item: -max(item[1]))[:25])
+
+
+# The unit that a process belongs to says more than its name, which is python3 for most.
+MEMORY_SCRIPT = """
+for p in /proc/[0-9]*; do
+  kib=$(awk '/^Pss:/ { print $2 }' $p/smaps_rollup 2>/dev/null) || continue
+  [ -n "$kib" ] && echo "$(tr '/' '\\n' < $p/cgroup | grep -E '\\.(service|scope)$' | tail -1) $kib"
+done
+"""
+
+
+def main() -> None:
+    """Print both tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=3)
+    arguments = parser.parse_args()
+    lines = [measure.machine(), "", measure.table(("step",), times(arguments.times), "s"), ""]
+    lines += [measure.table(("unit, by region",), memory(), "MiB"), ""]
+    sys.stdout.write("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
