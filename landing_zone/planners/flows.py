@@ -10,11 +10,15 @@ from typing import Literal
 from landing_zone.model.ends import WORLD, End, end, port_range
 from landing_zone.model.environment import Environment, Region, SharedService
 from landing_zone.model.levels import zones
-from landing_zone.planners.addresses import BASTION, Pair, RegionAddresses
+from landing_zone.planners.addresses import BASTION, GATEWAY, Pair, RegionAddresses
 from landing_zone.planners.plan import Direction, EtherType, Protocol, RuleSpec
 
 SSH = 22
 METADATA = IPv4Network("169.254.169.254/32")
+_ALL_HOSTS = IPv4Network("255.255.255.255/32")
+_ALL_DHCP_SERVERS = IPv6Network("ff02::1:2/128")
+DHCP = IPv4Network("255.255.255.255/32")  # a lease is renewed by broadcast at the latest
+DHCP_V6 = IPv6Network("ff02::1:2/128")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _LONGEST_DESCRIPTION = 250
 Prefix = IPv4Network | IPv6Network
@@ -66,12 +70,12 @@ class RuleBook:
 
     def platform(self, zone: str) -> tuple[RuleSpec, ...]:
         """All rules of the group of a platform zone."""
-        return self._common[zone]
+        return _once([*self._common[zone], *_renewal(self._addresses.platform.zones[zone])])
 
     def tenant(self, code: str, zone: str) -> tuple[RuleSpec, ...]:
         """All rules of the group of a tenant's zone."""
         block = self._addresses.tenants[code]
-        found = list(self._common[zone])
+        found = [*self._common[zone], *_renewal(block.zones[zone])]
         for opening in self._openings:
             if code in (opening.source.tenant, opening.target.tenant):
                 found += self._named(opening, code, zone)
@@ -93,6 +97,7 @@ class RuleBook:
                 *_rules("ingress", "tcp", ssh, self._administrators, "administrators enter here only"),
                 *_rules("egress", "tcp", ssh, inside, "on to instances of the region"),
                 *self._base,
+                *_renewal(self._addresses.platform.zones["management"]),
             ]
         )
 
@@ -112,7 +117,7 @@ class RuleBook:
         here = Peer(service.name, _hosts(self._addresses.platform.zones[service.zone], service.host))
         reason = f"{service.kind} service {service.name}"
         for port in service.ports:
-            if zone in service.clients and zone != service.zone:
+            if zone in service.clients:
                 yield from _rules("egress", service.protocol, (port, port), here, reason)
             if zone == service.zone:
                 for client in service.clients:
@@ -151,7 +156,18 @@ def _hosts(pair: Pair, number: int) -> tuple[Prefix, ...]:
     return tuple(ip_network(address) for address in pair.hosts(number))
 
 
+def _renewal(subnets: Pair) -> Iterator[RuleSpec]:
+    """A lease is renewed from the subnet's own gateway address, by which OVN answers."""
+    gateway = Peer("gateway", (ip_network(subnets.hosts(GATEWAY)[0]),))
+    yield from _rules("egress", "udp", (67, 67), gateway, "renewal of the IPv4 lease")
+
+
 def _base(region: Region) -> Iterator[RuleSpec]:
+    """What every instance needs to come up: without these rules OVN drops the guest's own DHCP requests."""
+    yield from _rules("egress", "udp", (67, 67), Peer("dhcp", (_ALL_HOSTS,)), "request of an IPv4 lease")
+    yield from _rules("egress", "udp", (547, 547), Peer("dhcp", (_ALL_DHCP_SERVERS,)), "request of an IPv6 lease")
+    yield from _rules("egress", "udp", (67, 67), Peer("dhcp", (DHCP,)), "an address by DHCP")
+    yield from _rules("egress", "udp", (547, 547), Peer("dhcp", (DHCP_V6,)), "an address by DHCP")
     yield from _rules("egress", "tcp", (80, 80), Peer("metadata", (METADATA,)), "instance metadata")
     if region.resolvers:
         resolvers = Peer("resolvers", tuple(ip_network(address) for address in region.resolvers))

@@ -126,9 +126,13 @@ def test_ssh_comes_from_the_bastion_only_and_the_bastion_is_entered_by_administr
                 assert {rule.remote_prefix for rule in ssh} == admitted, group.name
 
 
-def test_nothing_leaves_without_a_flow_but_metadata() -> None:
+def test_nothing_leaves_without_a_flow_but_metadata_and_dhcp() -> None:
     data = group_of("lab", "edu", "data")
-    assert [(rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"] == [("169.254.169.254/32", 80)]
+    assert [(rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"] == [
+        ("169.254.169.254/32", 80),
+        ("255.255.255.255/32", 67),
+        ("ff02::1:2/128", 547),
+    ]
 
 
 def test_shared_services_are_opened_at_both_ends() -> None:
