@@ -8,7 +8,7 @@ from pathlib import Path
 
 from foundation.places import cache_root
 
-FILES = ("/run/netns", "/run/systemd/nspawn", "/run/ovn", "/run/openvswitch", "/etc/netns", "/var/lib/machines", "/run/lock", "/tmp")  # noqa: S108
+FILES = ("/run/netns", "/run/systemd/nspawn", "/run/ovn", "/run/openvswitch", "/etc/netns", "/var/lib/machines", "/run/lock")
 
 
 @dataclass(frozen=True)
