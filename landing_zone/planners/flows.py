@@ -17,8 +17,6 @@ SSH = 22
 METADATA = IPv4Network("169.254.169.254/32")
 _ALL_HOSTS = IPv4Network("255.255.255.255/32")
 _ALL_DHCP_SERVERS = IPv6Network("ff02::1:2/128")
-DHCP = IPv4Network("255.255.255.255/32")  # a lease is renewed by broadcast at the latest
-DHCP_V6 = IPv6Network("ff02::1:2/128")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _LONGEST_DESCRIPTION = 250
 Prefix = IPv4Network | IPv6Network
@@ -166,8 +164,6 @@ def _base(region: Region) -> Iterator[RuleSpec]:
     """What every instance needs to come up: without these rules OVN drops the guest's own DHCP requests."""
     yield from _rules("egress", "udp", (67, 67), Peer("dhcp", (_ALL_HOSTS,)), "request of an IPv4 lease")
     yield from _rules("egress", "udp", (547, 547), Peer("dhcp", (_ALL_DHCP_SERVERS,)), "request of an IPv6 lease")
-    yield from _rules("egress", "udp", (67, 67), Peer("dhcp", (DHCP,)), "an address by DHCP")
-    yield from _rules("egress", "udp", (547, 547), Peer("dhcp", (DHCP_V6,)), "an address by DHCP")
     yield from _rules("egress", "tcp", (80, 80), Peer("metadata", (METADATA,)), "instance metadata")
     if region.resolvers:
         resolvers = Peer("resolvers", tuple(ip_network(address) for address in region.resolvers))

@@ -14,7 +14,7 @@ from landing_zone.model.platform import PLATFORM
 RESERVED_OWNERS = frozenset({PLATFORM, "admin", "default", "service", "transit", "hub", "public", "external", WORLD})
 RESERVED_PROJECTS = frozenset({"network", "automation"})
 RESERVED_GROUPS = frozenset({"automation"})
-RESERVED_PEERS = frozenset({WORLD, "bastion", "metadata", "resolvers", "tenants", "administrators", "region"})
+RESERVED_PEERS = frozenset({WORLD, "administrators", "bastion", "dhcp", "gateway", "metadata", "region", "resolvers", "tenants"})
 _LONGEST_SHOWN = 12
 
 

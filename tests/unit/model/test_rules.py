@@ -291,6 +291,12 @@ def test_rules_also_speak_of_the_rest_when_one_tenant_is_misshapen() -> None:
     assert any("key tenants[2].level" in place for place in places)
 
 
+def test_one_misshapen_entry_is_not_held_against_its_list() -> None:
+    problems = complaints(changed("lab", put("regions.0.addresses.ipv6", "fd64:6c7a:1:1::/48")))
+    assert ["regions[0].addresses.ipv6" in problem.where for problem in problems] == [True]
+    assert "the network is fd64:6c7a:1::/48" in problems[0].why
+
+
 def test_distance_of_the_national_regions() -> None:
     north, south = environment("national-cgc").regions
     assert distance_km(north, south) == pytest.approx(1140, abs=10)

@@ -77,6 +77,7 @@ def test_a_larger_tenant_gets_larger_zones() -> None:
     assert found.tenants["a"].zones["data"].v4.prefixlen == 25
     assert found.tenants["b"].zones["data"].v4.prefixlen == 23
     assert found.tenants["b"].zones["data"].v6.prefixlen == 64
+    assert (found.tenants["b"].whole.v4.prefixlen, found.tenants["b"].whole.v6.prefixlen) == (20, 54)
 
 
 def test_slots_end_with_the_smallest_supernet_and_the_transit_network() -> None:
@@ -84,6 +85,10 @@ def test_slots_end_with_the_smallest_supernet_and_the_transit_network() -> None:
     assert slot_range(lab) == range(4, 64)
     assert slot_range(_with_supernet(lab, "10.64.0.0/18")) == range(4, 16)
     assert slot_range(_with_supernet(lab, "10.64.0.0/22")) == range(4, 4)
+    wide = support.environment("national-cgc")
+    small_platform = wide.model_copy(update={"addressing": wide.addressing.model_copy(update={"platform_ipv4": 22})})
+    assert slot_range(wide) == range(4, 512)
+    assert slot_range(small_platform) == range(1, 511 - 16)
 
 
 def test_a_change_of_the_plan_is_refused_once_addresses_are_given() -> None:

@@ -126,13 +126,33 @@ def test_ssh_comes_from_the_bastion_only_and_the_bastion_is_entered_by_administr
                 assert {rule.remote_prefix for rule in ssh} == admitted, group.name
 
 
-def test_nothing_leaves_without_a_flow_but_metadata_and_dhcp() -> None:
+def test_nothing_leaves_without_a_flow_but_leases_and_metadata() -> None:
     data = group_of("lab", "edu", "data")
-    assert [(rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"] == [
-        ("169.254.169.254/32", 80),
-        ("255.255.255.255/32", 67),
-        ("ff02::1:2/128", 547),
-    ]
+    subnet = next(
+        s for n in planned("lab").regions["north"].tenants["edu"].network.networks for s in n.subnets if s.name == "lab-edu-data-v4"
+    )
+    assert {(rule.protocol, rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"} == {
+        ("tcp", "169.254.169.254/32", 80),
+        ("udp", "255.255.255.255/32", 67),
+        ("udp", f"{subnet.gateway}/32", 67),
+        ("udp", "ff02::1:2/128", 547),
+    }
+
+
+def test_every_group_lets_instances_get_their_addresses() -> None:
+    for _, region in regions():
+        for _, group in groups(region):
+            out = {(rule.protocol, rule.port_min, rule.remote_prefix) for rule in group.rules if rule.direction == "egress"}
+            assert {("udp", 67, "255.255.255.255/32"), ("udp", 547, "ff02::1:2/128")} <= out
+
+
+def test_a_service_is_open_within_its_own_zone_when_that_is_a_client() -> None:
+    agc = support.environment("ministry-agc")
+    service = agc.shared_services[0].model_copy(update={"clients": ("management",)})
+    region = plan(agc.model_copy(update={"shared_services": (service,)})).regions["north"]
+    management = next(group for _, group in groups(region) if group.name == "agc-platform-management")
+    assert rule(management, "out4-udp-53-resolver").direction == "egress"
+    assert rule(management, "in4-udp-53-management").direction == "ingress"
 
 
 def test_shared_services_are_opened_at_both_ends() -> None:

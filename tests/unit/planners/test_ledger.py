@@ -12,7 +12,7 @@ from foundation.errors import InputError
 from landing_zone.planners.ledger import Ledger, LedgerError, Run, assign, release
 from landing_zone.planners.ledgerfile import ledger_path, load_ledger, render, save_ledger
 
-SLOTS = range(4, 64)
+SLOTS = range(5, 64)
 CODES = [f"t{number}" for number in range(12)]
 TENANTS = st.dictionaries(st.sampled_from(CODES), st.just(1), max_size=12)
 SIZES = st.fixed_dictionaries({code: st.sampled_from([1, 1, 2, 4]) for code in CODES})

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landing_zone.model.environment import QuotaProfile
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
@@ -233,6 +234,15 @@ def test_the_quick_capacity_plan_says_what_the_whole_plan_says() -> None:
         for region in planned(environment).regions.values():
             assert quick[region.name].quota == region.demand.quota
             assert quick[region.name].projects == region.demand.projects
+
+
+def test_every_limit_of_a_profile_counts() -> None:
+    named = [key for key in QuotaProfile.model_fields if key != "name"]
+    nothing = QuotaProfile.model_validate({"name": "none", **dict.fromkeys(named, 0)})
+    assert quotas.workload(nothing) == QuotaSpec()
+    for key in named:
+        limited = quotas.workload(nothing.model_copy(update={key: 3}))
+        assert getattr(limited, "ram_mib" if key == "ram_gib" else key) == (3072 if key == "ram_gib" else 3), key
 
 
 def test_a_network_project_may_make_what_is_planned_although_neutron_counts_it_twice_while_it_is_made() -> None:
