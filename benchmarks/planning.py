@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.measure import machine, table
+from foundation import process
 from foundation.places import CHECKOUT
 from landing_zone.model import load
 from landing_zone.model.document import read
@@ -46,7 +46,7 @@ def write_environment(folder: Path, tenants: int) -> Path:
     return path
 
 
-def measure(path: Path, whole: bool) -> dict[str, float]:
+def measure_once(path: Path, whole: bool) -> dict[str, float]:
     """Seconds of each part and peak memory (MiB) of this process; `whole` plans every resource too."""
     began = time.perf_counter()
     environment = load(path)
@@ -65,29 +65,24 @@ def measure(path: Path, whole: bool) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure in fresh processes and print medians, as a table or with --json."""
+    """Measure in fresh processes and print a table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--tenants", type=int, default=10_000)
     arguments.add_argument("--times", type=int, default=3)
     arguments.add_argument("--whole", action="store_true", help="also plan every resource of every tenant")
-    arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.measure:
-        print(json.dumps(measure(given.measure, given.whole)))
+        print(json.dumps(measure_once(given.measure, given.whole)))
         return
+    print(f"{machine()}; {given.tenants} tenants in two regions\n")
     with tempfile.TemporaryDirectory() as folder:
         path = write_environment(Path(folder), given.tenants)
         command = [sys.executable, "-m", "benchmarks.planning", "--measure", str(path), *(["--whole"] if given.whole else [])]
-        runs = [
-            json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=CHECKOUT).stdout) for _ in range(given.times)
-        ]
-    medians = {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
-    if given.json:
-        print(json.dumps({"tenants": given.tenants, "times": given.times, **medians}))
-        return
-    for key, value in medians.items():
-        print(f"{key:<24}{value:>10.2f} {'MiB' if key == 'peak memory' else 's'}")
+        runs = [json.loads(process.run(command, cwd=CHECKOUT)) for _ in range(given.times)]
+    memory = {"peak memory": [run.pop("peak memory") for run in runs]}
+    print(table(("planning",), {key: [run[key] for run in runs] for key in runs[0]}, "seconds"))
+    print("\n" + table(("memory",), memory, "MiB"))
 
 
 if __name__ == "__main__":
