@@ -23,6 +23,7 @@ Path_ = tuple[str | int, ...]
 _BASE: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 4 * 1024 * 1024
 _MOST_VALUES = 500_000
+_DEEPEST = 40
 _INCLUDE = "!include"
 
 
@@ -102,6 +103,19 @@ _resolve("float", r"^[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$|^[-+]?
 _resolve("merge", r"^<<$", "<")
 
 
+def _too_deep(text: str) -> int:
+    """The line on which YAML text is nested deeper than anything sensible, 0 if nowhere: the parser itself would crash there."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return 0
+
+
 class _Reader:
     """Reads files into `_Written`; collects problems and goes on."""
 
@@ -135,6 +149,9 @@ class _Reader:
         if text is None:
             return _Written(None, asked)
         try:
+            too_deep = _too_deep(text)
+            if too_deep:
+                return self._wrong(f"nested more than {_DEEPEST} deep", Place(path, too_deep), cure="close the brackets, or indent less")
             loader = _Loader(text)
             try:
                 node = loader.get_single_node()
@@ -203,6 +220,8 @@ class _Nodes:
         self.reader.values += 1
         if self.reader.values > _MOST_VALUES:
             raise InputError(Problem(f"more than {_MOST_VALUES} values", str(place), "aliases multiply them", "use fewer aliases"))
+        if len(inside) > _DEEPEST:
+            return self._wrong(f"nested more than {_DEEPEST} deep", place, "by aliases", "use fewer aliases within anchors")
         if id(node) in inside:
             return self._wrong("an anchor that contains itself", place, cure="remove the alias from within its own anchor")
         if node.tag == _INCLUDE:
@@ -282,6 +301,8 @@ class _Nodes:
             cure = f"write `{_INCLUDE} FILE.yaml` or `{_INCLUDE} FILE.csv`"
             return self._wrong(f"{_INCLUDE} without a file name", place, cure=cure)
         target = self.file.parent / node.value.strip()
+        if len(self.above) > _DEEPEST:
+            return self._wrong(f"more than {_DEEPEST} files include each other", place, cure=f"remove this {_INCLUDE}")
         if target.resolve() in {path.resolve() for path in self.above}:
             return self._wrong(f"{target.name} includes itself", place, cure=f"remove this {_INCLUDE}")
         if target.suffix == ".csv":

@@ -73,6 +73,9 @@ def test_included_yaml_and_csv_keep_their_own_places(tmp_path: Path) -> None:
         ("a: !include none.yaml\n", 1, "none.yaml"),
         ("a: 1\nb: !include env.yaml\n", 2, "includes itself"),
         ("", 1, "is empty"),
+        ("a: " + "[" * 100_000 + "]" * 100_000, 1, "nested more than 40 deep"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)), 1, "nested more than 40 deep"),
+        ("a:\n  " + "{x: " * 5000, 2, "nested more than 40 deep"),
     ],
 )
 def test_broken_files_are_refused_with_their_line(tmp_path: Path, text: str, line: int, words: str) -> None:

@@ -288,3 +288,11 @@ def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
         assert all(tenant.availability_zones == ("nova",) for tenant in region.tenants.values())
         assert len(region.probes.instances) <= 11
         assert region.tenants == {} or region.network.networks == planned(name).regions[region.name].network.networks
+
+
+def test_a_tenant_of_one_region_is_nowhere_else() -> None:
+    made = plan(with_tenants("lab", {"a": {"regions": ["south"]}, "b": {}}))
+    assert set(made.regions["north"].tenants) == {"b"}
+    assert set(made.regions["south"].tenants) == {"a", "b"}
+    count = {name: len(region.network.routers[0].routes) for name, region in made.regions.items()}
+    assert count == {"north": 2, "south": 4}

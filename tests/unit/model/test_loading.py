@@ -1,0 +1,84 @@
+"""Loading a file from end to end: whatever is in it, there is an environment or a clear refusal, never a traceback."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from foundation.errors import InputError, Problem
+from landing_zone.model import load
+from tests.unit.model.support import ENVIRONMENTS, SHIPPED, shipped
+
+ANY_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+def tried(path: Path) -> str:
+    """What a refusal says, "" when the file is accepted."""
+    problems: tuple[Problem, ...] = ()
+    try:
+        load(path)
+    except InputError as error:
+        problems = error.problems
+    assert all(problem.what and problem.where for problem in problems)
+    return "\n".join(map(str, problems))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_files_load(name: str) -> None:
+    assert load(shipped(name)).code
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("- a\n", "must be a mapping"), ("7\n", "must be a mapping"), ("a: 1\n", "the key 'code' is missing")]
+)
+def test_files_of_another_shape(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "env.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert words in tried(path)
+    assert f"{path}:1" in tried(path)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=ANY_FOLDER)
+@given(text=st.text(max_size=80))
+def test_any_text_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "env.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    assert tried(path)
+
+
+def test_a_damaged_file_is_refused_in_words(tmp_path: Path) -> None:
+    """Characters of a shipped file changed, lost and doubled at random: no other error than a refusal."""
+    chance = random.Random(7)
+    original = shipped("lab").read_text(encoding="utf-8")
+    path = tmp_path / "env.yaml"
+    refused = 0
+    for _ in range(150):
+        at = chance.randrange(len(original))
+        broken = (
+            original[:at]
+            + chance.choice(["", "{", "}", "- ", ":", "\t", "'", "&a ", "*a", "9", "\x07", "#"])
+            + original[at + chance.randint(0, 3) :]
+        )
+        path.write_text(broken, encoding="utf-8")
+        refused += bool(tried(path))
+    assert refused > 50
+
+
+def test_a_wrong_row_of_a_register_is_named_by_its_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "registers").mkdir()
+    register = (ENVIRONMENTS / "registers" / "provinces.csv").read_text(encoding="utf-8")
+    lines = register.replace("LZ-P12,", "lz p12,").replace(
+        "Son La Provincial People's Committee,3", "Son La Provincial People's Committee,five"
+    )
+    (tmp_path / "registers" / "provinces.csv").write_text(lines, encoding="utf-8")
+    path = tmp_path / "env.yaml"
+    path.write_text(shipped("regional-dc").read_text(encoding="utf-8"), encoding="utf-8")
+    message = tried(path)
+    for code, key in (("laichau", "tenants[4].dti_code"), ("sonla", "tenants[5].level")):
+        line = next(number for number, text in enumerate(lines.splitlines(), start=1) if text.startswith(code))
+        assert f"{tmp_path / 'registers' / 'provinces.csv'}:{line}, key {key}" in message
+    assert message.count("cure:") == 2
