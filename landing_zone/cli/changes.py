@@ -11,7 +11,7 @@ import typer
 from foundation.errors import InputError, Problem, raise_all
 from foundation.lock import exclusive
 from foundation.progress import Progress
-from landing_zone import preflight
+from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
 from landing_zone.engine.home import Home
@@ -22,6 +22,7 @@ from landing_zone.engine.sweep import default_groups
 from landing_zone.planners.ledgerfile import save_ledger
 from landing_zone.proof.verify import pin
 from landing_zone.ssh import pinning
+from landing_zone.ssh.hosts import write_config
 
 
 def plan(
@@ -181,6 +182,7 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
         }.get(key.layer, ())
     }
     pinning.unpin(run.stacks.home, gone)
+    write_config(run.stacks.home, inventory.hosts(run.plan, run.stacks, run.plan.regions))
     return done
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from foundation.errors import Problem
 from landing_zone.engine.stack import Outcome
 from landing_zone.proof.results import Result, Verdict
 
-out = Console(highlight=False, soft_wrap=True)
+WIDE = 240  # columns where there is no terminal: nothing is folded there
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
 
@@ -69,15 +71,28 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def results(found: Sequence[Result]) -> None:
-    """The table of a proof, worst results first, and the sum."""
+def results(found: Sequence[Result], *, details: bool = False) -> None:
+    """What a proof found: how many checks of each control passed, every one that did not, with `details` every one."""
     order = [Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS]
+    counts = Counter((each.control, each.region, each.verdict) for each in found)
     rows = [
-        [f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", each.control, each.region, _plain(each.check), _plain(each.seen)]
-        for each in sorted(found, key=lambda each: (order.index(each.verdict), each.region, each.control))
+        [control, region, *(str(counts[control, region, verdict]) for verdict in reversed(order))]
+        for control, region in sorted({(each.control, each.region) for each in found})
     ]
-    table(["result", "control", "region", "check", "seen"], rows)
-    out.print(", ".join(f"{sum(each.verdict is verdict for each in found)} {verdict.value}" for verdict in reversed(order)))
+    names = [verdict.value for verdict in reversed(order)]
+    table(["control", "region", *names], rows, numbers=names)
+    shown = [each for each in found if details or each.verdict is not Verdict.PASS]
+    if shown:
+        out.print()
+        told = sorted(shown, key=lambda each: (order.index(each.verdict), each.region, each.control))
+        table(
+            ["result", "control", "region", "check", "seen"],
+            [
+                [f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", each.control, each.region, _plain(each.check), _plain(each.seen)]
+                for each in told
+            ],
+        )
+    out.print("\n" + ", ".join(f"{sum(each.verdict is verdict for each in found)} {verdict.value}" for verdict in reversed(order)))
 
 
 def result_data(result: Result) -> dict[str, str]:

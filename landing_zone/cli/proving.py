@@ -25,6 +25,7 @@ def verify(
     region: flags.Regions = None,
     parallel: flags.Parallel = PARALLEL,
     keep_probes: Annotated[bool, typer.Option("--keep-probes", help="Leave the probe instances for the next run.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Name also the checks that passed.")] = False,
     json_: flags.Json = False,
 ) -> None:
     """Prove on the live cloud, with real packets, that what must pass passes and what must not does not.
@@ -43,7 +44,7 @@ def verify(
     if json_:
         output.document([output.result_data(each) for each in found])
     else:
-        output.results(found)
+        output.results(found, details=details)
     raise typer.Exit(EXIT[worst(found)])
 
 
