@@ -74,12 +74,17 @@ def volume(admin: Connection, name: str) -> Iterator[Any]:
 
 
 def attach(ground: Playground, box: Box, volume: Any) -> None:
-    ground.cloud.compute.create_volume_attachment(box.server.id, volume_id=volume.id)
+    ground.cloud.compute.create_volume_attachment(box.server.id, volume=volume)
     ground.cloud.block_storage.wait_for_status(volume, "in-use", interval=0.5, wait=60)
 
 
 def detach(ground: Playground, box: Box, volume: Any) -> None:
-    ground.cloud.compute.delete_volume_attachment(box.server.id, volume.id)
+    compute: Any = ground.cloud.compute
+    compute.delete_volume_attachment(box.server.id, volume.id)
+    deadline = time.monotonic() + 60
+    while list(compute.volume_attachments(box.server.id)):  # Cinder is ready a moment before Nova
+        assert time.monotonic() < deadline, "the volume does not leave the instance"
+        time.sleep(0.3)
     ground.cloud.block_storage.wait_for_status(volume, "available", interval=0.5, wait=60)
 
 

@@ -65,7 +65,7 @@ class Playground:
         subnet = network.create_subnet(network_id=self.network.id, name=self.name, ip_version=4, cidr="10.213.0.0/24")
         outer = network.find_network("public", ignore_missing=False)
         self.router = network.create_router(name=self.name, external_gateway_info={"network_id": outer.id})
-        network.add_interface_to_router(self.router, subnet_id=subnet.id)
+        network.add_interface_to_router(self.router, subnet=subnet)
         self.group = network.create_security_group(name=self.name)
         rule = {"security_group_id": self.group.id, "remote_ip_prefix": "0.0.0.0/0", "ether_type": "IPv4"}
         network.create_security_group_rule(direction="ingress", protocol="tcp", port_range_min=OPEN_PORT, port_range_max=OPEN_PORT, **rule)

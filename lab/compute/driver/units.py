@@ -33,6 +33,14 @@ class Runner(Protocol):
 
 
 ANY_STATUS = tuple(range(256))
+_DAEMON: dict[str, object] = {
+    "Type": "exec",
+    "Slice": "machine.slice",
+    "CollectMode": "inactive-or-failed",
+    "NoNewPrivileges": "yes",
+    "TimeoutStopSec": 20,
+    "OOMScoreAdjust": -200,
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,10 @@ def volume_unit(volume_id: str) -> str:
     return f"nova-volume-{volume_id}.service"
 
 
+def view_unit(volume_id: str) -> str:
+    return f"nova-volume-{volume_id}-file.service"
+
+
 def unprivileged(user: int) -> list[str]:
     """Words in front of a command that runs as `user`, which needs no entry in passwd, with no way to more rights."""
     number = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
@@ -70,7 +82,7 @@ def start_instance(instance: Instance, home: Path, volumes: Path) -> list[str]:
         readable.append(str(home / "disk.config"))
     # What a guest's memory does not hold: page tables of its processes, and the kernel's own text.
     memory_limit = instance.memory_mb + instance.memory_mb // 4 + 256
-    after = [*_AFTER, *(volume_unit(volume.id) for volume in instance.volumes)]
+    after = [*_AFTER, *(unit(volume.id) for volume in instance.volumes for unit in (volume_unit, view_unit))]
     properties = {
         "Description": f"Instance {instance.name} ({instance.uuid})",
         "Type": "exec",
@@ -110,30 +122,36 @@ def start_instance(instance: Instance, home: Path, volumes: Path) -> list[str]:
     return _transient(instance_unit(instance.uuid), properties, [*as_user, LAUNCH, home / "args", run / "guest"])
 
 
-def start_storage_daemon(volume_id: str, source: Path, image_format: str, target: Path, socket: Path) -> list[str]:
-    """Words that start the daemon which shows the volume in `source` as raw content in `target`, by FUSE.
+def start_storage_daemon(volume_id: str, source: Path, image_format: str, socket: Path, control: Path) -> list[str]:
+    """Words that start the daemon which reads and writes the volume in `source` and serves it by NBD on `socket`.
 
     The format is named, never guessed: a guest may have written any header into a raw volume.
     """
-    properties = {
-        "Description": f"Volume {volume_id}",
-        "Type": "exec",
-        "Slice": "machine.slice",
-        "CollectMode": "inactive-or-failed",
-        "RequiresMountsFor": source.parent,
-        "NoNewPrivileges": "yes",
-        "TimeoutStopSec": 20,
-        "OOMScoreAdjust": -200,
-    }
+    properties = {**_DAEMON, "Description": f"Volume {volume_id}", "RequiresMountsFor": source.parent}
     daemon = [
         "qemu-storage-daemon",
         "--blockdev", f"driver=file,node-name=file,discard=unmap,filename={source}",
         "--blockdev", f"driver={image_format},node-name=top,discard=unmap,file=file",
-        "--chardev", f"socket,id=control,server=on,wait=off,path={socket}",
+        "--chardev", f"socket,id=control,server=on,wait=off,path={control}",
         "--monitor", "chardev=control",
-        "--export", f"type=fuse,id=export,node-name=top,writable=on,allow-other=on,mountpoint={target}",
+        "--nbd-server", f"addr.type=unix,addr.path={socket}",
+        "--export", "type=nbd,id=export,node-name=top,writable=on,name=volume",
     ]  # fmt: skip
     return _transient(volume_unit(volume_id), properties, daemon)
+
+
+def start_file_view(volume_id: str, socket: Path, target: Path) -> list[str]:
+    """Words that start the daemon which shows what `socket` serves as a raw file in `target`, by FUSE.
+
+    Two daemons, because an export by FUSE claims the right to resize what it shows, and no snapshot can be merged then.
+    """
+    properties = {**_DAEMON, "Description": f"Volume {volume_id} as a file", "After": volume_unit(volume_id)}
+    daemon = [
+        "qemu-storage-daemon",
+        "--blockdev", f"driver=nbd,node-name=volume,discard=unmap,open-timeout=10,server.type=unix,server.path={socket},export=volume",
+        "--export", f"type=fuse,id=export,node-name=volume,writable=on,allow-other=on,mountpoint={target}",
+    ]  # fmt: skip
+    return _transient(view_unit(volume_id), properties, daemon)
 
 
 def _transient(unit: str, properties: dict[str, object], command: Sequence[object]) -> list[str]:

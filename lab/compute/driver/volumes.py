@@ -1,6 +1,6 @@
 """Cinder volumes of the NFS driver: raw or qcow2 files on a mounted share, shown to an instance as raw files by FUSE.
 
-qemu-storage-daemon in between makes every format alike and lets a snapshot be taken under a running instance.
+qemu-storage-daemon in between makes every format alike and lets snapshots come and go under a running instance.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from .qmp import Qmp, QmpError
 from .state import Volume
-from .units import Runner, Units, start_storage_daemon, volume_unit
+from .units import Runner, Units, start_file_view, start_storage_daemon, view_unit, volume_unit
 
 FORMATS = ("raw", "qcow2")
 _FILE = re.compile(r"[\w.-]+")
@@ -74,11 +74,12 @@ class Volumes:
     def disconnect(self, volume: Volume) -> None:
         """Take the volume away from the instance, and the share when nothing uses it any more."""
         path = Path(volume.path)
-        self._units.stop(volume_unit(volume.id), 20)
+        for unit in (view_unit(volume.id), volume_unit(volume.id)):
+            self._units.stop(unit, 20)
         if self._mounted(path):
             self._run("umount", "--lazy", path)
-        path.unlink(missing_ok=True)
-        self._socket(volume).unlink(missing_ok=True)
+        for file in (path, self._control(volume), self._data(volume)):
+            file.unlink(missing_ok=True)
         self._unmount_unused()
 
     def forget(self, instance: str) -> None:
@@ -93,7 +94,7 @@ class Volumes:
             raise VolumeError(f"{overlay!r} is not a file name")
         node = f"s{hashlib.sha256(overlay.encode()).hexdigest()[:20]}"
         source = self.mount_point(volume.share) / overlay
-        with Qmp(self._socket(volume)) as daemon:
+        with Qmp(self._control(volume)) as daemon:
             top = self._top(daemon)
             below = {"driver": "file", "filename": str(source), "discard": "unmap"}
             daemon.ask("blockdev-add", **{"driver": "qcow2", "node-name": node, "backing": None, "discard": "unmap", "file": below})
@@ -110,7 +111,7 @@ class Volumes:
         With `target`, `file_to_merge` is written down into it. Without, the file that is written to takes over all that
         lies between it and `file_to_merge`; None: the whole chain.
         """
-        with Qmp(self._socket(volume)) as daemon:
+        with Qmp(self._control(volume)) as daemon:
             top = self._top(daemon)
             arguments: dict[str, object] = {"device": top, "job-id": "merge", "auto-dismiss": False}
             if target is None:
@@ -124,8 +125,11 @@ class Volumes:
     def mount_point(self, share: str) -> Path:
         return self._shares / hashlib.sha256(share.encode()).hexdigest()[:32]
 
-    def _socket(self, volume: Volume) -> Path:
+    def _control(self, volume: Volume) -> Path:
         return self._shown / f"{volume.id}.qmp"
+
+    def _data(self, volume: Volume) -> Path:
+        return self._shown / f"{volume.id}.nbd"
 
     @staticmethod
     def _top(daemon: Qmp) -> str:
@@ -150,11 +154,12 @@ class Volumes:
         if source.is_symlink() or not source.is_file():
             raise VolumeError(f"{source} is not a file")
         path.touch(mode=0o600)
-        words = start_storage_daemon(volume.id, source, volume.format, path, self._socket(volume))
-        self._units.start(words, volume_unit(volume.id))
+        serve = start_storage_daemon(volume.id, source, volume.format, self._data(volume), self._control(volume))
+        self._units.start(serve, volume_unit(volume.id))
+        self._units.start(start_file_view(volume.id, self._data(volume), path), view_unit(volume.id))
         deadline = time.monotonic() + 15
         while not self._mounted(path):
-            if time.monotonic() > deadline or not self._units.status(volume_unit(volume.id)).running:
+            if time.monotonic() > deadline or not self._units.status(view_unit(volume.id)).running:
                 raise VolumeError(f"the storage daemon did not show {source}; see journalctl -u {volume_unit(volume.id)}")
             time.sleep(0.05)
         os.chown(path, user, user)

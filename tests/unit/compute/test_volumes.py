@@ -49,8 +49,9 @@ class Host:
         return ""
 
     def _start(self, words: list[str]) -> str:
-        if self.shows:
-            self.mounts.add(Path(next(word for word in words if word.startswith("type=fuse")).rsplit("mountpoint=", 1)[1]))
+        for word in words:
+            if self.shows and word.startswith("type=fuse"):
+                self.mounts.add(Path(word.rsplit("mountpoint=", 1)[1]))
         return ""
 
 
@@ -80,8 +81,10 @@ def test_connecting_names_the_format_and_mounts_the_share_once(host: Host) -> No
     again = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
     assert first == again == Volume(VOLUME_ID, "/dev/vdb", first.path, "127.0.0.1:/srv/cinder", f"volume-{VOLUME_ID}", "raw")
     assert len(host.run.of("mount")) == 1
-    (started,) = host.run.of("systemd-run")
-    assert any(word.startswith("driver=raw,node-name=top") for word in started)
+    data, view = host.run.of("systemd-run")
+    assert any(word.startswith("driver=raw,node-name=top") for word in data)
+    assert not any("fuse" in word for word in data), "an export by FUSE beside the format would forbid merging"
+    assert any(word.startswith("driver=nbd") for word in view)
 
 
 def test_taking_the_last_volume_away_leaves_nothing(host: Host, short_path: Path) -> None:
