@@ -1,0 +1,306 @@
+"""The landing zone on the live lab, end to end and in this order: bad input, preview, a killed up, its resume, second up and
+refresh empty, proof, secrets, hand-made faults that the proof must find, down without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openstack.connection import Connection
+
+from foundation.progress import Progress
+from lab import cloud
+from lab.settings import Places, Region
+from landing_zone.engine import census
+from landing_zone.engine.clouds import keystone
+from landing_zone.engine.opening import Asked, open_run
+from landing_zone.engine.runs import Run, Selection
+from tests.lab.conftest import LZ, lz
+from tools import engine
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+
+ENV = "lab"
+SIGN = re.compile(r"identity: up done")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine_there(where: Places) -> None:
+    engine.install(Progress())
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+
+
+@pytest.fixture(scope="module")
+def admins(where: Places, regions: tuple[Region, ...]) -> dict[str, Connection]:
+    return {region.name: cloud.connect(region, where) for region in regions}
+
+
+@pytest.fixture(scope="module")
+def flags(regions: tuple[Region, ...]) -> list[str]:
+    return ["--env", ENV, *(word for region in regions for word in ("--region", region.name))]
+
+
+@pytest.fixture(scope="module")
+def before(admins: dict[str, Connection], flags: list[str]) -> dict[str, census.Census]:
+    """What lives in the regions without a landing zone."""
+    down = lz("down", *flags, "--yes")
+    assert down.returncode == 0, down.stderr
+    return {name: census.take(admin) for name, admin in admins.items()}
+
+
+@pytest.fixture(scope="module")
+def run(before: dict[str, census.Census], regions: tuple[Region, ...]) -> Run:
+    """A run on what stands, for looking at it."""
+    return open_run(Asked(ENV, tuple(region.name for region in regions)), print)[0]
+
+
+def data(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def changes(found: list[dict[str, Any]]) -> set[str]:
+    return {kind for stack in found for kind in stack["changes"]}
+
+
+# ------------------------------------------------------------------------------------------------------------- bad input
+@pytest.fixture
+def clouds_file(where: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the lab's clouds.yaml to spoil."""
+    path = tmp_path / "clouds.yaml"
+    shutil.copy(where.clouds, path)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    return path
+
+
+def spoil(path: Path, change: Any) -> None:
+    content = yaml.safe_load(path.read_text())
+    for entry in content["clouds"].values():
+        change(entry)
+    path.write_text(yaml.safe_dump(content))
+
+
+def refused(code: int, *said: str, words: tuple[str, ...] = ()) -> None:
+    done = lz("up", "--env", ENV, "--yes", *words)
+    assert done.returncode == code
+    for text in said:
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_names_are_refused_with_those_that_there_are(before: dict[str, census.Census]) -> None:
+    refused(2, "no region 'west'", "one of: north, south", words=("--region", "west"))
+    refused(2, "no tenant 'nobody'", "edu", words=("--tenant", "nobody"))
+    refused(2, "no layer 'roof'", "identity", words=("--layer", "roof"))
+
+
+def test_clouds_file_without_the_cloud(before: dict[str, census.Census], clouds_file: Path) -> None:
+    clouds_file.write_text("clouds: {other: {auth: {auth_url: 'https://x'}}}")
+    refused(2, "clouds.yaml has no cloud 'lab-north'", "it has: other")
+
+
+def test_wrong_password(before: dict[str, census.Census], clouds_file: Path) -> None:
+    spoil(clouds_file, lambda entry: entry["auth"].update(password="wrong"))
+    refused(2, "does not accept the user name or password", "cloud lab-north")
+
+
+def test_another_authority(before: dict[str, census.Census], clouds_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", tmp_path / "key", "-out", other, "-subj", "/CN=other"],
+        check=True,
+        capture_output=True,
+    )
+    spoil(clouds_file, lambda entry: entry.update(cacert=str(other)))
+    refused(2, "certificate cannot be verified", "never switch verification off")
+
+
+def test_endpoint_down(before: dict[str, census.Census], clouds_file: Path) -> None:
+    spoil(clouds_file, lambda entry: entry["auth"].update(auth_url="https://127.0.0.1:1/v3"))
+    refused(2, "the cloud does not answer", "https://127.0.0.1:1/v3")
+
+
+def test_bad_input_has_made_nothing(before: dict[str, census.Census], admins: dict[str, Connection]) -> None:
+    for name, admin in admins.items():
+        assert census.left_over(before[name], census.take(admin)) == []
+
+
+# --------------------------------------------------------------------------------------------------------------- the way
+def test_preview_only_creates_and_changes_nothing(
+    before: dict[str, census.Census], flags: list[str], admins: dict[str, Connection]
+) -> None:
+    found = data(lz("plan", *flags, "--json"))
+    assert changes(found) == {"create"}
+    assert sum(stack["changes"]["create"] for stack in found) > 200 * len(admins)
+    for name, admin in admins.items():
+        assert census.left_over(before[name], census.take(admin)) == []
+
+
+def test_a_killed_up_is_resumed_by_the_same_command(before: dict[str, census.Census], flags: list[str]) -> None:
+    first = subprocess.Popen(
+        [LZ, "up", *flags, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert first.stderr is not None
+    for line in first.stderr:
+        if SIGN.search(line):
+            break
+    time.sleep(6)  # into the middle of networks and security groups
+    assert first.poll() is None, "up was over before it could be killed"
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    found = data(lz("up", *flags, "--yes", "--json"))
+    assert "create" in changes(found)
+
+
+def test_second_up_is_empty(run: Run, flags: list[str]) -> None:
+    found = data(lz("up", *flags, "--yes", "--json"))
+    assert changes(found) == {"same"}
+
+
+def test_refresh_after_up_is_empty(run: Run) -> None:
+    for outcome in run.compare(run.standing(Selection())):
+        assert not outcome.changed, f"{outcome.key.name}: {outcome.details}"
+        assert set(outcome.changes) <= {"same"}
+
+
+def test_nothing_was_made_twice(run: Run, before: dict[str, census.Census], admins: dict[str, Connection]) -> None:
+    for name, admin in admins.items():
+        now = census.take(admin)
+        for kind in ("domain", "project", "group", "network", "subnet", "router", "instance", "DNS zone"):
+            names = [text.rpartition(" (")[0] for text in now[kind] - before[name][kind]]
+            assert len(names) == len(set(names)), f"{name}: {kind}: {sorted(names)}"
+        known = {
+            one["id"] for key in run.standing(Selection(regions=frozenset({name}))) for one in run.stacks.resources(key) if one.get("id")
+        }
+        for kind in ("network", "subnet", "router", "floating address", "sharing policy", "instance"):
+            made = {text.rpartition(" (")[2].rstrip(")") for text in now[kind] - before[name][kind]}
+            assert made <= known, f"{name}: {kind} that no state knows: {made - known}"
+
+
+def test_bastion_is_entered_with_its_pinned_key_and_refused_with_another(run: Run) -> None:
+    home = run.stacks.home
+    for region in run.connections:
+        name = run.plan.regions[region].access.bastion.hostname
+        command = ["ssh", "-F", str(home.ssh_config), "-o", "BatchMode=yes", name, "hostname"]
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+        right = home.known_hosts.read_text()
+        kind, key = next(line.split()[1:3] for line in right.splitlines() if line.startswith(name))
+        home.known_hosts.write_text(f"{name} {kind} {key[:-8]}AAAAAAAA\n")
+        try:
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+        finally:
+            home.known_hosts.write_text(right)
+        assert done.returncode == 255
+        assert "verification failed" in done.stderr
+
+
+def test_proof_holds(run: Run, flags: list[str]) -> None:
+    found = data(lz("verify", *flags, "--keep-probes", "--json"))
+    assert {result["result"] for result in found} == {"pass"}
+    assert {"IAM-01", "IAM-09", "NET-02", "NET-04"} <= {result["control"] for result in found}
+    seen = " ".join(result["seen"] for result in found)
+    assert "no answer, while" in seen
+    assert "answer: " in seen
+
+
+def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flags: list[str], admins: dict[str, Connection]) -> None:
+    """A rule that lets one tenant in to another, and a sharing policy that shows one tenant's network to another."""
+    region = next(iter(admins))
+    admin = admins[region]
+    group = next(admin.network.security_groups(name="lab-health-data"))
+    rule = admin.network.create_security_group_rule(
+        security_group_id=group.id, direction="ingress", ether_type="IPv4", protocol="tcp", port_range_min=9999, port_range_max=9999,
+        remote_ip_prefix="10.0.0.0/8",
+    )  # fmt: skip
+    network = next(admin.network.networks(name="lab-health-data"))
+    project = next(keystone(admin).projects(name="lab-edu-main"))
+    policy = admin.network.create_rbac_policy(
+        object_id=network.id, object_type="network", action="access_as_shared", target_project_id=project.id
+    )
+    try:
+        done = lz("verify", "--env", ENV, "--region", region, "--keep-probes", "--json")
+    finally:
+        admin.network.delete_security_group_rule(rule)
+        admin.network.delete_rbac_policy(policy)
+    assert done.returncode == 4
+    failed = [result for result in json.loads(done.stdout) if result["result"] == "fail"]
+    assert {result["control"] for result in failed} == {"NET-02", "NET-04"}
+    assert any("tcp/9999 of lab-health-data-probe" in result["check"] for result in failed)
+    assert any(result["seen"] == "sees lab-health-data" for result in failed)
+
+
+def test_proof_does_not_take_a_dead_listener_for_a_block(run: Run) -> None:
+    region = next(iter(run.connections))
+    home = run.stacks.home
+    probe = next(spec for spec in run.plan.regions[region].probes.instances if spec.name == "lab-edu-data-probe")
+    ssh = ["ssh", "-F", str(home.ssh_config), "-o", "BatchMode=yes", probe.hostname]
+    block = "sudo systemctl stop lz-listener; sudo ln -sf /dev/null /run/systemd/system/lz-listener.service; sudo systemctl daemon-reload"
+    subprocess.run([*ssh, block], check=True, capture_output=True)
+    try:
+        done = lz("verify", "--env", ENV, "--region", region, "--keep-probes", "--json")
+    finally:
+        subprocess.run([*ssh, "sudo rm /run/systemd/system/lz-listener.service; sudo systemctl daemon-reload"], check=True)
+    assert done.returncode == 5
+    unknown = [result for result in json.loads(done.stdout) if result["result"] == "could not be evaluated"]
+    assert unknown
+    assert all("lab-edu-data-probe" in result["check"] for result in unknown)
+
+
+def test_secrets_are_nowhere_in_clear(run: Run) -> None:
+    home = run.stacks.home
+    secrets = {path.name: path.read_text() for path in (home.root / "secrets").iterdir()}
+    secrets |= {"passphrase": home.passphrase.read_text(), "ssh key": home.ssh_key.read_text().splitlines()[3]}
+    secrets |= {f"password of {name}": str(admin.config.config["auth"]["password"]) for name, admin in run.connections.items()}
+    own = {home.root / "secrets", home.passphrase, home.ssh_key}
+    for path in home.root.rglob("*"):
+        if path.is_file() and not own & {path, path.parent}:
+            text = path.read_text(errors="replace")
+            for name, secret in secrets.items():
+                assert secret not in text, f"{name} in {path}"
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = process.read_text(errors="replace")
+        except OSError:
+            continue
+        for name, secret in secrets.items():
+            assert secret not in words, f"{name} in the process list"
+
+
+def test_every_private_file_is_private(run: Run) -> None:
+    home = run.stacks.home
+    private = [home.passphrase, home.ssh_key, *(home.root / "secrets").iterdir()]
+    assert len(private) > 4
+    assert [path for path in private if path.stat().st_mode & 0o077] == []
+
+
+def test_plain_programs_work_with_the_lines_of_lz_env(run: Run) -> None:
+    lines = subprocess.run([LZ, "env", "--env", ENV], check=True, capture_output=True, text=True).stdout
+    script = f"{lines}\npulumi stack ls --json && openstack --os-cloud lab-north token issue -f value -c id"
+    work = run.stacks.home.work("lab.north.identity")
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert "lab.north.identity" in done.stdout
+
+
+def test_inventory_is_one_that_ansible_takes(run: Run, flags: list[str], tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps(data(lz("inventory", *flags, "--json"))))
+    hosts = json.loads(inventory.read_text())["_meta"]["hostvars"]
+    assert {run.plan.regions[region].access.bastion.hostname for region in run.connections} <= set(hosts)
+
+
+def test_down_leaves_nothing(run: Run, before: dict[str, census.Census], flags: list[str], admins: dict[str, Connection]) -> None:
+    data(lz("down", *flags, "--yes", "--json"))
+    for name, admin in admins.items():
+        assert census.left_over(before[name], census.take(admin)) == []
+    assert run.standing(Selection(regions=frozenset(admins))) == []
+    assert run.stacks.home.known_hosts.read_text() == ""
