@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from landing_zone.cli.app import app  # noqa: PLC0415  only now: an import that fails is told as an error, too
 
-        return int(app(words, standalone_mode=False) or 0)
+        code = int(app(words, standalone_mode=False) or 0)
+        return _tell(KeyboardInterrupt(), words, debug) if code == INTERRUPTED else code  # Typer makes an interrupt a code
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:

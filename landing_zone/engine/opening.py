@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variabl
 from landing_zone.planners import plan
 from landing_zone.planners.ledgerfile import load_ledger
 from landing_zone.planners.plan import EnvironmentPlan
+from stacks import composer, find_region, program
+from stacks.context import Endpoint, Inputs
 
 ENVIRONMENTS = CHECKOUT / "environments"
 
@@ -69,6 +72,28 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
     planned = load_plan(asked.environment)
     chosen = select(planned, asked.regions, asked.layers, asked.tenants)
     return planned, chosen, Stacks(Home.of(planned.code), asked.parallel)
+
+
+def program_of_stack(name: str) -> Callable[[], Awaitable[None]]:
+    """The program of the stack of that name, ENV.REGION.LAYER, for running it without `lz`.
+
+    The environment file is the one that LZ_ENV names, or ENV in environments/. InputError when the name fits none.
+    """
+    environment, _, rest = name.partition(".")
+    region, _, layer = rest.partition(".")
+    planned = load_plan(os.environ.get("LZ_ENV", environment))
+    if planned.code != environment or not layer:
+        raise InputError(
+            Problem(
+                f"{name!r} is no stack of environment {planned.code!r}",
+                cure=f"stacks are named {planned.code}.REGION.LAYER, such as {planned.code}.{next(iter(planned.regions))}.identity",
+            )
+        )
+    found = find_region(planned, region)
+    composer(found, layer)
+    entry = clouds.use([found.cloud])[found.cloud]
+    home = Home.of(planned.code)
+    return program(planned, region, layer, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.public_key))
 
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:

@@ -1,0 +1,18 @@
+"""For plain `pulumi up`: runs the program that the name of the stack, ENV.REGION.LAYER, asks for.
+
+Needs the settings that `lz env` prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from landing_zone.engine.opening import program_of_stack
+
+if __name__ == "__main__":
+    pulumi.run(program_of_stack(pulumi.get_stack()))

@@ -1,0 +1,177 @@
+"""The command line: one block for every error, exit codes as documented, JSON where asked for, help with examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from foundation.errors import BusyError, InputError, LzError, Problem
+from landing_zone.cli import FAULT, INTERRUPTED, main, output
+from landing_zone.cli.app import EXIT_CODES, app
+from landing_zone.cli.changes import agree
+from landing_zone.cli.proving import EXIT
+from landing_zone.cli.start import TENANT_FORM
+from landing_zone.engine.stack import Outcome, StackKey
+from landing_zone.proof.results import Result, Verdict
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("landing_zone.cli.reading.open_offline", broken)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LzError("failed"), 1),
+        (InputError(Problem("not fit", "here", "because", "do this")), 2),
+        (BusyError("busy"), 3),
+        (ValueError("a bug"), FAULT),
+        (KeyboardInterrupt(), INTERRUPTED),
+    ],
+)
+def test_exit_codes_are_the_documented_ones_and_there_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    raising(monkeypatch, error)
+    assert main(["status"]) == code
+    assert re.search(rf"\b{code}\b", EXIT_CODES)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert "Traceback" not in said.err
+
+
+def test_a_problem_is_one_block(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, InputError(Problem("not fit", "here\nand there", "because", "do this")))
+    main(["status"])
+    assert capsys.readouterr().err == ("error: not fit\n  where: here\n         and there\n  why:   because\n  cure:  do this\n")
+
+
+@pytest.mark.parametrize("words", [["status", "--debug"], ["--debug", "status"]])
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    raising(monkeypatch, ValueError("a bug"))
+    assert main(words) == FAULT
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_problems_come_as_json_where_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, InputError(Problem("not fit", "here", "because", "do this"), Problem("second")))
+    assert main(["status", "--json"]) == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert problems[0] == {"what": "not fit", "where": "here", "why": "because", "cure": "do this"}
+    assert len(problems) == 2
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["up", "--nonsense"], ["up", "--parallel", "0"]])
+def test_usage_errors_are_bad_input(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert main(words) == 2
+    assert "Usage" in capsys.readouterr().err
+
+
+def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--env", "nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no environment 'nowhere'" in said
+    assert "lab" in said
+
+
+def commands() -> list[str]:
+    return sorted(name for name in get_command(app).commands if name != "lab")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(rf"^ +(eval \"\$\()?lz {name}\b", said, re.MULTILINE), said
+
+
+def test_exit_codes_of_a_proof() -> None:
+    assert EXIT == {Verdict.PASS: 0, Verdict.FAIL: 4, Verdict.UNKNOWN: 5}
+
+
+def test_there_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    agree("really?", yes=True)
+    with pytest.raises(InputError, match="nobody to ask"):
+        agree("really?", yes=False)
+
+
+def test_table_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    done = Outcome(StackKey("lab", "north", "network"), "up", {"create": 12, "same": 3}, (), True, 15, 7.25)
+    output.outcomes([done])
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["region", "layer", "resources", "changes", "seconds"]
+    assert row.split() == ["north", "network", "15", "12", "created,", "3", "unchanged", "7.2"]
+    assert output.changes(done, future=True) == "12 to create, 3 unchanged"
+
+
+def test_what_did_not_pass_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Result("NET-02", "north", f"check {verdict.name}", verdict, "[seen]") for verdict in Verdict]
+    output.results(found)
+    said = capsys.readouterr().out
+    assert "check FAIL" in said
+    assert "check UNKNOWN" in said
+    assert "check PASS" not in said
+    assert "1 pass, 1 could not be evaluated, 1 fail" in said
+    assert "[seen]" in said
+
+
+def test_next_steps_are_callable_from_where_one_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv/bin/python"))
+    monkeypatch.chdir(tmp_path)
+    assert output.callable_here("lz up --env lab") == ".venv/bin/lz up --env lab"
+    assert output.callable_here('eval "$(lz env --env lab)" && openstack x') == 'eval "$(.venv/bin/lz env --env lab)" && openstack x'
+    assert output.callable_here("ssh -F /lz/config x") == "ssh -F /lz/config x"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert output.callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
+
+
+ANSWERS = [
+    "--code",
+    "pilot",
+    "--name-en",
+    "Pilot",
+    "--name-vi",
+    "Thí điểm",
+    "--class",
+    "agency",
+    "--level",
+    "1",
+    "--email",
+    "o@pilot.example",
+]
+REGION = ["--region", "north:lab-north:Hanoi:21.03:105.85"]
+
+
+def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["init", *ANSWERS, *REGION, "--tenant", "edu:P.EDU:Sở Giáo dục:Department of Education", "--folder", str(tmp_path)]
+    assert main(words) == 0
+    assert "pilot.yaml" in capsys.readouterr().out
+    before = (tmp_path / "pilot.yaml").read_text()
+    assert main(words) == 2
+    assert (tmp_path / "pilot.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*ANSWERS[2:], *REGION], "--code is missing"),
+        ([*ANSWERS, "--region", "north"], "does not describe a region"),
+        ([*ANSWERS, *REGION, "--tenant", "edu"], TENANT_FORM),
+        ([*ANSWERS, *REGION, "--class", "royal"], "is no class of environments"),
+    ],
+)
+def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert main(["init", *words, "--folder", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
