@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import subprocess
 import time
@@ -177,11 +178,12 @@ def test_a_header_forged_into_a_volume_means_nothing(ground: Playground, box: Bo
     """A guest that makes its volume look like a copy-on-write file over one of the machine's own gets its own bytes back."""
     attach(ground, box, volume)
     header = struct.pack(">IIIQIII", cow.MAGIC, 3, 0, 64 << 30, 512, 4096, 0) + b"/etc/nova/nova.conf".ljust(4096, b"\0")
-    ground.ssh(box, f"echo {header.hex()} | xxd -r -p | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
+    text = base64.b64encode(header).decode()
+    ground.ssh(box, f"echo {text} | base64 -d | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
     detach(ground, box, volume)
     attach(ground, box, volume)
     assert ground.ssh(box, f"sudo blockdev --getsize64 {by_id(volume)}").strip() == str(1 << 30)
-    assert ground.ssh(box, f"sudo head -c {len(header)} {by_id(volume)} | xxd -p | tr -d '\\n'") == header.hex()
+    assert ground.ssh(box, f"sudo head -c {len(header)} {by_id(volume)} | base64 -w0") == text
     detach(ground, box, volume)
 
 

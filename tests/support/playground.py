@@ -21,6 +21,7 @@ IMAGE = "debian-13"
 FLAVOR = "SCS-1L-1-5"
 USER = "debian"
 OPEN_PORT = 22
+SSH_FAILED = 255  # ssh's own exit status when it could not get in
 
 
 @dataclass
@@ -138,11 +139,16 @@ class Playground:
             "BatchMode": "yes",
             "IdentitiesOnly": "yes",
             "ConnectTimeout": "2",
+            "ServerAliveInterval": "2",
+            "ServerAliveCountMax": "3",
             "LogLevel": "ERROR",
         }
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         words = ["ssh", "-F", "none", *flags, f"{USER}@{box.address}", command]
-        return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        try:
+            return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, SSH_FAILED, "", f"no end after {timeout:.0f} s")
 
     def ssh(self, box: Box, command: str, timeout: float = 60) -> str:
         """Like try_ssh, but returns the output. Raises LzError when the command fails."""
