@@ -104,4 +104,7 @@ class StorageDaemon:
         file.flush()
 
     def close(self) -> None:
+        # A thread that still waits on a closed number would take the next socket's connections.
+        self._line.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
         self._line.close()
