@@ -7,12 +7,14 @@ Kinds that are not listed here are safe to ask for twice: grants, memberships, q
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
+from foundation.errors import LzError, Problem
 from landing_zone.engine.clouds import keystone
 
 Inputs = Mapping[str, Any]
@@ -149,8 +151,14 @@ def _instance(connection: Connection, inputs: Inputs) -> Iterable[str]:
 
 
 def _zone(connection: Connection, inputs: Inputs) -> Iterable[str]:
+    """Designate answers before a zone is gone, and counts it against the quota until then."""
     for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
         connection.dns.delete_zone(zone)
+        deadline = time.monotonic() + DELETE_TIMEOUT
+        while any(other.id == zone.id for other in connection.dns.zones(name=inputs["name"], all_projects=True)):
+            if time.monotonic() > deadline:
+                raise LzError(Problem(f"DNS zone {inputs['name']} does not go away", where=zone.id, cure="look at Designate's worker"))
+            time.sleep(1)
         yield zone.id
 
 
