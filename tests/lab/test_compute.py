@@ -301,7 +301,8 @@ def test_the_process_of_an_instance_is_nobody(ground: Playground, box: Box, mach
     assert state.FIRST_USER < int(status["Uid"].split()[0]) <= state.LAST_USER
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
     assert status["NoNewPrivs"] == "1"
-    assert machine.inside("ls", f"/proc/{pid}/root/var/lib/nova/instances").split() == [box.server.id]
+    assert set(machine.inside("ls", f"/proc/{pid}/root/var/lib/nova/instances").split()) == {box.server.id, "_base"}
+    assert len(machine.inside("ls", f"/proc/{pid}/root/var/lib/nova/instances/_base").split()) == 1
     for hidden in ("/etc/nova", "/etc/shadow", "/root", "/var/lib/mysql", "/var/lib/glance"):
         with pytest.raises(CommandFailed):
             machine.inside("ls", f"/proc/{pid}/root{hidden}")
