@@ -152,6 +152,15 @@ def test_an_orphaned_domain_is_switched_off_before_it_is_removed() -> None:
     assert names.index("update_domain") < names.index("delete_domain")
 
 
+def test_an_orphaned_zone_of_another_project_is_removed_and_waited_for() -> None:
+    connection = MagicMock()
+    connection.dns.zones.side_effect = [[Thing("z1")], [Thing("z1")], []]
+    connection.dns.delete.return_value = MagicMock(status_code=202)
+    assert orphans.remove(connection, "openstack:dns/zone:Zone", {"name": "lab.example."}) == ("z1",)
+    connection.dns.delete.assert_called_once_with("/zones/z1", headers={"X-Auth-All-Projects": "true"})
+    assert connection.dns.zones.call_count == 3
+
+
 @pytest.mark.parametrize("kind", ["openstack:identity/roleAssignment:RoleAssignment", "openstack:compute/quotaSetV2:QuotaSetV2"])
 def test_kinds_that_may_be_asked_for_twice_need_nothing(kind: str) -> None:
     connection = MagicMock()
