@@ -21,7 +21,7 @@ class GroupArgs:
 
 @dataclass(frozen=True)
 class MachineUserArgs:
-    """An account that a program uses. `password` becomes a secret; `groups` are groups of the same domain."""
+    """An account that a program uses. `password` becomes a secret of the state; `groups` are groups of the same domain."""
 
     name: str
     description: str
@@ -75,7 +75,7 @@ class Domain(pulumi.ComponentResource):
             name=user.name,
             description=user.description,
             domain_id=self.domain_id,
-            password=pulumi.Output.secret(user.password),
+            password=user.password,
             ignore_password_expiry=True,
             opts=own,
         )

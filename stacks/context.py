@@ -71,7 +71,7 @@ class Context:
                 user_domain_name=user.domain,
                 tenant_name=project,
                 project_domain_name=user.domain,
-                password=pulumi.Output.secret(self.inputs.secret(password_name(self.region.name, user.name))),
+                password=self.inputs.secret(password_name(self.region.name, user.name)),
             )
         return self._owners[project]
 

@@ -14,7 +14,7 @@ from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
 from policy.rules import check
 from stacks import facts, program
 from stacks.context import Endpoint, Inputs
-from stacks.names import PROJECT, owners, stack_name
+from stacks.names import PROJECT, Kind, Names, owners, stack_name
 from tests.support.pulumi_recorder import Recorder, run
 
 
@@ -112,6 +112,23 @@ def test_layer_keeps_every_guard_rail_and_is_watched(layer: str) -> None:
     assert len(made.transforms) == 1
     for one in made.made:
         assert check(one.type, one.name, one.inputs, facts(plan())) == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "name"),
+    [
+        ("identity", "network", "lab-platform-transit"),
+        ("network", "network", "lab-edu-application"),
+        ("tenant-edu", "network", "lab-health-application"),
+        ("network", "router", "nobody-has-this-name"),
+    ],
+)
+def test_nothing_is_read_but_from_earlier_layers(layer: str, kind: Kind, name: str) -> None:
+    def program() -> None:
+        Names("lab", region(), layer, None).get(kind, name)
+
+    with pytest.raises(LzError, match="is not made before it is needed"):
+        run(program)
 
 
 def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
