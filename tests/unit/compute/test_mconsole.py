@@ -86,7 +86,7 @@ def test_shutting_down_waits_for_the_end(listen: Callable[[Replies], tuple[Path,
 
     path, kernel = listen(obey)
     mconsole.shut_down(path, guest.pid)
-    assert guest.poll() is not None
+    assert not _lives(guest.pid)
     assert kernel.heard == ["cad"]
 
 
