@@ -34,7 +34,6 @@ class Facts:
     `floating` the machines that may have a floating address.
     """
 
-    environment: str
     level: int
     regions: frozenset[str]
     open_groups: frozenset[str]

@@ -44,7 +44,6 @@ def facts(environment: EnvironmentPlan) -> Facts:
     regions = environment.regions.values()
     layers = [layer for region in regions for layer in (region.network, *(tenant.network for tenant in region.tenants.values()))]
     return Facts(
-        environment=environment.code,
         level=environment.level,
         regions=frozenset(environment.regions),
         open_groups=frozenset(group.name for layer in layers for group in layer.security_groups if group.zone == "edge"),

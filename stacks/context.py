@@ -40,7 +40,6 @@ class Context:
     """One run of one layer's program."""
 
     def __init__(self, environment: EnvironmentPlan, region: RegionPlan, layer: str, inputs: Inputs) -> None:
-        self.environment = environment
         self.region = region
         self.layer = layer
         self.inputs = inputs

@@ -26,7 +26,7 @@ from policy.guard import Watch
 from policy.rules import Facts
 
 CANARY = "canary-4711-do-not-leak"
-FACTS = Facts("unit", 1, frozenset({"north"}), frozenset(), frozenset(), frozenset())
+FACTS = Facts(1, frozenset({"north"}), frozenset(), frozenset(), frozenset())
 FIRST = StackKey("unit", "north", "identity")
 SECOND = StackKey("unit", "north", "network")
 

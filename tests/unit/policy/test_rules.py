@@ -8,7 +8,7 @@ import pytest
 
 from policy.rules import GUARDS, SECRET, UNKNOWN, Facts, check
 
-FACTS = Facts("unit", 3, frozenset({"north"}), frozenset({"unit-edge"}), frozenset({"hub--transit"}), frozenset({"unit-bastion"}))
+FACTS = Facts(3, frozenset({"north"}), frozenset({"unit-edge"}), frozenset({"hub--transit"}), frozenset({"unit-bastion"}))
 RULE = "openstack:networking/secGroupRule:SecGroupRule"
 PORT = "openstack:networking/port:Port"
 CREDENTIAL = "openstack:identity/applicationCredential:ApplicationCredential"

@@ -1,0 +1,188 @@
+"""Whole environments: which stacks, in which order, and what an apply leaves alone, goes on with or leaves out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from foundation.errors import InputError, LzError, Problem
+from landing_zone.engine import runs
+from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.opening import load_plan
+from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
+from landing_zone.engine.stack import Outcome, StackKey
+from landing_zone.planners.plan import EnvironmentPlan
+
+
+@cache
+def plan() -> EnvironmentPlan:
+    return load_plan("lab")
+
+
+@dataclass
+class FakeStacks:
+    """Remembers what it was asked to do. `broken` stacks fail; `ids` are outputs before and after an up."""
+
+    stands: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    ids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    did: list[str] = field(default_factory=list)
+    home: Any = field(default_factory=MagicMock)
+
+    def standing(self) -> frozenset[str]:
+        return frozenset(self.stands)
+
+    def outputs(self, key: StackKey) -> dict[str, Any]:
+        return {"ids": self.ids[key.layer][0]} if key.layer in self.ids else {}
+
+    def _did(self, operation: Any, key: StackKey) -> Outcome:
+        self.did.append(f"{operation} {key.region}.{key.layer}")
+        if key.layer in self.ids:
+            self.ids[key.layer] = self.ids[key.layer][1:]
+        problems = (Problem(f"{key.layer} broke"),) if key.layer in self.broken else ()
+        return Outcome(key, operation, {}, (), True, 1, 0.1, problems)
+
+    def up(self, key: StackKey, program: Any, total: int = 0) -> Outcome:
+        return self._did("up", key)
+
+    def destroy(self, key: StackKey, total: int = 0) -> Outcome:
+        return self._did("destroy", key)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    stacks: Any = FakeStacks()
+
+    @contextlib.contextmanager
+    def in_process(_: Any, __: int) -> Iterator[Any]:
+        crew = MagicMock()
+        crew.do.side_effect = lambda order: order(stacks)
+        yield crew
+
+    monkeypatch.setattr(runs, "hired", in_process)
+    clouds = {region.cloud: Cloud(region.cloud, "https://cloud.example", None) for region in plan().regions.values()}
+    return Run(plan(), stacks, clouds, {}, lambda _: None, width=1)
+
+
+def previewed(run: Run, changed: set[str]) -> list[Outcome]:
+    keys = run.planned(Selection(regions=frozenset({"north"})))
+    return [Outcome(key, "preview", {}, (), key.layer in changed, 1, 0.1) for key in keys]
+
+
+def did(run: Run) -> list[str]:
+    stacks: Any = run.stacks
+    return list(stacks.did)
+
+
+def test_stacks_come_in_the_order_of_their_layers(run: Run) -> None:
+    names = [key.layer for key in run.planned(Selection(regions=frozenset({"north"})))]
+    assert names[:2] == ["identity", "network"]
+    assert set(names[2:]) == {"access", "tenant-edu", "tenant-health", "tenant-portal"}
+    assert "probes" in [key.layer for key in run.planned(Selection(), probes=True)]
+
+
+def test_what_stands_and_is_no_longer_planned_belongs_to_it_too(run: Run) -> None:
+    stacks: Any = run.stacks
+    stacks.stands = {"lab.north.tenant-gone", "lab.north.identity", "other.north.identity"}
+    assert [key.name for key in run.standing(Selection())] == ["lab.north.identity", "lab.north.tenant-gone"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "layer", "inside"),
+    [
+        (Selection(), "tenant-edu", True),
+        (Selection(regions=frozenset({"south"})), "network", False),
+        (Selection(layers=frozenset({"network"})), "network", True),
+        (Selection(layers=frozenset({"network"})), "tenant-edu", False),
+        (Selection(tenants=frozenset({"edu"})), "tenant-edu", True),
+        (Selection(tenants=frozenset({"edu"})), "tenant-health", False),
+        (Selection(tenants=frozenset({"edu"})), "network", False),
+        (Selection(tenants=frozenset({"edu"}), layers=frozenset({"network"})), "network", True),
+        (Selection(layers=frozenset({"tenant-edu"})), "tenant-edu", True),
+    ],
+)
+def test_selection(chosen: Selection, layer: str, inside: bool) -> None:
+    assert chosen.has("north", layer) is inside
+
+
+def test_every_unknown_name_is_told_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        select(plan(), ["west"], ["roof"], ["nobody"])
+    assert [problem.what.split(" in ")[0] for problem in caught.value.problems] == [
+        "there is no region 'west'",
+        "there is no layer 'roof'",
+        "there is no tenant 'nobody'",
+    ]
+
+
+def test_nothing_is_touched_when_nothing_changes(run: Run) -> None:
+    assert len(run.apply(previewed(run, set()))) == 6
+    assert did(run) == []
+
+
+def test_only_what_changes_is_applied_in_order(run: Run) -> None:
+    run.apply(previewed(run, {"tenant-edu", "identity"}))
+    assert did(run) == ["up north.identity", "up north.tenant-edu"]
+
+
+def test_other_ids_of_an_earlier_layer_reach_the_later_ones(run: Run) -> None:
+    stacks: Any = run.stacks
+    stacks.ids = {"network": [{"router": {"hub": "r1"}}, {"router": {"hub": "r2"}}]}
+    run.apply(previewed(run, {"network"}))
+    assert did(run)[0] == "up north.network"
+    assert sorted(did(run)[1:]) == ["up north.access", "up north.tenant-edu", "up north.tenant-health", "up north.tenant-portal"]
+
+
+def test_more_ids_of_an_earlier_layer_do_not(run: Run) -> None:
+    stacks: Any = run.stacks
+    stacks.ids = {"network": [{"router": {"hub": "r1"}}, {"router": {"hub": "r1", "second": "r2"}}]}
+    run.apply(previewed(run, {"network"}))
+    assert did(run) == ["up north.network"]
+
+
+def test_after_a_failure_the_rest_is_finished_and_all_is_told(run: Run) -> None:
+    stacks: Any = run.stacks
+    stacks.broken = {"network", "tenant-portal"}
+    previews = previewed(run, {"network", "tenant-edu"}) + [
+        replace(each, key=replace(each.key, region="south")) for each in previewed(run, {"tenant-portal", "tenant-edu"})
+    ]
+    with pytest.raises(LzError) as caught:
+        run.apply(previews)
+    assert did(run) == ["up north.network", "up south.tenant-edu", "up south.tenant-portal"]
+    assert [problem.what for problem in caught.value.problems][:2] == ["network broke", "tenant-portal broke"]
+    assert "lab.north.tenant-edu" in caught.value.problems[2].where
+
+
+def test_removal_goes_backwards(run: Run) -> None:
+    stacks: Any = run.stacks
+    stacks.stands = {"lab.north.identity", "lab.north.network", "lab.north.tenant-edu", "lab.north.probes"}
+    run.remove(run.standing(Selection()))
+    assert did(run) == ["destroy north.probes", "destroy north.tenant-edu", "destroy north.network", "destroy north.identity"]
+
+
+def test_ranks() -> None:
+    assert rank("identity") < rank("network") < rank("access") == rank("tenant-edu") < rank("probes")
+
+
+def test_a_state_agrees_with_its_cloud_only() -> None:
+    connection = MagicMock()
+    connection.identity.find_domain.side_effect = lambda domain, ignore_missing: domain if domain == "d1" else None
+    assert agrees([], connection)
+    assert agrees(["d1"], connection)
+    assert not agrees(["d1", "d2"], connection)
+
+
+def test_an_instance_in_error_comes_with_what_the_cloud_says_of_it() -> None:
+    connection = MagicMock()
+    connection.compute.find_server.return_value.fault = {"message": "No valid host was found."}
+    problem = Problem("Error waiting for instance (ae090b0c-d4aa-42f8-b2e1-b6f5f0c661a7) to become ready", why="state ERROR")
+    assert with_faults([problem], connection)[0].why == "No valid host was found."
+    connection.compute.find_server.side_effect = OSError
+    assert with_faults([problem], connection) == [problem]
+    assert with_faults([problem], None) == [problem]
