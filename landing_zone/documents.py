@@ -28,11 +28,15 @@ def documents(checkout: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
     yield checkout / "docs" / "reference" / "controls.md", catalogue.page()
     for path in shipped(checkout):
         planned = plan(load(path), load_ledger(path))
-        folder = checkout / "docs" / "environments"
-        yield folder / f"{path.stem}.md", _page(path.stem, planned)
-        yield folder / f"{path.stem}.svg", diagram.svg(planned)
-        yield folder / f"{path.stem}.csv", addressbook.csv_text(planned)
-        yield folder / f"{path.stem}.html", addressbook.html_text(planned)
+        yield from pictures(checkout / "docs" / "environments" / path.stem, planned)
+
+
+def pictures(stem: Path, planned: EnvironmentPlan) -> Iterator[tuple[Path, str]]:
+    """Page, topology and address book of one plan: path (`stem` with a suffix) and text of each."""
+    yield stem.with_suffix(".md"), _page(stem.name, planned)
+    yield stem.with_suffix(".svg"), diagram.svg(planned)
+    yield stem.with_suffix(".csv"), addressbook.csv_text(planned)
+    yield stem.with_suffix(".html"), addressbook.html_text(planned)
 
 
 def shipped(checkout: Path = CHECKOUT) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from foundation.progress import Progress
 from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
+from landing_zone.documents import pictures
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, environment_file, load_plan, open_run
 from landing_zone.engine.runs import PROBES, WIDTH, Run, Selection
@@ -33,6 +35,7 @@ def plan(
     parallel: flags.Parallel = PARALLEL,
     side_by_side: flags.Width = WIDTH,
     details: Annotated[bool, typer.Option("--details", help="Name every resource that would change.")] = False,
+    diagram: Annotated[Path | None, typer.Option("--diagram", help="Only write topology and address book into this folder.")] = None,
     json_: flags.Json = False,
 ) -> None:
     """Show what `lz up` would do. Nothing is changed.
@@ -43,7 +46,11 @@ def plan(
         lz plan --env lab
         lz plan --env lab --region north --details
         lz plan --env lab --tenant edu --json
+        lz plan --env lab --diagram pictures
     """
+    if diagram is not None:
+        draw(env, diagram)
+        return
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
     with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"), board.showing():
@@ -60,6 +67,14 @@ def plan(
     _tell_unplanned(run, chosen)
     if any(each.changed for each in previews):
         output.next_steps([f"lz up --env {env}"])
+
+
+def draw(env: str, folder: Path) -> None:
+    """Write topology (SVG, Mermaid) and address book (CSV, HTML) of an environment; no cloud is asked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in pictures(folder / environment_file(env).stem, load_plan(env)):
+        path.write_text(text, encoding="utf-8")
+        output.out.print(f"Written: {path}", markup=False)
 
 
 def up(

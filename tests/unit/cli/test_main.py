@@ -175,3 +175,9 @@ def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.Ca
     assert main(["init", *words, "--folder", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_are_drawn_without_a_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nowhere/clouds.yaml")
+    assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "pictures")]) == 0
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["lab.csv", "lab.html", "lab.md", "lab.svg"]
