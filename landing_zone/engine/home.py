@@ -65,6 +65,11 @@ class Home:
         return path
 
     @property
+    def salt(self) -> Path:
+        """The file with the salt that all stacks share, made with the first of them."""
+        return self.root / "salt"
+
+    @property
     def ssh_key(self) -> Path:
         """The operators' private SSH key, made at its first use; its public half is beside it with `.pub`."""
         path = self._folder("keys") / "id_ed25519"

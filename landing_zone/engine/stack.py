@@ -15,9 +15,10 @@ from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from foundation.errors import Problem
+from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
-from landing_zone.engine.home import Home
+from landing_zone.engine.home import Home, write_private
 from stacks.names import PROJECT, stack_name
 from tools import engine
 
@@ -222,8 +223,24 @@ class Stacks:
     def _stack(self, key: StackKey, program: Program) -> auto.Stack:
         workspace = self._workspace(key, program)
         if key.name not in self.standing():
-            workspace.create_stack(key.name)
+            self._create(workspace, key)
         return LeanStack(key.name, workspace, StackInitMode.SELECT)
+
+    def _create(self, workspace: auto.LocalWorkspace, key: StackKey) -> None:
+        """Make an empty stack, with the same salt for the secrets of all stacks of the environment.
+
+        Turning passphrase and salt into a key takes the engine a quarter of a second, for each salt that it meets: its
+        own and those of all stacks that it reads.
+        """
+        salt = self.home.salt
+        if not salt.exists():
+            with exclusive(salt.with_suffix(".lock"), "making the first stack", wait=60):
+                if not salt.exists():
+                    workspace.create_stack(key.name)
+                    write_private(salt, str(workspace.stack_settings(key.name).encryption_salt))
+                    return
+        workspace.save_stack_settings(key.name, auto.StackSettings(encryption_salt=salt.read_text()))
+        workspace.create_stack(key.name)
 
     def _workspace(self, key: StackKey, program: Program) -> auto.LocalWorkspace:
         return Workspace(

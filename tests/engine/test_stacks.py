@@ -74,6 +74,16 @@ def test_second_preview_is_empty_and_a_later_stack_reads_an_earlier_one(stacks: 
     assert stacks.outputs(SECOND) == {}
 
 
+def test_all_stacks_share_one_salt_so_that_reading_each_other_is_cheap(stacks: Stacks) -> None:
+    stacks.up(FIRST, first)
+    stacks.up(SECOND, second)
+    salts = {
+        json.loads(path.read_text())["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"]
+        for path in stacks.home.backend.glob(".pulumi/stacks/landing-zone/*.json")
+    }
+    assert salts == {stacks.home.salt.read_text()}
+
+
 def test_secrets_are_in_no_file_in_clear_and_private_files_are_private(stacks: Stacks) -> None:
     stacks.up(FIRST, first)
     passphrase = stacks.home.passphrase.read_text()
