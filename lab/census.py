@@ -61,7 +61,7 @@ def _lines(*command: str, fields: tuple[int, ...] = ()) -> tuple[str, ...]:
 
 def _processes() -> tuple[str, ...]:
     """Programs whose root or command line lies in the cache, or that run in a network namespace of the lab."""
-    here = Path("/proc/1/ns/net").stat().st_ino
+    here = Path("/proc/self/ns/net").stat().st_ino
     cache = str(cache_root())
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

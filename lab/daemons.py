@@ -46,6 +46,9 @@ WORKERS = (
 # Everybody waits for these; while forty daemons start on two cores they would get a fortieth each.
 FIRST_SERVED = ("mariadb", "keystone", "haproxy", "memcached")
 
+# Where the kernel groups processes by session (autogroup), a nice value counts within the group only: the group needs its own.
+FIRST = "[Service]\nNice=-10\nExecStartPost=+/bin/sh -c 'echo -10 > /proc/$MAINPID/autogroup || true'\n"
+
 APIS = tuple(app.unit for app in UWSGI_APPS)
 AROUND = ("br-ex-address", "tap-up", "ovn-host", "haproxy")
 EVERY_UNIT = (*FOUNDATIONS, *AROUND, *APIS, *WORKERS)
@@ -89,7 +92,7 @@ def drop_ins() -> dict[str, str]:
     files["epmd.socket.d/lab.conf"] = "[Socket]\nListenStream=\nListenStream=127.0.0.1:4369\n"
     files["haproxy.service.d/lab.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=1\n"
     for unit in FIRST_SERVED:
-        files[f"{unit}.service.d/first.conf"] = "[Service]\nNice=-10\n"
+        files[f"{unit}.service.d/first.conf"] = FIRST
     for unit in WORKERS:
         files[f"{unit}.service.d/restart.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=2\n"
     return files

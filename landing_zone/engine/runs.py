@@ -151,9 +151,13 @@ class Run:
     def _recover(self, keys: Iterable[StackKey]) -> None:
         stands = self.stacks.standing()
         for key in keys:
-            if key not in self.recovered and key.name in stands and key.region in self.connections:
+            if key in self.recovered or key.region not in self.connections:
+                continue
+            if key.name in stands:
                 recovery.recover(self.stacks, key, self.connections[key.region], self.say)
-                self.recovered.add(key)
+            else:  # killed before the stack's first state was written, or that state was put aside
+                recovery.release_lock(self.stacks.home, key, self.say)
+            self.recovered.add(key)
 
 
 def _preview(key: StackKey, source: Source, stacks: Stacks) -> Outcome:
