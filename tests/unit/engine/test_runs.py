@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import runs
+from landing_zone.engine import recovery, runs
 from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
@@ -186,3 +190,18 @@ def test_an_instance_in_error_comes_with_what_the_cloud_says_of_it() -> None:
     connection.compute.find_server.side_effect = OSError
     assert with_faults([problem], connection) == [problem]
     assert with_faults([problem], None) == [problem]
+
+
+def test_a_lock_without_a_state_is_released_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left when a killed run's state was put aside: the engine would refuse to make the stack anew."""
+    stacks: Any = run.stacks
+    stacks.home = Home(tmp_path)
+    stacks.preview = lambda key, program: Outcome(key, "preview", {}, (), True, 1, 0.1)
+    monkeypatch.setattr(runs, "program", lambda *_: lambda: None)
+    key = StackKey("lab", "north", "network")
+    lock = recovery.lock_folder(stacks.home, key) / "x.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"pid": 0, "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00+07:00"}))
+    run.connections = {"north": MagicMock()}
+    run.previews([key])
+    assert not lock.exists()
