@@ -81,12 +81,10 @@ def _row(stacks: Stacks, key: StackKey, planned: bool) -> dict[str, Any]:
 
 
 def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
-    if key.name not in stacks.standing():
-        yield "not made"
-    elif recovery.has_notes(stacks.home, key):
+    if recovery.has_notes(stacks.home, key):
         yield "interrupted"
     else:
-        yield "stands"
+        yield "stands" if stacks.resources(key) else "not made"
     if not planned:
         yield ", not planned"
 

@@ -253,8 +253,8 @@ class Stacks:
 
 
 def forget_variables() -> None:
-    """Take OS_* settings of the shell out of this process: they would mix with the entries of clouds.yaml."""
-    for name in [name for name in os.environ if name.startswith("OS_") and name != "OS_CLIENT_CONFIG_FILE"]:
+    """Take OS_* and PULUMI_* settings of the shell out of this process: they would mix with clouds.yaml and with our own."""
+    for name in [name for name in os.environ if name.startswith(("OS_", "PULUMI_")) and name != "OS_CLIENT_CONFIG_FILE"]:
         del os.environ[name]
 
 

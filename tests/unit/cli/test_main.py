@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 from typer.main import get_command
 
 from foundation.errors import BusyError, InputError, LzError, Problem
+from foundation.lock import exclusive
 from landing_zone.cli import FAULT, INTERRUPTED, main, output
 from landing_zone.cli.app import EXIT_CODES, app
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
-from landing_zone.engine.stack import Outcome, StackKey
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.proof.results import Result, Verdict
 
 
@@ -181,3 +184,29 @@ def test_pictures_are_drawn_without_a_cloud(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nowhere/clouds.yaml")
     assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "pictures")]) == 0
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["lab.csv", "lab.html", "lab.md", "lab.svg"]
+
+
+def test_a_second_run_on_the_same_environment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    with exclusive(Home.of("lab").lock, "a run on environment lab"):
+        assert main(["plan", "--env", "lab"]) == 3
+    assert "a run on environment lab is already under way" in capsys.readouterr().err
+
+
+def test_settings_of_the_shell_do_not_mix_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OS_PASSWORD", "OS_CLOUD", "PULUMI_CONFIG_PASSPHRASE", "OS_CLIENT_CONFIG_FILE"):
+        monkeypatch.setenv(name, "of the shell")
+    forget_variables()
+    assert [name for name in os.environ if name.startswith(("OS_", "PULUMI_"))] == ["OS_CLIENT_CONFIG_FILE"]
+
+
+def test_status_of_an_environment_that_was_only_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    assert main(["status", "--env", "lab", "--region", "north", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["state"] for row in rows} == {"not made"}
+    assert [row["layer"] for row in rows][:2] == ["identity", "network"]
