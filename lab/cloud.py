@@ -121,9 +121,13 @@ def close_default_rules(cloud: Connection) -> None:
     network: Any = cloud.network
     for rule in list(network.default_security_group_rules()):
         network.delete_default_security_group_rule(rule)
-    for group in network.security_groups(name="default"):
-        for rule in group.security_group_rules:
-            network.delete_security_group_rule(rule["id"])
+    identity: Any = cloud.identity
+    for name in ("admin", "service"):
+        project = identity.find_project(name, domain_id="default")
+        # Asking for a project's groups makes its default one; else the first instance would, and look like something left behind.
+        for group in network.security_groups(project_id=project.id):
+            for rule in group.security_group_rules:
+                network.delete_security_group_rule(rule["id"])
 
 
 def ensure_outer_network(cloud: Connection, region: Region) -> None:
