@@ -213,14 +213,16 @@ def test_proof_holds(run: Run, flags: list[str]) -> None:
 
 
 def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flags: list[str], admins: dict[str, Connection]) -> None:
-    """A rule that lets one tenant in to another, and a sharing policy that shows one tenant's network to another."""
+    """Rules that open a port between two zones, on both their sides, and a policy that shows one tenant's network to another."""
     region = next(iter(admins))
     admin = admins[region]
-    group = next(admin.network.security_groups(name="lab-health-data"))
-    rule = admin.network.create_security_group_rule(
-        security_group_id=group.id, direction="ingress", ether_type="IPv4", protocol="tcp", port_range_min=9999, port_range_max=9999,
-        remote_ip_prefix="10.0.0.0/8",
-    )  # fmt: skip
+    rules = [
+        admin.network.create_security_group_rule(
+            security_group_id=next(admin.network.security_groups(name=group)).id, direction=direction, ether_type="IPv4", protocol="tcp",
+            port_range_min=9999, port_range_max=9999, remote_ip_prefix="10.0.0.0/8",
+        )
+        for group, direction in (("lab-health-data", "ingress"), ("lab-health-application", "egress"))
+    ]  # fmt: skip
     network = next(admin.network.networks(name="lab-health-data"))
     project = next(keystone(admin).projects(name="lab-edu-main"))
     policy = admin.network.create_rbac_policy(
@@ -229,7 +231,8 @@ def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flag
     try:
         done = lz("verify", "--env", ENV, "--region", region, "--keep-probes", "--json")
     finally:
-        admin.network.delete_security_group_rule(rule)
+        for rule in rules:
+            admin.network.delete_security_group_rule(rule)
         admin.network.delete_rbac_policy(policy)
     assert done.returncode == 4
     failed = [result for result in json.loads(done.stdout) if result["result"] == "fail"]
