@@ -12,6 +12,15 @@ from landing_zone.engine.clouds import keystone
 Census = Mapping[str, frozenset[str]]
 Lister = Callable[[Connection], Iterable[Any]]
 
+
+def _security_groups(connection: Connection) -> Iterable[Any]:
+    """Security groups, but for the default ones of projects that there are: Neutron makes those by itself, at any time."""
+    projects = {project.id for project in keystone(connection).projects()}
+    for group in connection.network.security_groups():
+        if group.name != "default" or group.project_id not in projects:
+            yield group
+
+
 LISTERS: Mapping[str, Lister] = {
     "domain": lambda connection: keystone(connection).domains(),
     "project": lambda connection: keystone(connection).projects(),
@@ -22,7 +31,7 @@ LISTERS: Mapping[str, Lister] = {
     "router": lambda connection: connection.network.routers(),
     "port": lambda connection: connection.network.ports(),
     "floating address": lambda connection: connection.network.ips(),
-    "security group": lambda connection: _groups(connection),
+    "security group": _security_groups,
     "sharing policy": lambda connection: connection.network.rbac_policies(),
     "address scope": lambda connection: connection.network.address_scopes(),
     "subnet pool": lambda connection: connection.network.subnet_pools(),
@@ -35,14 +44,6 @@ LISTERS: Mapping[str, Lister] = {
     "DNS zone": lambda connection: connection.dns.zones(all_projects=True),
     "container": lambda connection: connection.object_store.containers(),
 }
-
-
-def _groups(connection: Connection) -> Iterable[Any]:
-    """Security groups, but for the default ones of projects that there are: Neutron makes those by itself, at any time."""
-    projects = {project.id for project in keystone(connection).projects()}
-    for group in connection.network.security_groups():
-        if group.name != "default" or group.project_id not in projects:
-            yield group
 
 
 def take(connection: Connection) -> Census:
