@@ -7,7 +7,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+
+from lab.requirements import memory_gib
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -19,8 +20,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def machine() -> str:
     """One line about this machine: cores, memory, kernel, load when asked."""
-    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024**2
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f} before the first run"
+    return f"{os.cpu_count()} cores, {memory_gib():.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f} before the first run"
 
 
 def table(columns: Sequence[str], figures: Mapping[str, Sequence[float]], unit: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from foundation.errors import Problem
 from foundation.process import CommandFailed
@@ -45,14 +44,9 @@ def _host(places: Places) -> Iterator[Problem]:
         yield Problem(
             f"only {free:.1f} GiB of disk are free", where=str(places.root), cure="free some disk; services fail to write without it"
         )
-    available = _memory_available_gib()
+    available = requirements.memory_gib("MemAvailable")
     if available < LEAST_MEMORY_GIB:
         yield Problem(f"only {available:.1f} GiB of memory are available", cure="delete instances, or run one region")
-
-
-def _memory_available_gib() -> float:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024**2 for line in lines if line.startswith("MemAvailable:"))
 
 
 def _region(places: Places, region: Region) -> Iterator[Problem]:

@@ -19,9 +19,10 @@ MEMORY_ONE_GIB = 7
 MEMORY_BOTH_GIB = 15  # a machine sold with 16 GiB shows a little less
 
 
-def memory_gib() -> float:
+def memory_gib(kind: str = "MemTotal") -> float:
+    """A figure of /proc/meminfo, such as MemAvailable; 0 when the kernel does not give it."""
     for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemTotal:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024**2
     return 0.0
 
