@@ -42,7 +42,7 @@ def test_files_of_another_shape(tmp_path: Path, text: str, words: str) -> None:
     assert f"{path}:1" in tried(path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=ANY_FOLDER)
+@settings(max_examples=100, suppress_health_check=ANY_FOLDER)
 @given(text=st.text(max_size=80))
 def test_any_text_is_refused_in_words(tmp_path: Path, text: str) -> None:
     path = tmp_path / "env.yaml"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landing_zone.model.environment import Environment, Region
@@ -35,7 +35,7 @@ def pieces(found: RegionAddresses) -> list[Pair]:
     return [*found.platform.zones.values(), found.transit, *(pair for block in found.tenants.values() for pair in block.zones.values())]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(tenants=TENANTS)
 def test_inside_the_supernet_and_apart(tenants: dict[str, Any]) -> None:
     for found in addresses_of(with_tenants("lab", tenants)).values():
@@ -47,7 +47,7 @@ def test_inside_the_supernet_and_apart(tenants: dict[str, Any]) -> None:
                 assert all(getattr(pair, family).subnet_of(getattr(block.whole, family)) for pair in block.zones.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(first=TENANTS, then=TENANTS)
 def test_deterministic_and_stable_when_tenants_come_and_go(first: dict[str, Any], then: dict[str, Any]) -> None:
     for code, tenant in then.items():

@@ -22,7 +22,7 @@ def spans(ledger: Ledger) -> list[set[int]]:
     return [set(range(run.start, run.start + run.count)) for run in (*ledger.slots.values(), *ledger.retired.values())]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sizes=SIZES, steps=st.lists(st.tuples(st.sets(st.sampled_from(CODES)), st.sampled_from(["", *CODES])), max_size=8))
 def test_stable_under_any_sequence_of_additions_removals_and_releases(sizes: dict[str, int], steps: list[tuple[set[str], str]]) -> None:
     ledger = Ledger()
