@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from landing_zone.model.environment import Environment, Region
 from landing_zone.model.levels import zones
-from landing_zone.planners.ledger import Ledger
+from landing_zone.planners.ledger import Ledger, Run
 
 GATEWAY = 1
 PROBE = 2
@@ -97,14 +97,24 @@ def plan_region(environment: Environment, region: Region, ledger: Ledger) -> Reg
         if region.name not in environment.regions_for(tenant):
             continue
         run = ledger.slots[tenant.code]
-        grown = run.count.bit_length() - 1
-        block = Pair(
-            _cut(supernet.v4, sizes.tenant_ipv4 - grown, run.start // run.count),
-            _cut(supernet.v6, sizes.tenant_ipv6 - grown, run.start // run.count),
-        )
-        cut = {name: _zone(block, name, sizes.zone_ipv4 - grown) for name in environment.zones_for(tenant)}
+        block = prefixes(environment, region, run)
+        cut = {name: _zone(block, name, sizes.zone_ipv4 - _grown(run)) for name in environment.zones_for(tenant)}
         tenants[tenant.code] = Block(block, cut, run.start)
     return RegionAddresses(supernet, platform, transit, tenants)
+
+
+def prefixes(environment: Environment, region: Region, run: Run) -> Pair:
+    """The prefixes that a run of slots is in a region. Raises ValueError when it lies outside of the region's supernets."""
+    sizes, index = environment.addressing, run.start // run.count
+    return Pair(
+        _cut(region.addresses.ipv4, sizes.tenant_ipv4 - _grown(run), index),
+        _cut(region.addresses.ipv6, sizes.tenant_ipv6 - _grown(run), index),
+    )
+
+
+def _grown(run: Run) -> int:
+    """By how many bits a run of slots has shorter prefixes than one slot."""
+    return run.count.bit_length() - 1
 
 
 def _cut(net: N, length: int, index: int) -> N:

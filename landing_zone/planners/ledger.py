@@ -5,7 +5,7 @@ The slots of a removed tenant stay retired until they are released.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from foundation.errors import InputError, Problem
@@ -62,8 +62,14 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
         taken[start : start + size] = b"\1" * size
         cursors[size] = start + size
         given[code] = Run(start, size)
-    retired = {code: run for code, run in known.items() if code not in wanted}
-    return replace(ledger, slots=dict(sorted(given.items())), retired=dict(sorted(retired.items())))
+    return replace(retire(ledger, wanted), slots=dict(sorted(given.items())))
+
+
+def retire(ledger: Ledger, kept: Collection[str]) -> Ledger:
+    """The ledger with the slots of every tenant but `kept` retired; a kept one that was retired has its slots back."""
+    known = sorted({**ledger.retired, **ledger.slots}.items())
+    slots, retired = ({code: run for code, run in known if (code in kept) is wanted} for wanted in (True, False))
+    return replace(ledger, slots=slots, retired=retired)
 
 
 def release(ledger: Ledger, code: str) -> Ledger:

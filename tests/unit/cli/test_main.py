@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -85,13 +86,18 @@ def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFi
     assert "lab" in said
 
 
-def commands() -> list[str]:
-    return sorted(name for name in get_command(app).commands if name != "lab")  # type: ignore[attr-defined]
+def commands(group: Any, *before: str) -> list[str]:
+    """Every command but those of the lab, those of a group by both words."""
+    found: list[str] = []
+    for name, command in group.commands.items():
+        if name != "lab":
+            found += commands(command, *before, name) if hasattr(command, "commands") else [" ".join((*before, name))]
+    return sorted(found)
 
 
-@pytest.mark.parametrize("name", commands())
+@pytest.mark.parametrize("name", commands(get_command(app)))
 def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     said = capsys.readouterr().out
     assert re.search(rf"^ +(eval \"\$\()?lz {name}\b", said, re.MULTILINE), said
 
