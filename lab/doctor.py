@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from foundation.errors import Problem
 from foundation.process import CommandFailed
-from lab import cloud, health, hostnet, requirements
+from lab import cloud, health, hostnet, ports, requirements
 from lab.daemons import EVERY_UNIT
 from lab.lifecycle import code_digest, running, standing
 from lab.region import machine_of
@@ -70,12 +70,29 @@ def _region(places: Places, region: Region) -> Iterator[Problem]:
                 f"{region.name}: {answer.service} does not answer", where=answer.url, why=answer.error or f"HTTP {answer.status}",
                 cure=f"`lz lab logs {region.name}` names the unit that fails",
             )  # fmt: skip
+    yield from _ports(places, region)
     yield from _agents(places, region)
     skew = _clock_skew(places, region)
     if abs(skew) > MOST_CLOCK_SKEW_S:
         yield Problem(
             f"{region.name}: its clock differs from the host's by {skew:.0f} s", cure="run `lz lab down --keep`, then `lz lab up`"
         )
+
+
+def _ports(places: Places, region: Region) -> Iterator[Problem]:
+    seen = ports.look(machine_of(places, region), region)
+    for place, name in seen.missing:
+        unit = "named" if "name service" in name else "haproxy"
+        yield Problem(
+            f"{region.name}: nothing listens for {name}", where=place,
+            cure=f"run `lz lab console {region.name} -- systemctl restart {unit}`; `lz lab logs {region.name} {unit}` tells more",
+        )  # fmt: skip
+    for strange in seen.strange:
+        yield Problem(
+            f"{region.name}: a program listens on an address that others reach", where=strange,
+            why="it is none of the lab's; the packet filter stops what comes from outside the machine",
+            cure=f"find it with `lz lab console {region.name} -- ss -tulpn`, and stop it",
+        )  # fmt: skip
 
 
 def _agents(places: Places, region: Region) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from lab.machine import Machine
 from lab.settings import CODE, REGIONS, Places, Region, places
 
 BUSY = "a change of the lab"
-LOOKING = {"cli.py", "doctor.py", "census.py", "requirements.py", "__pycache__"}
+LOOKING = {"cli.py", "doctor.py", "ports.py", "census.py", "requirements.py", "__pycache__"}
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,6 @@ def volume(admin: Connection, name: str) -> Iterator[Any]:
     storage.wait_for_delete(made, interval=1, wait=60)
 
 
-def attach(ground: Playground, box: Box, volume: Any) -> None:
-    ground.cloud.compute.create_volume_attachment(box.server.id, volume=volume)
-    ground.cloud.block_storage.wait_for_status(volume, "in-use", interval=0.5, wait=60)
-
-
 def detach(ground: Playground, box: Box, volume: Any) -> None:
     compute: Any = ground.cloud.compute
     compute.delete_volume_attachment(box.server.id, volume.id)
@@ -146,12 +141,12 @@ def test_the_security_group_holds(ground: Playground, box: Box) -> None:
 
 
 def test_a_volume_keeps_its_data_and_leaves_when_it_is_not_in_use(ground: Playground, box: Box, volume: Any) -> None:
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     ground.ssh(box, f"sudo mkfs.ext4 -q {by_id(volume)} && sudo mount {by_id(volume)} /mnt && echo kept | sudo tee /mnt/file && sudo sync")
     ground.ssh(box, "sudo umount /mnt")
     detach(ground, box, volume)
     assert ground.try_ssh(box, f"test -e {by_id(volume)}").returncode != 0
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     assert ground.ssh(box, f"sudo mount {by_id(volume)} /mnt && cat /mnt/file").strip() == "kept"
     ground.ssh(box, "sudo umount /mnt")
     detach(ground, box, volume)
@@ -159,7 +154,7 @@ def test_a_volume_keeps_its_data_and_leaves_when_it_is_not_in_use(ground: Playgr
 
 def test_a_snapshot_of_a_volume_in_use(ground: Playground, box: Box, volume: Any) -> None:
     storage: Any = ground.cloud.block_storage
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     ground.ssh(box, f"echo first | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
     snapshot = storage.create_snapshot(volume_id=volume.id, is_forced=True, name=volume.name)
     storage.wait_for_status(snapshot, "available", interval=0.5, wait=90)
@@ -168,7 +163,7 @@ def test_a_snapshot_of_a_volume_in_use(ground: Playground, box: Box, volume: Any
     storage.wait_for_delete(snapshot, interval=1, wait=90)
     assert ground.ssh(box, f"sudo head -c 5 {by_id(volume)}") == "later"
     detach(ground, box, volume)
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     assert ground.ssh(box, f"sudo head -c 5 {by_id(volume)}") == "later"
     detach(ground, box, volume)
 
@@ -176,12 +171,12 @@ def test_a_snapshot_of_a_volume_in_use(ground: Playground, box: Box, volume: Any
 @pytest.mark.usefixtures("uml")
 def test_a_header_forged_into_a_volume_means_nothing(ground: Playground, box: Box, volume: Any) -> None:
     """A guest that makes its volume look like a copy-on-write file over one of the machine's own gets its own bytes back."""
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     header = struct.pack(">IIIQIII", cow.MAGIC, 3, 0, 64 << 30, 512, 4096, 0) + b"/etc/nova/nova.conf".ljust(4096, b"\0")
     text = base64.b64encode(header).decode()
     ground.ssh(box, f"echo {text} | base64 -d | sudo dd of={by_id(volume)} conv=notrunc,fsync status=none")
     detach(ground, box, volume)
-    attach(ground, box, volume)
+    ground.attach(box, volume)
     assert ground.ssh(box, f"sudo blockdev --getsize64 {by_id(volume)}").strip() == str(1 << 30)
     assert ground.ssh(box, f"sudo head -c {len(header)} {by_id(volume)} | base64 -w0") == text
     detach(ground, box, volume)

@@ -11,6 +11,7 @@ import pytest
 
 from foundation.places import CHECKOUT
 from foundation.process import CommandFailed, run
+from lab import ports
 from lab.machine import Machine
 from lab.region import machine_of
 from lab.settings import SERVICES, Places, Region
@@ -37,21 +38,15 @@ def test_endpoints_speak_tls_1_3_and_nothing_older(where: Places, regions: tuple
 
 
 def test_outside_addresses_of_a_machine_have_known_listeners_only(where: Places, regions: tuple[Region, ...]) -> None:
-    allowed = {service.port for service in SERVICES} | {853}
     for region in regions:
-        listening = machine_of(where, region).inside("ss", "--tcp", "--udp", "--listening", "--numeric", "--no-header")
-        for line in listening.splitlines():
-            address, _, port = line.split()[4].rpartition(":")
-            if address.startswith(("127.", "[::1]")) or "%" in address:
-                continue
-            known = (address == str(region.api) and int(port) in allowed) or (address == str(region.floating[1]) and port == "53")
-            assert known, line
+        assert ports.look(machine_of(where, region), region) == ports.Ports((), ())
 
 
 def test_a_port_behind_the_firewall_does_not_answer_from_the_host(machine: Machine, north: Region) -> None:
     machine.inside("systemd-run", "--quiet", "--collect", "--unit=lz-test-listener", "nc", "-lk", "-s", str(north.api), "-p", "7777")
     try:
         machine.inside("bash", "-c", f"for i in $(seq 50); do nc -z -w1 {north.api} 7777 && exit; sleep .1; done; exit 1")
+        assert ports.look(machine, north).strange == (f"{north.api}:7777 (nc)",)
         with pytest.raises(OSError):
             socket.create_connection((str(north.api), 7777), timeout=2).close()
     finally:

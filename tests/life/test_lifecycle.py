@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from foundation.progress import Progress
 from lab import census, cloud, lifecycle
 from lab.settings import REGIONS, places
 from tests.lab.conftest import LZ, lz
+from tests.support.playground import Playground
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 UP = ("lab", "up", "--region", "north")
 
 
@@ -71,17 +73,26 @@ def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty:
     assert lz("lab", "doctor").returncode == 0
 
 
-def test_a_kept_lab_starts_again_with_its_data(empty: census.Census) -> None:
+def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: Path) -> None:
+    """Its instances too: what they wrote last is on their disks, also on a volume that was plugged while they ran."""
     where = places()
-    identity: Any = cloud.connect(REGIONS["north"], where).identity
-    identity.create_project(name="kept", domain_id="default")
-    assert lz("lab", "down", "--keep").returncode == 0
-    assert [line for line in empty.differences(census.take()) if "files" not in line] == []
-    assert lifecycle.running(where) == ()
-    done = lz(*UP)
-    assert done.returncode == 0, done.stderr
-    identity = cloud.connect(REGIONS["north"], where).identity
-    assert identity.find_project("kept")
+    admin = cloud.connect(REGIONS["north"], where)
+    storage: Any = admin.block_storage
+    volume = storage.wait_for_status(storage.create_volume(size=1, name="kept"), "available", interval=1, wait=60)
+    with Playground(admin, "kept", tmp_path) as ground:
+        box = ground.await_ssh(ground.await_active(ground.launch("box")))
+        ground.attach(box, volume)
+        device = f"/dev/disk/by-id/virtio-{volume.id[:20]}"
+        ground.ssh(box, f"sudo mkfs.ext4 -q {device} && sudo mount {device} /mnt")
+        ground.ssh(box, "seq 300000 | sudo tee /mnt/numbers /var/tmp/numbers >/dev/null")  # in memory for the most part
+        assert lz("lab", "down", "--keep").returncode == 0
+        assert [line for line in empty.differences(census.take()) if "files" not in line] == []
+        assert lifecycle.running(where) == ()
+        done = lz(*UP)
+        assert done.returncode == 0, done.stderr
+        ground.await_ssh(ground.await_active(box))
+        ground.ssh(box, f"sudo mount {device} /mnt && seq 300000 | cmp - /mnt/numbers && seq 300000 | cmp - /var/tmp/numbers")
+        assert "recovery" not in ground.ssh(box, "sudo dmesg | grep EXT4-fs"), "a disk was not cleanly unmounted"
 
 
 def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: census.Census, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,6 +157,13 @@ class Playground:
             raise LzError(Problem(f"status {done.returncode} of: {shlex.quote(command)[:200]}", where=box.name, why=done.stderr[-1000:]))
         return done.stdout
 
+    def attach(self, box: Box, volume: Any) -> None:
+        """Plug a volume into the running instance."""
+        compute: Any = self.cloud.compute
+        storage: Any = self.cloud.block_storage
+        compute.create_volume_attachment(box.server.id, volume=volume)
+        storage.wait_for_status(volume, "in-use", interval=0.5, wait=60)
+
     def delete(self, box: Box, timeout: float = 120) -> None:
         """Delete the instance with its port and address, and wait until it is gone."""
         compute: Any = self.cloud.compute

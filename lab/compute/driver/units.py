@@ -82,13 +82,12 @@ def start_instance(instance: Instance, home: Path, volumes: Path) -> list[str]:
         readable.append(str(home / "disk.config"))
     # What a guest's memory does not hold: page tables of its processes, and the kernel's own text.
     memory_limit = instance.memory_mb + instance.memory_mb // 4 + 256
-    after = [*_AFTER, *(unit(volume.id) for volume in instance.volumes for unit in (volume_unit, view_unit))]
     properties = {
         "Description": f"Instance {instance.name} ({instance.uuid})",
         "Type": "exec",
         "Slice": "machine.slice",
         "CollectMode": "inactive-or-failed",
-        "After": " ".join(after),
+        "After": " ".join(_AFTER),
         "Before": "nova-compute.service",
         "UMask": "0077",
         "NoNewPrivileges": "yes",
@@ -122,12 +121,19 @@ def start_instance(instance: Instance, home: Path, volumes: Path) -> list[str]:
     return _transient(instance_unit(instance.uuid), properties, [*as_user, LAUNCH, home / "args", run / "guest"])
 
 
-def start_storage_daemon(volume_id: str, source: Path, image_format: str, socket: Path, control: Path) -> list[str]:
+def start_storage_daemon(volume_id: str, uuid: str, source: Path, image_format: str, socket: Path, control: Path) -> list[str]:
     """Words that start the daemon which reads and writes the volume in `source` and serves it by NBD on `socket`.
 
-    The format is named, never guessed: a guest may have written any header into a raw volume.
+    The format is named, never guessed: a guest may have written any header into a raw volume. When the machine stops,
+    the daemon outlives instance `uuid`, whose last writes go through it; so it is ordered by the volume's unit, which
+    also holds for a volume plugged into a running instance.
     """
-    properties = {**_DAEMON, "Description": f"Volume {volume_id}", "RequiresMountsFor": source.parent}
+    properties = {
+        **_DAEMON,
+        "Description": f"Volume {volume_id}",
+        "RequiresMountsFor": source.parent,
+        "Before": f"{view_unit(volume_id)} {instance_unit(uuid)}",
+    }
     daemon = [
         "qemu-storage-daemon",
         "--blockdev", f"driver=file,node-name=file,discard=unmap,filename={source}",
@@ -140,12 +146,12 @@ def start_storage_daemon(volume_id: str, source: Path, image_format: str, socket
     return _transient(volume_unit(volume_id), properties, daemon)
 
 
-def start_file_view(volume_id: str, socket: Path, target: Path) -> list[str]:
-    """Words that start the daemon which shows what `socket` serves as a raw file in `target`, by FUSE.
+def start_file_view(volume_id: str, uuid: str, socket: Path, target: Path) -> list[str]:
+    """Words that start the daemon which shows instance `uuid` what `socket` serves as a raw file in `target`, by FUSE.
 
     Two daemons, because an export by FUSE claims the right to resize what it shows, and no snapshot can be merged then.
     """
-    properties = {**_DAEMON, "Description": f"Volume {volume_id} as a file", "After": volume_unit(volume_id)}
+    properties = {**_DAEMON, "Description": f"Volume {volume_id} as a file", "Before": instance_unit(uuid)}
     daemon = [
         "qemu-storage-daemon",
         "--blockdev", f"driver=nbd,node-name=volume,discard=unmap,open-timeout=10,server.type=unix,server.path={socket},export=volume",

@@ -65,7 +65,7 @@ class Volumes:
         self._mount(share)
         if not self._mounted(path):
             try:
-                self._show(volume, user)
+                self._show(volume, instance, user)
             except Exception:
                 self.disconnect(volume)
                 raise
@@ -149,14 +149,14 @@ class Volumes:
         if not self._mounted(point):
             self._run("mount", "-t", "nfs", share, point)
 
-    def _show(self, volume: Volume, user: int) -> None:
+    def _show(self, volume: Volume, instance: str, user: int) -> None:
         path, source = Path(volume.path), self.mount_point(volume.share) / volume.file
         if source.is_symlink() or not source.is_file():
             raise VolumeError(f"{source} is not a file")
         path.touch(mode=0o600)
-        serve = start_storage_daemon(volume.id, source, volume.format, self._data(volume), self._control(volume))
+        serve = start_storage_daemon(volume.id, instance, source, volume.format, self._data(volume), self._control(volume))
         self._units.start(serve, volume_unit(volume.id))
-        self._units.start(start_file_view(volume.id, self._data(volume), path), view_unit(volume.id))
+        self._units.start(start_file_view(volume.id, instance, self._data(volume), path), view_unit(volume.id))
         deadline = time.monotonic() + 15
         while not self._mounted(path):
             if time.monotonic() > deadline or not self._units.status(view_unit(volume.id)).running:

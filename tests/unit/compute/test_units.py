@@ -50,13 +50,18 @@ def test_an_unprivileged_command_has_no_way_back() -> None:
 
 
 def test_guests_stop_before_what_they_stand_on(tmp_path: Path) -> None:
-    with_volume = INSTANCE.with_volume(Volume("v1", "/dev/vdb", "/p", "/s", "f", "raw"))
-    said = properties(units.start_instance(with_volume, tmp_path, Path("/volumes/i")))
-    assert {"nova-volume-v1.service", "nova-volume-v1-file.service"} <= set(said["After"].split())
+    said = properties(units.start_instance(INSTANCE, tmp_path, Path("/volumes/i")))
     assert "openvswitch-switch.service" in said["After"].split()
     assert said["Before"] == "nova-compute.service"
     assert "$MAINPID" in said["ExecStop"]
     assert int(said["TimeoutStopSec"]) >= 30
+
+
+def test_volumes_outlive_the_guests_that_write_to_them() -> None:
+    served = properties(units.start_storage_daemon("v1", UUID, Path("/s/f"), "raw", Path("/nbd"), Path("/qmp")))
+    shown = properties(units.start_file_view("v1", UUID, Path("/nbd"), Path("/p")))
+    assert served["Before"].split() == [units.view_unit("v1"), units.instance_unit(UUID)]
+    assert shown["Before"] == units.instance_unit(UUID)
 
 
 def test_a_reboot_inside_starts_the_unit_anew(tmp_path: Path) -> None:
