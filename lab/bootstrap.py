@@ -37,8 +37,8 @@ runuser -u keystone -- keystone-manage bootstrap --bootstrap-region-id {name} \
 """
 
 
-def start_services(machine: Machine, region: Region, secrets: dict[str, str]) -> None:
-    """Start everything for the first time and make it start by itself from the next boot on."""
+def start_foundations(machine: Machine, region: Region, secrets: dict[str, str]) -> None:
+    """Start for the first time what all others need: Keystone with its database, Open vSwitch, OVN, queue and name server."""
     log = machine.home / "bootstrap.log"
 
     def shell(script: str, env: dict[str, str] | None = None) -> None:
@@ -59,8 +59,16 @@ def start_services(machine: Machine, region: Region, secrets: dict[str, str]) ->
     with ThreadPoolExecutor(len(lanes)) as pool:
         for future in [pool.submit(lane) for lane in lanes]:
             future.result()
+
+
+def start_others(machine: Machine) -> None:
+    """Start everything else, and make it all start by itself from the next boot on.
+
+    The catalogue comes first: a daemon that does not find itself there ends, is started again, and takes the time of
+    those that would work.
+    """
     others = [unit for unit in (*APIS, *WORKERS) if unit != "keystone"]
-    machine.inside("systemctl", "start", "--no-block", *others, log=log)
+    machine.inside("systemctl", "start", "--no-block", *others, log=machine.home / "bootstrap.log")
     enable(machine.root)
 
 

@@ -97,12 +97,13 @@ def _make(places: Places, region: Region, using: Ingredients, machine: Machine, 
         install_compute(machine.root, using.compute, using.kernel)
     with progress.step(f"{region.name}: boot"):
         machine.start(places.logs / f"{region.name}-console.log", devices(using))
-    with progress.step(f"{region.name}: services"):
-        bootstrap.start_services(machine, region, values)
+    with progress.step(f"{region.name}: Keystone and what all need"):
+        bootstrap.start_foundations(machine, region, values)
     with progress.step(f"{region.name}: service users and catalogue"):
         connection = cloud.connect(region, places)
         cloud.await_identity(connection)
         cloud.register_services(connection, region, values)
+    bootstrap.start_others(machine)
     with progress.step(f"{region.name}: cloud content"):
         _fill(places, region, using.image, machine)
 

@@ -48,7 +48,7 @@ def _read_until(process: subprocess.Popen[str], words: str) -> None:
 
 def test_killed_half_way_down_leaves_the_host_as_it_was(empty: census.Census) -> None:
     process = _start()
-    _read_until(process, "north: services ...")
+    _read_until(process, "north: Keystone and what all need ...")
     time.sleep(3)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -63,7 +63,7 @@ def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     again = _start()
-    _read_until(again, "north: services ...")
+    _read_until(again, "north: Keystone and what all need ...")
     second = lz(*UP)
     assert second.returncode == 3
     assert f"process {again.pid}" in second.stderr
