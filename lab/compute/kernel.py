@@ -150,7 +150,7 @@ def _build_one(source: Source, apt: _Apt, work: Path, progress: Progress) -> Ker
     # The same input gives the same file: no user, host or time of this build goes in.
     env = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "LC_ALL": "C"}
     fragment = HERE / "lab.config"
-    with progress.step("instance kernel: compile (the longest step; nothing waits for it until instances start)"):
+    with progress.step("instance kernel: compile (the longest step of a first run)"):
         run([*make, "defconfig"], log=log, env=env)
         run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", out, out / ".config", fragment], log=log, cwd=tree, env=env)
         run([*make, "olddefconfig"], log=log, env=env)
