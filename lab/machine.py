@@ -19,6 +19,10 @@ from foundation.process import CommandFailed, run
 from lab.debian import mounts_below, remove_tree
 
 CGROUP_ROOTS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+NSPAWN = {
+    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
+    "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; whoever runs machines has a lock of his own
+}
 INSIDE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
@@ -65,22 +69,10 @@ class Machine:
             return
         self._kill_leftovers()
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            "systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot", f"--machine={self.name}",
-            "--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self.netns}", "--capability=all",
-            "--console=pipe", "--resolv-conf=off", "--timezone=off", *(f"--bind={device}" for device in devices),
-        ]  # fmt: skip
-        environment = {
-            **os.environ,
-            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
-            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
-            "SYSTEMD_SECCOMP": "0",  # a filter of nspawn's own makes every system call of a UML instance 3-4 times as dear
-            "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; the lab has its own lock
-        }
         with log.open("ab") as stream:
             child = subprocess.Popen(
-                [*self._in_own_cgroup(), *command],
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True,
+                [*self._in_own_cgroup(), *self.nspawn(), *(f"--bind={device}" for device in devices)],
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env={**os.environ, **self.settings()}, start_new_session=True,
             )  # fmt: skip
         self._pidfile.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
         deadline = time.monotonic() + 60
@@ -90,6 +82,27 @@ class Machine:
                 raise LzError(Problem(f"machine {self.name} did not boot", where=str(log), why=tail, cure="run `lz lab doctor`"))
             time.sleep(0.1)
         self._await_systemd()
+
+    def nspawn(self) -> list[str]:
+        """The command that boots the machine: it lives in the lab's own network namespace and may do all that the lab does."""
+        return [
+            "systemd-nspawn", *self.common_words(), f"--network-namespace-path=/run/netns/{self.netns}", "--capability=all",
+        ]  # fmt: skip
+
+    def common_words(self) -> list[str]:
+        """Arguments of systemd-nspawn that every kind of machine has."""
+        return [
+            "--quiet", f"--directory={self.root}", "--boot", f"--machine={self.name}", "--register=no", "--keep-unit",
+            "--console=pipe", "--resolv-conf=off", "--timezone=off",
+        ]  # fmt: skip
+
+    def settings(self) -> dict[str, str]:
+        """Environment of systemd-nspawn."""
+        return {
+            **NSPAWN,
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+            "SYSTEMD_SECCOMP": "0",  # a filter of nspawn's own makes every system call of a UML instance 3-4 times as dear
+        }
 
     @retry(retry=retry_if_exception_type(CommandFailed), stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
     def _await_systemd(self) -> None:
@@ -149,7 +162,9 @@ class Machine:
             return None
         if _born(known["pid"]) != known["born"]:
             return None
-        for pid in _children(known["pid"]):
+        # The first child is nspawn's systemd, or nspawn itself below a loop that starts it again after a reboot.
+        below = _children(known["pid"])
+        for pid in (*below, *(grandchild for child in below for grandchild in _children(child))):
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
                     return pid
