@@ -3,6 +3,7 @@
 environments/schema/environment.json    for editors
 docs/reference/environment.md           every key
 docs/reference/controls.md              every control
+docs/reference/drift.md                 every kind that `lz drift` looks at
 docs/environments/NAME.{md,svg,csv,html}  picture and address book of every shipped environment
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundation.places import CHECKOUT
+from landing_zone.drift import kinds
 from landing_zone.model import load
 from landing_zone.model.reference import reference_text, schema_text
 from landing_zone.planners import addressbook, diagram, plan
@@ -26,6 +28,7 @@ def documents(checkout: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
     yield checkout / "environments" / "schema" / "environment.json", schema_text()
     yield checkout / "docs" / "reference" / "environment.md", reference_text()
     yield checkout / "docs" / "reference" / "controls.md", catalogue.page()
+    yield checkout / "docs" / "reference" / "drift.md", kinds.page()
     for path in shipped(checkout):
         planned = plan(load(path), load_ledger(path))
         yield from pictures(checkout / "docs" / "environments" / path.stem, planned)

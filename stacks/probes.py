@@ -15,7 +15,12 @@ def compose(context: Context) -> None:
     made: dict[str, pulumi.Output[str]] = {}
     for spec in context.region.probes.instances:
         if spec.project not in keys:
-            keys[spec.project] = upload_key(context, spec.project, f"{spec.project}--probes")
+            keys[spec.project] = upload_key(context, spec.project, key_name(spec.project))
         args = machine_args(context, spec, keys[spec.project])
         made[spec.name] = Machine(args, context.owner_of(spec.project), context.as_admin).instance_id
     pulumi.export("instances", made)
+
+
+def key_name(project: str) -> str:
+    """The name of the key pair with which the probes of a project are entered."""
+    return f"{project}--probes"

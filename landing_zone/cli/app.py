@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from lab.cli import app as lab
-from landing_zone.cli import changes, ledger, proving, reading, start
+from landing_zone.cli import changes, drifting, ledger, proving, reading, start
 
 EXIT_CODES = """
 Exit codes: 0 done; 1 it failed, or something is not as it should be; 2 the input or this machine is not fit, nothing was
@@ -29,6 +29,7 @@ for command in (
     changes.plan,
     changes.up,
     proving.verify,
+    drifting.drift,
     reading.status,
     reading.inventory,
     reading.env,

@@ -88,7 +88,7 @@ def results(found: Sequence[Result], *, details: bool = False) -> None:
         table(
             ["result", "control", "region", "check", "seen"],
             [
-                [f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", each.control, each.region, _plain(each.check), _plain(each.seen)]
+                [f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", each.control, each.region, plain(each.check), plain(each.seen)]
                 for each in told
             ],
         )
@@ -129,5 +129,6 @@ def callable_here(line: str) -> str:
     return re.sub(r"(?<![\w./-])lz(?= )", str(path), line)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text in which square brackets are no markup."""
     return text.replace("[", r"\[")

@@ -20,6 +20,7 @@ from landing_zone.engine.clouds import keystone
 Inputs = Mapping[str, Any]
 Remover = Callable[[Connection, Inputs], Iterable[str]]
 DELETE_TIMEOUT = 300.0
+ALL_PROJECTS = {"X-Auth-All-Projects": "true"}  # with it an administrator reaches what is another project's in Designate
 
 
 def remove(connection: Connection, kind: str, inputs: Inputs) -> tuple[str, ...]:
@@ -156,7 +157,7 @@ def _zone(connection: Connection, inputs: Inputs) -> Iterable[str]:
     An administrator reaches a zone of another project only by a header that the library's own call does not send.
     """
     for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
-        raise_from_response(connection.dns.delete(f"/zones/{zone.id}", headers={"X-Auth-All-Projects": "true"}))
+        raise_from_response(connection.dns.delete(f"/zones/{zone.id}", headers=ALL_PROJECTS))
         deadline = time.monotonic() + DELETE_TIMEOUT
         while any(other.id == zone.id for other in connection.dns.zones(name=inputs["name"], all_projects=True)):
             if time.monotonic() > deadline:

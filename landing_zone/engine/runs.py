@@ -111,6 +111,12 @@ class Run:
         """What has changed in the cloud since the last `apply`; nothing is changed."""
         return _checked(self._all(list(keys), lambda key: partial(_compare, key)), self.connections)
 
+    def refresh(self, keys: Iterable[StackKey]) -> list[Outcome]:
+        """Take over into the states what is in the cloud, so that the next `previews` tell what others have changed there."""
+        wanted = list(keys)
+        self._recover(wanted)
+        return _checked(self._all(wanted, lambda key: partial(_refresh, key)), self.connections)
+
     def remove(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """Remove stacks, in the reverse of the order in which they were made. LzError has all problems."""
         wanted = list(keys)
@@ -170,6 +176,10 @@ def _up(key: StackKey, source: Source, total: int, stacks: Stacks) -> Outcome:
 
 def _compare(key: StackKey, stacks: Stacks) -> Outcome:
     return stacks.refresh_preview(key)
+
+
+def _refresh(key: StackKey, stacks: Stacks) -> Outcome:
+    return stacks.refresh(key)
 
 
 def _destroy(key: StackKey, stacks: Stacks) -> Outcome:

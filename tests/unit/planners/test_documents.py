@@ -33,7 +33,7 @@ def test_a_stale_file_is_found_and_written(tmp_path: Path) -> None:
     folder = tmp_path / "environments"
     folder.mkdir()
     (folder / "lab.yaml").write_text(support.shipped("lab").read_text(encoding="utf-8"), encoding="utf-8")
-    names = {"environment.json", "environment.md", "controls.md", "lab.md", "lab.svg", "lab.csv", "lab.html"}
+    names = {"environment.json", "environment.md", "controls.md", "drift.md", "lab.md", "lab.svg", "lab.csv", "lab.html"}
     assert {path.name for path in documents.write(tmp_path)} == names
     assert documents.stale(tmp_path) == []
     (tmp_path / "docs" / "environments" / "lab.svg").write_text("old", encoding="utf-8")

@@ -1,0 +1,111 @@
+"""The chosen part of an environment looked at: regions side by side, each read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from landing_zone.drift import live
+from landing_zone.drift.compare import compare
+from landing_zone.drift.estate import estate
+from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.kinds import KINDS, STACK
+from landing_zone.drift.reading import read
+from landing_zone.drift.wanted import Wanted
+from landing_zone.engine.runs import PROBES, Run, Selection
+from landing_zone.engine.stack import StackKey
+from landing_zone.proof.results import Result, Verdict
+
+SHARE = "openstack:networking/rbacPolicyV2:RbacPolicyV2"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was found in one region. counts: how many things of a kind the model has; unread: kinds not judged, and why."""
+
+    region: str
+    counts: Mapping[str, int]
+    differences: tuple[Difference, ...]
+    unread: Mapping[str, str]
+
+
+def look(run: Run, chosen: Selection) -> list[Sight]:
+    """Compare every region that is signed in to."""
+    regions = list(run.connections)
+    with ThreadPoolExecutor(max_workers=max(1, len(regions))) as pool:
+        return list(pool.map(lambda region: _region(run, chosen, region), regions))
+
+
+def results(sights: Iterable[Sight]) -> list[Result]:
+    """What was found as results of controls: one for each kind that is as it should be, one for each difference."""
+    return [result for sight in sights for result in _results(sight)]
+
+
+def _region(run: Run, chosen: Selection, name: str) -> Sight:
+    region = run.plan.regions[name]
+    whole = Selection(regions=frozenset({name}))
+    planned = run.planned(whole, probes=True)
+    standing = run.standing(whole)
+    resources = {key: run.stacks.resources(key) for key in standing}
+    layers = {key.layer for key in planned if resources.get(key)}
+    ids = known_ids(resources[key] for key in planned if key in resources)
+    wanted = list(Wanted(region, ids, layers).facts())
+    ours = {identity: logical for (_, logical), identity in ids.items()}
+    dropped = {one["id"] for key in standing if key not in planned for one in resources[key] if one.get("id")}
+    selected = [fact for fact in wanted if chosen.has(name, fact.layer)]
+    counts = Counter({kind: 0 for kind, row in KINDS.items() if not row.service or row.service in region.demand.services})
+    counts.update(fact.kind for fact in selected)
+    counts[STACK] = len(run.planned(Selection(frozenset({name}), chosen.layers, chosen.tenants)))
+    try:
+        reading = read(run.connections[name], estate(region), region.demand.services)
+    except (SDKException, ClientException) as error:
+        return Sight(name, counts, (), dict.fromkeys(KINDS, f"{type(error).__name__}: {error}"))
+    unread = live.unread(reading)
+    there = live.facts(reading, estate(region), ours, dropped)
+    compared = compare(name, (fact for fact in wanted if fact.kind not in unread), there, ours)
+    found = [*_stacks(name, planned, layers, standing), *compared]
+    return Sight(name, counts, tuple(one for one in found if chosen.has(name, one.fact.layer)), unread)
+
+
+def known_ids(states: Iterable[Sequence[Mapping[str, Any]]]) -> dict[tuple[str, str], str]:
+    """The ids that states know, by type token and name. Policies that share a network and a group of the same name are told
+    apart by what they share."""
+    found = {}
+    for state in states:
+        for one in state:
+            name = str(one["urn"]).rsplit("::", 1)[-1]
+            if one["type"] == SHARE:
+                name = f"{one['inputs']['objectType']} {name}"
+            if one.get("id"):
+                found[str(one["type"]), name] = str(one["id"])
+    return found
+
+
+def _stacks(region: str, planned: Sequence[StackKey], layers: set[str], standing: Sequence[StackKey]) -> Iterator[Difference]:
+    """Layers that were never made, and stacks that the environment file no longer asks for."""
+    for key in planned:
+        if key.layer not in layers and key.layer != PROBES:
+            yield Difference(region, "missing", Fact(STACK, key.name, key.layer))
+    for key in standing:
+        if key not in planned:
+            yield Difference(region, "not in the model", Fact(STACK, key.name, key.layer), managed=True)
+
+
+def _results(sight: Sight) -> Iterator[Result]:
+    for one in sight.differences:
+        seen = one.finding if not one.details else f"{one.finding}: {'; '.join(one.details)}"
+        control = KINDS[one.fact.kind].control
+        yield Result(control, sight.region, f"{one.fact.layer}: {one.fact.kind} {one.fact.name}", Verdict.FAIL, seen)
+    differing = {one.fact.kind for one in sight.differences}
+    for kind, count in sight.counts.items():
+        what = f"every {kind} is as the model says, and there is no other"
+        if kind in sight.unread:
+            yield Result(KINDS[kind].control, sight.region, what, Verdict.UNKNOWN, sight.unread[kind])
+        elif kind not in differing:
+            yield Result(KINDS[kind].control, sight.region, what, Verdict.PASS, f"{count} of the model")

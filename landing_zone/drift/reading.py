@@ -1,0 +1,149 @@
+"""A region read by lists: each kind once, a few calls at a time, whatever the number of things. Nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
+from openstack.exceptions import SDKException, raise_from_response
+
+from landing_zone.drift.estate import Estate
+from landing_zone.engine.clouds import keystone
+from landing_zone.engine.orphans import ALL_PROJECTS
+
+AT_ONCE = 8  # calls under way in a region: each service has one or two of them
+PAGE = 1000  # record sets in one answer, Designate's own limit
+
+OCTAVIAS = {"load_balancer": "loadbalancer"}  # by this service's second name for it the engine sets the limit
+
+
+def _by_project(quotas: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(str(quota.project_id), _plain(quota)) for quota in quotas]
+
+
+def _plain(quota: Any) -> dict[str, Any]:
+    """Limits by the names that the service itself, and so the engine, uses."""
+    limits: dict[str, Any] = dict(quota.to_dict(computed=False, original_names=True))
+    return {OCTAVIAS.get(str(name), str(name)): limit for name, limit in limits.items()}
+
+
+def _dns_quota(connection: Connection, project: str) -> dict[str, Any]:
+    answer = connection.dns.get(f"/quotas/{project}", headers=ALL_PROJECTS)
+    raise_from_response(answer)
+    return dict(answer.json())
+
+
+def _records(connection: Connection) -> Iterable[dict[str, Any]]:
+    """Record sets of all zones; the library lists those of one zone only, and of one's own project."""
+    marker: dict[str, str] = {}
+    while True:
+        answer = connection.dns.get("/recordsets", headers=ALL_PROJECTS, params={"limit": str(PAGE), **marker})
+        raise_from_response(answer)
+        found = answer.json()["recordsets"]
+        yield from found
+        if len(found) < PAGE:
+            return
+        marker = {"marker": found[-1]["id"]}
+
+
+# What the rest is read by; without these nothing of the region can be judged.
+BASE: Mapping[str, Callable[[Connection], Iterable[Any]]] = {
+    "domains": lambda connection: keystone(connection).domains(),
+    "projects": lambda connection: keystone(connection).projects(),
+    "users": lambda connection: keystone(connection).users(),
+    "groups": lambda connection: keystone(connection).groups(),
+    "networks": lambda connection: connection.network.networks(),
+}
+# source -> the service that it needs, and how it is read
+LISTS: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
+    "roles": ("identity", lambda connection: keystone(connection).roles()),
+    "assignments": ("identity", lambda connection: keystone(connection).role_assignments()),
+    "credentials": ("identity", lambda connection: keystone(connection).credentials()),
+    "subnets": ("network", lambda connection: connection.network.subnets()),
+    "routers": ("network", lambda connection: connection.network.routers()),
+    "ports": ("network", lambda connection: connection.network.ports()),
+    "security groups": ("network", lambda connection: connection.network.security_groups()),
+    "shares": ("network", lambda connection: connection.network.rbac_policies()),
+    "floating addresses": ("network", lambda connection: connection.network.ips()),
+    "address scopes": ("network", lambda connection: connection.network.address_scopes()),
+    "subnet pools": ("network", lambda connection: connection.network.subnet_pools()),
+    "network quotas": ("network", lambda connection: _by_project(connection.network.quotas())),
+    "load-balancer quotas": ("load-balancer", lambda connection: _by_project(connection.load_balancer.quotas())),
+    "instances": ("compute", lambda connection: connection.compute.servers(all_projects=True)),
+    "volumes": ("block-storage", lambda connection: connection.block_storage.volumes(all_projects=True)),
+    "snapshots": ("block-storage", lambda connection: connection.block_storage.snapshots(all_projects=True)),
+    "backups": ("block-storage", lambda connection: connection.block_storage.backups(all_projects=True)),
+    "load balancers": ("load-balancer", lambda connection: connection.load_balancer.load_balancers()),
+    "DNS zones": ("dns", lambda connection: connection.dns.zones(all_projects=True)),
+    "DNS records": ("dns", _records),
+}
+# What no service lists for all at once: source -> service, and how it is read for one (group, account or project, by id).
+EACH: Mapping[str, tuple[str, Callable[[Connection, str], Iterable[Any]]]] = {
+    "members": ("identity", lambda connection, group: keystone(connection).group_users(group)),
+    "application credentials": ("identity", lambda connection, user: keystone(connection).application_credentials(user)),
+    "key pairs": ("compute", lambda connection, user: connection.compute.keypairs(user_id=user)),
+    "compute quotas": ("compute", lambda connection, project: [_plain(connection.compute.get_quota_set(project))]),
+    "block-storage quotas": ("block-storage", lambda connection, project: [_plain(connection.block_storage.get_quota_set(project))]),
+    "dns quotas": ("dns", lambda connection, project: [_dns_quota(connection, project)]),
+}
+OF_GROUPS = ("members",)
+OF_ACCOUNTS = ("application credentials", "key pairs")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a region has. `lists` by source, in those of EACH as (id, thing); `faults`: sources that could not be read, and why."""
+
+    lists: Mapping[str, Sequence[Any]]
+    faults: Mapping[str, str]
+
+
+def read(connection: Connection, ours: Estate, services: Iterable[str]) -> Reading:
+    """Read a region. What needs a service that the region is not planned to have is left out.
+
+    Raises SDKException or ClientException when the sources of BASE cannot be read.
+    """
+    there = {"identity", *services}
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        base = {source: pool.submit(_all, lister, connection) for source, lister in BASE.items()}
+        asked: dict[str, list[tuple[str, Future[list[Any]]]]] = {
+            source: [("", pool.submit(_all, lister, connection))] for source, (service, lister) in LISTS.items() if service in there
+        }
+        lists: dict[str, Sequence[Any]] = {source: future.result() for source, future in base.items()}
+        for source, (service, reader) in EACH.items():
+            if service in there:
+                asked[source] = [(one, pool.submit(_all_of, reader, connection, one)) for one in _whose(source, lists, ours)]
+        faults = {}
+        for source, futures in asked.items():
+            try:
+                found = [(one, thing) for one, future in futures for thing in future.result()]
+            except (SDKException, ClientException) as error:
+                faults[source] = f"{type(error).__name__}: {error}"
+            else:
+                lists[source] = found if source in EACH else [thing for _, thing in found]
+    return Reading(lists, faults)
+
+
+def _whose(source: str, lists: Mapping[str, Sequence[Any]], ours: Estate) -> list[str]:
+    """Ids of the groups, accounts or projects of the landing zone for which a source is read."""
+    kind, wanted = (
+        ("groups", ours.groups)
+        if source in OF_GROUPS
+        else ("users", ours.machine_users)
+        if source in OF_ACCOUNTS
+        else ("projects", ours.projects)
+    )
+    domains = {domain.id: domain.name for domain in lists["domains"]}
+    return [one.id for one in lists[kind] if (domains.get(one.domain_id), one.name) in wanted]
+
+
+def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:
+    return list(lister(connection))
+
+
+def _all_of(reader: Callable[[Connection, str], Iterable[Any]], connection: Connection, one: str) -> list[Any]:
+    return list(reader(connection, one))

@@ -1,0 +1,178 @@
+"""What puts differences right: a plan first, then the deed.
+
+What is not in the model is removed here, kind by kind in the order of `kinds`. What was changed or deleted is made good by its
+stack, which reads the cloud anew and then does what `lz up` does; a few settings that no stack writes are set here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
+from openstack.exceptions import SDKException, raise_from_response
+
+from foundation.errors import Problem
+from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.kinds import KINDS, STACK
+from landing_zone.engine.clouds import keystone
+from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT
+from landing_zone.engine.stack import StackKey
+from landing_zone.engine.sweep import default_groups
+
+Act = Callable[[Connection, Fact], object]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """remove, set: what is done by calls of our own, in this order. restore: stacks that make good what is theirs; remade: those
+    of them that make something anew, which others may build on. leave: what stays as it is, each with the reason."""
+
+    remove: tuple[Difference, ...] = ()
+    set: tuple[Difference, ...] = ()
+    restore: frozenset[StackKey] = frozenset()
+    remade: frozenset[StackKey] = frozenset()
+    leave: tuple[tuple[Difference, str], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """True when there is nothing to do."""
+        return not (self.remove or self.set or self.restore)
+
+
+def plan(environment: str, differences: Iterable[Difference], named: Collection[str]) -> Repair:
+    """How each difference is put right. `named` are names or ids of things with data that may be removed."""
+    remove: list[Difference] = []
+    own: list[Difference] = []
+    restore: set[StackKey] = set()
+    remade: set[StackKey] = set()
+    leave: list[tuple[Difference, str]] = []
+    for one in differences:
+        fact, kind = one.fact, KINDS[one.fact.kind]
+        if one.finding == "not in the model" and kind.name == STACK:
+            leave.append((one, "put it back into the environment file, remove it with `lz down`, then take it out again"))
+        elif one.finding == "not in the model" and not one.managed:
+            if kind.name not in REMOVERS:
+                leave.append((one, "remove it by hand"))
+            elif kind.data and not named_in(fact, named):
+                leave.append((one, f"it holds data: name it with --yes-delete-data {fact.name!r}"))
+            else:
+                remove.append(one)
+        else:
+            if settable(one):
+                own.append(one)
+            key = StackKey(environment, one.region, fact.layer)
+            if one.finding == "missing":
+                remade.add(key)
+            if not one.changed or {(kind.name, attribute) for attribute in one.changed} - SETTERS.keys():
+                restore.add(key)
+    order = list(KINDS)
+    first = tuple(sorted(remove, key=lambda one: order.index(one.fact.kind)))
+    return Repair(first, tuple(own), frozenset(restore), frozenset(remade), tuple(leave))
+
+
+def named_in(fact: Fact, named: Collection[str]) -> bool:
+    """Whether a thing is among those that a person named."""
+    return fact.name in named or (bool(fact.id) and fact.id in named)
+
+
+def settable(difference: Difference) -> bool:
+    """Whether a setting differs that we set ourselves."""
+    return any((difference.fact.kind, attribute) in SETTERS for attribute in difference.changed)
+
+
+def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Problem]:
+    """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done."""
+    problems = [_try(one, REMOVERS[one.fact.kind], "removed", connections[one.region]) for one in repair.remove]
+    problems += [
+        _try(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
+        for one in repair.set
+        for attribute in one.changed
+        if (one.fact.kind, attribute) in SETTERS
+    ]
+    return [problem for problem in problems if problem is not None]
+
+
+def _try(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
+    try:
+        act(connection, one.fact)
+    except (SDKException, ClientException) as error:
+        return Problem(
+            f"{one.fact.kind} {one.fact.name} could not be {done}",
+            where=f"region {one.region}, {one.fact.id or one.fact.at}",
+            why=f"{type(error).__name__}: {error}",
+            cure="remove what depends on it, then run the same command again",
+        )
+    return None
+
+
+def _grant(connection: Connection, fact: Fact) -> None:
+    raise_from_response(keystone(connection).delete(fact.at["path"]))
+
+
+def _route(connection: Connection, fact: Fact) -> None:
+    route = {"destination": fact.at["destination"], "nexthop": fact.at["nexthop"]}
+    connection.network.remove_extra_routes_from_router(fact.at["router"], body={"router": {"routes": [route]}})
+
+
+def _instance(connection: Connection, fact: Fact) -> None:
+    server = connection.compute.get_server(fact.id)
+    connection.compute.delete_server(server)
+    connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
+
+
+def _snapshot(connection: Connection, fact: Fact) -> None:
+    """Cinder takes its time, and a volume is not removed before its snapshots are gone."""
+    connection.block_storage.delete_snapshot(fact.id)
+    connection.block_storage.wait_for_delete(connection.block_storage.get_snapshot(fact.id), wait=int(DELETE_TIMEOUT))
+
+
+def _project(connection: Connection, fact: Fact) -> None:
+    keystone(connection).delete_project(fact.id)
+    default_groups(connection, [fact.id])
+
+
+def _designate(connection: Connection, path: str) -> None:
+    raise_from_response(connection.dns.delete(path, headers=ALL_PROJECTS))
+
+
+REMOVERS: Mapping[str, Act] = {
+    "role assignment": _grant,
+    "group membership": lambda connection, fact: keystone(connection).remove_user_from_group(fact.at["user"], fact.at["group"]),
+    "application credential": lambda connection, fact: keystone(connection).delete_application_credential(fact.at["user"], fact.at["id"]),
+    "access key": lambda connection, fact: keystone(connection).delete_credential(fact.at["id"]),
+    "key pair": lambda connection, fact: connection.compute.delete_keypair(fact.at["name"], user_id=fact.at["user"]),
+    "DNS record": lambda connection, fact: _designate(connection, f"/zones/{fact.at['zone']}/recordsets/{fact.id}"),
+    "share": lambda connection, fact: connection.network.delete_rbac_policy(fact.id),
+    "floating address": lambda connection, fact: connection.network.delete_ip(fact.id),
+    "port security": lambda connection, fact: connection.network.update_port(
+        fact.id, is_port_security_enabled=True, allowed_address_pairs=[]
+    ),
+    "load balancer": lambda connection, fact: connection.load_balancer.delete_load_balancer(fact.id, cascade=True),
+    "instance": _instance,
+    "backup": lambda connection, fact: connection.block_storage.delete_backup(fact.id),
+    "snapshot": _snapshot,
+    "volume": lambda connection, fact: connection.block_storage.delete_volume(fact.id),
+    "route": _route,
+    "router interface": lambda connection, fact: connection.network.remove_interface_from_router(fact.at["router"], port=fact.id),
+    "port": lambda connection, fact: connection.network.delete_port(fact.id),
+    "security group rule": lambda connection, fact: connection.network.delete_security_group_rule(fact.id),
+    "security group": lambda connection, fact: connection.network.delete_security_group(fact.id),
+    "router": lambda connection, fact: connection.network.delete_router(fact.id),
+    "subnet": lambda connection, fact: connection.network.delete_subnet(fact.id),
+    "network": lambda connection, fact: connection.network.delete_network(fact.id),
+    "subnet pool": lambda connection, fact: connection.network.delete_subnet_pool(fact.id),
+    "address scope": lambda connection, fact: connection.network.delete_address_scope(fact.id),
+    "DNS zone": lambda connection, fact: _designate(connection, f"/zones/{fact.id}"),
+    "user": lambda connection, fact: keystone(connection).delete_user(fact.id),
+    "group": lambda connection, fact: keystone(connection).delete_group(fact.id),
+    "project": _project,
+}
+# Settings that no stack writes, so that it would not put them back either.
+SETTERS: Mapping[tuple[str, str], Act] = {
+    ("domain", "enabled"): lambda connection, fact: keystone(connection).update_domain(fact.id, is_enabled=True),
+    ("project", "enabled"): lambda connection, fact: keystone(connection).update_project(fact.id, is_enabled=True),
+    ("user", "enabled"): lambda connection, fact: keystone(connection).update_user(fact.id, is_enabled=True),
+    ("subnet", "host routes"): lambda connection, fact: connection.network.update_subnet(fact.id, host_routes=[]),
+}

@@ -1,0 +1,118 @@
+"""What was read and found, told as results of controls: pass, fail, could not be evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from openstack.exceptions import HttpException
+
+from landing_zone.drift import look
+from landing_zone.drift.estate import estate
+from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.look import Sight
+from landing_zone.drift.reading import Reading, read
+from landing_zone.engine.runs import Run, Selection
+from landing_zone.engine.stack import StackKey
+from landing_zone.proof.results import Verdict, worst
+from tests.unit.drift.cloud import cloud_of
+from tests.unit.planners.support import planned
+
+ROUTE = Fact("route", "r: a via b", "network", {}, "", "", {})
+SERVICES = ("network", "compute", "block-storage", "load-balancer", "dns")
+
+
+def test_each_difference_fails_and_each_kind_without_one_passes() -> None:
+    sight = Sight("north", {"route": 4, "network": 3}, (Difference("north", "missing", ROUTE),), {})
+    found = look.results([sight])
+    assert [(one.control, one.verdict, one.check.split(",")[0], one.seen) for one in found] == [
+        ("NET-04", Verdict.FAIL, "network: route r: a via b", "missing"),
+        ("NET-01", Verdict.PASS, "every network is as the model says", "3 of the model"),
+    ]
+    assert worst(found) is Verdict.FAIL
+
+
+def test_what_could_not_be_read_does_not_pass() -> None:
+    found = look.results([Sight("north", {"route": 4, "network": 3}, (), {"route": "500"})])
+    assert [(one.verdict, one.seen) for one in found] == [(Verdict.UNKNOWN, "500"), (Verdict.PASS, "3 of the model")]
+    assert worst(found) is Verdict.UNKNOWN
+
+
+def connection(**broken: Any) -> MagicMock:
+    """A cloud that has nothing; `broken` services raise for one of their lists."""
+    made = MagicMock()
+    made.dns.get.return_value.json.return_value = {"recordsets": []}
+    made.dns.get.return_value.status_code = 200
+    for service, method in broken.items():
+        getattr(getattr(made, service), method).side_effect = HttpException("not now")
+    return made
+
+
+def test_a_source_that_fails_is_a_fault_and_the_rest_is_read() -> None:
+    reading = read(connection(network="routers"), estate(planned("lab").regions["north"]), SERVICES)
+    assert list(reading.faults) == ["routers"]
+    assert "not now" in reading.faults["routers"]
+    assert "ports" in reading.lists
+
+
+def test_without_projects_nothing_can_be_judged() -> None:
+    with pytest.raises(HttpException):
+        read(connection(identity="projects"), estate(planned("lab").regions["north"]), SERVICES)
+
+
+def test_a_service_that_the_region_is_not_planned_to_have_is_not_asked() -> None:
+    cloud = connection()
+    reading = read(cloud, estate(planned("lab").regions["north"]), ("network", "compute"))
+    cloud.load_balancer.load_balancers.assert_not_called()
+    assert "volumes" not in reading.lists
+
+
+def resource(kind: str, name: str, identity: str, **inputs: str) -> dict[str, Any]:
+    return {"type": kind, "urn": f"urn:pulumi:s::p::{kind}::{name}", "id": identity, "inputs": inputs}
+
+
+def test_shares_of_a_network_and_of_a_group_of_the_same_name_are_told_apart() -> None:
+    state = [resource(look.SHARE, "x--y", kind, objectType=kind) for kind in ("network", "security_group")]
+    assert look.known_ids([state]) == {(look.SHARE, "network x--y"): "network", (look.SHARE, "security_group x--y"): "security_group"}
+
+
+class States:
+    """States of stacks, as `Stacks` reads them."""
+
+    def __init__(self, states: dict[str, list[dict[str, Any]]]) -> None:
+        self._states = states
+
+    def standing(self) -> frozenset[str]:
+        return frozenset(self._states)
+
+    def resources(self, key: StackKey) -> list[dict[str, Any]]:
+        return self._states.get(key.name, [])
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """North is as it is planned, but nothing of the portal was ever made, and something stands that nobody asks for."""
+    cloud = cloud_of("lab", "north")
+    everything = [
+        resource(kind, name.split(" ")[-1], identity, objectType=name.split(" ")[0]) for (kind, name), identity in cloud.ids.items()
+    ]
+    states: Any = States({f"lab.north.{layer}": everything for layer in ("identity", "network", "access", "tenant-edu", "tenant-health")})
+    states._states["lab.north.tenant-gone"] = [resource("x", "y", "z")]
+    monkeypatch.setattr(look, "read", lambda *_: Reading(cloud.lists, {}))
+    return Run(planned("lab"), states, {}, {"north": MagicMock()}, lambda _: None)
+
+
+def test_layers_that_were_never_made_and_stacks_that_nobody_asks_for_are_told_once(run: Run) -> None:
+    (sight,) = look.look(run, Selection())
+    stacks = [(one.finding, one.fact.name) for one in sight.differences if one.fact.kind == "stack"]
+    assert stacks == [("missing", "lab.north.tenant-portal"), ("not in the model", "lab.north.tenant-gone")]
+    assert sight.counts["stack"] == 6
+    assert {one.fact.layer for one in sight.differences} == {"tenant-portal", "tenant-gone"}
+
+
+def test_only_the_chosen_part_is_told(run: Run) -> None:
+    (sight,) = look.look(run, Selection(tenants=frozenset({"edu"})))
+    assert sight.differences == ()
+    assert sight.counts["stack"] == 1
+    assert 0 < sight.counts["security group rule"] < 100

@@ -1,0 +1,83 @@
+"""How each difference is put right: by removing, by setting, by its stack, or not at all; and in which order."""
+
+from __future__ import annotations
+
+from unittest.mock import MagicMock
+
+import pytest
+from openstack.exceptions import ConflictException
+
+from landing_zone.drift import repair
+from landing_zone.drift.facts import Difference, Fact
+from landing_zone.engine.stack import StackKey
+
+EDU = StackKey("lab", "north", "tenant-edu")
+
+
+def by_hand(kind: str, name: str = "x", **at: str) -> Difference:
+    return Difference("north", "not in the model", Fact(kind, name, "tenant-edu", {}, f"id of {name}", "", at))
+
+
+def changed(kind: str, *attributes: str) -> Difference:
+    return Difference("north", "changed", Fact(kind, "x", "tenant-edu", {}, "id of x"), (), True, attributes)
+
+
+def planned(*differences: Difference, named: tuple[str, ...] = ()) -> repair.Repair:
+    return repair.plan("lab", differences, named)
+
+
+def test_what_others_hang_on_to_is_removed_first() -> None:
+    kinds = ["network", "security group", "subnet", "port", "security group rule", "router", "router interface", "share"]
+    removed = [one.fact.kind for one in planned(*map(by_hand, kinds)).remove]
+    assert removed == ["share", "router interface", "port", "security group rule", "security group", "router", "subnet", "network"]
+
+
+@pytest.mark.parametrize("kind", ["instance", "volume", "snapshot", "backup", "load balancer", "DNS zone", "project"])
+def test_what_holds_data_is_removed_only_when_it_is_named(kind: str) -> None:
+    left = planned(by_hand(kind), named=("another",))
+    assert left.empty
+    assert "--yes-delete-data 'x'" in left.leave[0][1]
+    assert [one.fact.kind for one in planned(by_hand(kind), named=("x",)).remove] == [kind]
+    assert [one.fact.kind for one in planned(by_hand(kind), named=("id of x",)).remove] == [kind]
+
+
+def test_what_was_changed_or_deleted_is_its_stacks_business() -> None:
+    missing = Difference("north", "missing", Fact("route", "x", "tenant-edu"))
+    assert planned(changed("network", "description")) == repair.Repair(restore=frozenset({EDU}))
+    assert planned(missing) == repair.Repair(restore=frozenset({EDU}), remade=frozenset({EDU}))
+
+
+def test_what_no_stack_writes_is_set() -> None:
+    disabled = changed("project", "enabled")
+    both = changed("project", "description", "enabled")
+    assert planned(disabled) == repair.Repair(set=(disabled,))
+    assert planned(both) == repair.Repair(set=(both,), restore=frozenset({EDU}))
+
+
+def test_what_an_earlier_up_made_is_removed_by_its_stack() -> None:
+    earlier = Difference("north", "not in the model", Fact("network", "x", "tenant-edu", {}, "id"), managed=True)
+    assert planned(earlier) == repair.Repair(restore=frozenset({EDU}))
+
+
+def test_a_whole_stack_that_nobody_asks_for_is_left() -> None:
+    gone = Difference("north", "not in the model", Fact("stack", "lab.north.tenant-gone", "tenant-gone"), managed=True)
+    left = planned(gone)
+    assert left.empty
+    assert "lz down" in left.leave[0][1]
+
+
+def test_what_the_cloud_refuses_is_told_and_the_rest_is_done() -> None:
+    connection = MagicMock()
+    connection.network.delete_port.side_effect = ConflictException("in use")
+    (problem,) = repair.carry_out(planned(by_hand("port"), by_hand("share", "y")), {"north": connection})
+    assert problem.what == "port x could not be removed"
+    assert "in use" in problem.why
+    connection.network.delete_rbac_policy.assert_called_once_with("id of y")
+
+
+def test_only_the_one_route_is_taken_away() -> None:
+    connection = MagicMock()
+    route = by_hand("route", router="r", destination="10.0.0.0/8", nexthop="10.1.1.1")
+    assert repair.carry_out(planned(route), {"north": connection}) == []
+    body = {"router": {"routes": [{"destination": "10.0.0.0/8", "nexthop": "10.1.1.1"}]}}
+    connection.network.remove_extra_routes_from_router.assert_called_once_with("r", body=body)
