@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from foundation import digest, process
@@ -16,7 +17,7 @@ from foundation.errors import LzError, Problem
 from foundation.places import cache
 from foundation.progress import Progress
 from tools import fetch, gobuild
-from tools.pins import Artefact, GoPin
+from tools.pins import Artefact, GoPin, Release
 
 MANIFEST = "manifest.json"
 
@@ -62,10 +63,14 @@ def obtain(artefact: Artefact, go: GoPin, progress: Progress, network: bool = Tr
     part = target.with_name(f"{target.name}.part")
     for place in (part, target):
         shutil.rmtree(place, ignore_errors=True)
-    ways: list[Callable[[], str]] = [lambda: _copy(artefact, part)]
+    ways: list[Callable[[], str]] = []
+    if artefact.release:
+        ways.append(partial(_copy, artefact, artefact.release, part))
+    if artefact.release and network:
+        ways.append(partial(_release, artefact, artefact.release, part, progress))
     if network:
-        ways += [lambda: _release(artefact, part, progress), lambda: _build(artefact, go, part, progress)]
-    problems: list[Problem] = []
+        ways.append(partial(_build, artefact, go, part, progress))
+    problems = [] if ways else [Problem(f"{artefact.name} {artefact.version} is only built here", cure="run with a network")]
     for way in ways:
         part.mkdir(parents=True, exist_ok=True)
         try:
@@ -94,7 +99,7 @@ def said_version(artefact: Artefact, binary: Path) -> str:
 
 
 def _check_version(artefact: Artefact, binary: Path) -> None:
-    said = said_version(artefact, binary)
+    said = said_version(artefact, binary) if artefact.version_command else artefact.version
     if said != artefact.version:
         raise LzError(
             Problem(
@@ -106,7 +111,7 @@ def _check_version(artefact: Artefact, binary: Path) -> None:
         )
 
 
-def _copy(artefact: Artefact, part: Path) -> str:
+def _copy(artefact: Artefact, release: Release, part: Path) -> str:
     """Take an official installation of the same version that this machine has already."""
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     if artefact.kind == "cli":
@@ -117,7 +122,7 @@ def _copy(artefact: Artefact, part: Path) -> str:
         places = [home / "plugins" / f"resource-{artefact.name}-v{artefact.version}"]
     for place in places:
         if (place / artefact.binary).is_file() and said_version(artefact, place / artefact.binary) == artefact.version:
-            for name in artefact.release.keep:
+            for name in release.keep:
                 if (place / name).is_file():
                     shutil.copy2(place / name, part / name)
             return f"copied from {place}"
@@ -130,19 +135,20 @@ def _copy(artefact: Artefact, part: Path) -> str:
     )
 
 
-def _release(artefact: Artefact, part: Path, progress: Progress) -> str:
+def _release(artefact: Artefact, release: Release, part: Path, progress: Progress) -> str:
     """Take the official release, checked against the checksums that its publisher lists beside it."""
-    url = artefact.release_url()
+    url = release.address(artefact.version)
+    checksums = release.checksums_address(artefact.version)
     name = url.rsplit("/", 1)[1]
     try:
-        listing = fetch.text(artefact.checksums_url())
+        listing = fetch.text(checksums)
     except fetch.Unreachable as problem:
         progress.say(f"{artefact.name} {artefact.version}: {problem.problems[0].what}, so it is built here")
         raise
-    sha256 = fetch.listed_checksum(listing, name, artefact.checksums_url())
+    sha256 = fetch.listed_checksum(listing, name, checksums)
     with progress.step(f"download {artefact.name} {artefact.version}"):
         archive = fetch.download(url, cache("tools", "downloads") / name, sha256)
-    unpack(archive, artefact.release.keep, part)
+    unpack(archive, release.keep, part)
     archive.unlink()
     return f"release {url} SHA-256 {sha256}"
 

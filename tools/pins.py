@@ -30,6 +30,14 @@ class Release(_Record):
     keep: tuple[str, ...]
     arch: dict[str, str]
 
+    def address(self, version: str) -> str:
+        """Address of the archive for this machine."""
+        return self.url.format(version=version, arch=self.arch[go_arch()])
+
+    def checksums_address(self, version: str) -> str:
+        """Address of the list of checksums beside the archive."""
+        return self.checksums.format(version=version)
+
 
 class Build(_Record):
     """A build from Go modules. `module` is a folder below tools/go, `variables` are set in the binary by the linker."""
@@ -41,23 +49,18 @@ class Build(_Record):
 
 
 class Artefact(_Record):
-    """One pinned program. `version_command` makes the binary print its version."""
+    """One pinned program. `version_command` makes the binary print its version (empty: it has no such command).
+
+    Without a `release` it is only ever built here.
+    """
 
     name: str
     kind: Literal["cli", "plugin"]
     version: str
     binary: str
     version_command: tuple[str, ...]
-    release: Release
+    release: Release | None = None
     build: Build
-
-    def release_url(self) -> str:
-        """Address of the archive for this machine."""
-        return self.release.url.format(version=self.version, arch=self.release.arch[go_arch()])
-
-    def checksums_url(self) -> str:
-        """Address of the list of checksums beside the archive."""
-        return self.release.checksums.format(version=self.version)
 
     def sources(self) -> Path:
         """The committed Go module that builds it."""

@@ -80,7 +80,7 @@ class Run:
         wanted = list(keys)
         self._recover(wanted)
         stands = self.stacks.standing()
-        return _checked(self._all(wanted, lambda key: partial(_preview, key, self._source(key, stands))), self.connections)
+        return _checked(self._all(wanted, lambda key: partial(_preview, key, self.source(key, stands))), self.connections)
 
     def apply(self, previews: Iterable[Outcome]) -> list[Outcome]:
         """Make the previewed changes, layer after layer, regions and tenants side by side.
@@ -99,7 +99,7 @@ class Run:
                 if not preview.changed and key.region not in moved:
                     return preview
                 before = self.stacks.outputs(key).get("ids")
-                done = crew.do(partial(_up, key, self._source(key, None), sum(preview.changes.values())))
+                done = crew.do(partial(_up, key, self.source(key, None), sum(preview.changes.values())))
                 if done.good and before is not None and not _still_there(before, self.stacks.outputs(key).get("ids")):
                     moved.add(key.region)
                 return done
@@ -145,7 +145,7 @@ class Run:
             done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: crew.do(order(key)), self.width)
         return [done[key] for key in keys]
 
-    def _source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
+    def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
         """How a worker gets the program of a stack. `stands`: names of the stacks that there are; None: all that are needed."""
         cloud = self.clouds[self.plan.regions[key.region].cloud]
         home = self.stacks.home

@@ -20,6 +20,11 @@ GO = GoPin(minimum="1.26.0", toolchain="1.26.7", sha256={})
 GREETER = b"#!/bin/sh\necho greeter v1.2.3\n"
 
 
+def address(program: Artefact) -> str:
+    assert program.release
+    return program.release.address(program.version)
+
+
 def serve_release(site: Site, program: Artefact, greeter: bytes = GREETER) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -27,7 +32,7 @@ def serve_release(site: Site, program: Artefact, greeter: bytes = GREETER) -> No
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    name = program.release_url().rsplit("/", 1)[1]
+    name = address(program).rsplit("/", 1)[1]
     site.files[f"/{name}"] = packed.getvalue()
     site.files["/checksums.txt"] = f"{hashlib.sha256(packed.getvalue()).hexdigest()}  {name}\n".encode()
 
@@ -35,7 +40,7 @@ def serve_release(site: Site, program: Artefact, greeter: bytes = GREETER) -> No
 def test_an_official_release_is_taken_and_checked(site: Site, program: Artefact, own_cache: Path) -> None:
     serve_release(site, program)
     made = artefacts.obtain(program, GO, Progress())
-    assert made.origin.startswith(f"release {program.release_url()}")
+    assert made.origin.startswith(f"release {address(program)}")
     assert set(made.files) == {"greeter", "greeter-helper"}
     assert artefacts.said_version(program, artefacts.folder(program) / "greeter") == "1.2.3"
     assert not list((own_cache / "tools" / "downloads").iterdir())
@@ -71,7 +76,7 @@ def test_a_wrong_checksum_is_an_error_and_no_reason_to_build(
     site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve_release(site, program)
-    name = program.release_url().rsplit("/", 1)[1]
+    name = address(program).rsplit("/", 1)[1]
     site.files[f"/{name}"] += b"altered"
     monkeypatch.setattr(gobuild, "find_go", lambda *_: pytest.fail("built"))
     with pytest.raises(fetch.WrongChecksum):
@@ -97,6 +102,16 @@ def test_it_is_built_when_there_is_no_release(site: Site, program: Artefact, own
     made = artefacts.obtain(program, GO, Progress())
     assert made.origin == "built by go version go1.26.9"
     assert (artefacts.folder(program) / "greeter").read_bytes() == GREETER
+
+
+def test_what_has_no_release_is_only_built(site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = program.model_copy(update={"release": None, "version_command": ()})
+    with pytest.raises(LzError, match="only built here"):
+        artefacts.obtain(built, GO, Progress(), network=False)
+    monkeypatch.setattr(artefacts, "_build", lambda artefact, _, part, __: str((part / artefact.binary).write_text("mute")))
+    artefacts.obtain(built, GO, Progress())
+    assert (artefacts.folder(built) / "greeter").read_text() == "mute"
+    assert site.asked == []
 
 
 def test_every_way_that_failed_is_named(site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,8 @@ def test_every_requirement_says_what_it_is_for() -> None:
 
 
 def test_addresses_are_filled_in(program: Artefact) -> None:
-    assert program.release_url().endswith(("/greeter-1.2.3-x64.tar.gz", "/greeter-1.2.3-arm64.tar.gz"))
+    assert program.release
+    assert program.release.address(program.version).endswith(("/greeter-1.2.3-x64.tar.gz", "/greeter-1.2.3-arm64.tar.gz"))
 
 
 def test_the_folder_changes_with_the_recipe(program: Artefact) -> None:

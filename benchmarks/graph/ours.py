@@ -1,0 +1,171 @@
+"""The graph on our side: a stack for each tenant, worked on by the project's own engine as `lz up`, `lz plan` and `lz down` do.
+
+python -m benchmarks.graph.ours up|plan|down --tenants 5 --cloud lab-north --region north
+
+Prints one JSON object: cloud resources by what was done to them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pulumi
+import pulumi_openstack as openstack
+from pulumi_openstack import identity, networking
+
+from benchmarks.graph.description import Ref, Tenant, Value, describe
+from foundation.errors import LzError
+from landing_zone.engine import clouds
+from landing_zone.engine.home import Home
+from landing_zone.engine.runs import TENANT, WIDTH, Run, Selection, Source
+from landing_zone.engine.stack import PARALLEL, Outcome, StackKey, Stacks, forget_variables
+from landing_zone.planners.ledger import Ledger
+from landing_zone.planners.plan import EnvironmentPlan
+from policy import guard
+from policy.rules import Facts
+
+CODE = "graph"
+CLASSES: Mapping[str, Callable[..., pulumi.CustomResource]] = {
+    "openstack_identity_project_v3": identity.Project,
+    "openstack_identity_group_v3": identity.GroupV3,
+    "openstack_networking_network_v2": networking.Network,
+    "openstack_networking_subnet_v2": networking.Subnet,
+    "openstack_networking_router_v2": networking.Router,
+    "openstack_networking_router_interface_v2": networking.RouterInterface,
+    "openstack_networking_port_v2": networking.Port,
+    "openstack_networking_secgroup_v2": networking.SecGroup,
+    "openstack_networking_secgroup_rule_v2": networking.SecGroupRule,
+}
+RENAMED = {"fixed_ip": "fixed_ips"}  # a block that may be repeated is a list here
+ROUTER_PORT = "no_security_groups"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the graph is made: an entry of clouds.yaml and its region."""
+
+    cloud: str
+    region: str
+
+
+@dataclass
+class GraphRun(Run):
+    """A run whose stacks are the graph's tenants; all else is as for an environment."""
+
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    place: Place = Place("", "")
+
+    def keys(self) -> list[StackKey]:
+        """The stack of every tenant."""
+        return [StackKey(CODE, self.place.region, layer) for layer in self.tenants]
+
+    def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
+        """How a worker gets the program of a tenant's stack."""
+        del stands  # no tenant reads another stack
+        return partial(program, self.tenants[key.layer], self.place)
+
+
+def program(tenant: Tenant, place: Place) -> Callable[[], Awaitable[None]]:
+    """The program of a tenant's stack, guard rails included."""
+
+    async def run() -> None:
+        watch = guard.Watch(facts(tenant, place))
+        watch.begin()
+        compose(tenant, place)
+        await watch.verdict()
+
+    return run
+
+
+def compose(tenant: Tenant, place: Place) -> None:
+    """Every resource of a tenant."""
+    administrator = openstack.Provider(f"admin-{place.region}", cloud=place.cloud, region=place.region)
+    options = pulumi.ResourceOptions(provider=administrator, delete_before_replace=True)
+    made: dict[Ref, pulumi.CustomResource] = {}
+    for node in tenant.nodes:
+        arguments = {RENAMED.get(name, name): _given(value, made) for name, value in node.properties.items()}
+        made[node.ref] = CLASSES[node.kind](node.name, **arguments, opts=options)
+
+
+def facts(tenant: Tenant, place: Place) -> Facts:
+    """What the guard rails must know."""
+    return Facts(
+        level=2,
+        regions=frozenset({place.region}),
+        open_groups=frozenset(),
+        router_ports=frozenset(node.name for node in tenant.nodes if ROUTER_PORT in node.properties),
+        floating=frozenset(),
+    )
+
+
+def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
+    """A run that is signed in to the cloud. Raises InputError when that does not go."""
+    forget_variables()
+    entries = clouds.use([place.cloud])
+    connections = clouds.try_out([(place.region, entries[place.cloud])])
+    plan = EnvironmentPlan(CODE, "", "", "agency", 2, "test", {}, {}, Ledger())
+    parts = {f"{TENANT}{tenant.name}": tenant for tenant in describe(tenants)}
+    return GraphRun(plan, Stacks(Home.of(CODE), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place)
+
+
+def up(run: GraphRun) -> list[Outcome]:
+    """What `lz up` does: all previews, then what they say."""
+    return run.apply(run.previews(run.keys()))
+
+
+def plan(run: GraphRun) -> list[Outcome]:
+    """What `lz plan` does. Raises LzError when something would change."""
+    previews = run.previews(run.keys())
+    if any(preview.changed for preview in previews):
+        raise LzError("the second run is not empty")
+    return previews
+
+
+def down(run: GraphRun) -> list[Outcome]:
+    """What `lz down` does."""
+    return run.remove(run.standing(Selection()))
+
+
+STEPS: Mapping[str, Callable[[GraphRun], list[Outcome]]] = {"up": up, "plan": plan, "down": down}
+
+
+def _given(value: Value, made: Mapping[Ref, pulumi.CustomResource]) -> Any:
+    """A property with ids in the place of references."""
+    if isinstance(value, Ref):
+        return made[value].id
+    if isinstance(value, Mapping):
+        return {name: _given(each, made) for name, each in value.items()}
+    if isinstance(value, str | int):
+        return value
+    return [_given(each, made) for each in value]
+
+
+def _counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        total.update(outcome.changes)
+    return dict(total)
+
+
+def main() -> None:
+    """Do one step."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=sorted(STEPS))
+    parser.add_argument("--tenants", type=int, default=5)
+    parser.add_argument("--cloud", default="lab-north")
+    parser.add_argument("--region", default="north")
+    parser.add_argument("--width", type=int, default=WIDTH)
+    parser.add_argument("--parallel", type=int, default=PARALLEL)
+    given = parser.parse_args()
+    run = open_run(given.tenants, Place(given.cloud, given.region), given.width, given.parallel)
+    print(json.dumps(_counts(STEPS[given.step](run))))
+
+
+if __name__ == "__main__":
+    main()

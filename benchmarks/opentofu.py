@@ -1,0 +1,184 @@
+"""The same graph by the project's engine and by OpenTofu, in turns, on the lab that stands: create, nothing to do, remove.
+
+python -m benchmarks.opentofu --resources 200 --pairs 3 --record FILE
+
+Each run is added to FILE as one line of JSON, so that a long series may be taken in several goes; `--show` only prints the
+table of FILE. Before a run begins the cloud has nothing of the graph in it. After each create the census of the cloud must be
+the graph itself, and after each removal empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from openstack.connection import Connection
+
+from benchmarks import measure, peers
+from benchmarks.graph import census
+from benchmarks.graph.description import TENANT_SIZE, Tenant, describe
+from benchmarks.graph.tofu import Tofu, mirror, render
+from foundation.errors import LzError, Problem
+from foundation.places import CHECKOUT
+from foundation.progress import Progress
+from landing_zone.engine import clouds
+from tools.pins import go_arch
+
+SIDES = ("lz", "tofu")
+STEPS = {"create": "create", "noop": "nothing to do", "noop-state": "nothing to do, by state only", "remove": "remove"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One step of one side: its wall time, and the load of the machine (one minute) when it began."""
+
+    pair: str
+    side: str
+    resources: int
+    step: str
+    seconds: float
+    load: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those that are compared: what it does for each step. Each call is a process of its own."""
+
+    name: str
+    steps: Mapping[str, Callable[[], None]]
+
+
+def ours(tenants: int, cloud: str, region: str) -> Side:
+    """The project's engine. Its preview reads the state only: both kinds of no-op are the same."""
+
+    def step(word: str) -> Callable[[], None]:
+        words = [sys.executable, "-m", "benchmarks.graph.ours", word, f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
+        return lambda: _quietly(words)
+
+    return Side("lz", {"create": step("up"), "noop": step("plan"), "noop-state": step("plan"), "remove": step("down")})
+
+
+@contextmanager
+def theirs(graph: tuple[Tenant, ...], cloud: str, region: str, parallel: int | None) -> Iterator[Side]:
+    """OpenTofu in a folder of its own that goes afterwards."""
+    programs = peers.obtain(Progress())
+    version = peers.load().artefacts["terraform-provider-openstack"].version
+    with tempfile.TemporaryDirectory(prefix="lz-tofu-") as name:
+        folder = Path(name)
+        settings = mirror(folder, programs["terraform-provider-openstack"], version, f"linux_{go_arch()}")
+        tofu = Tofu(programs["opentofu"], folder, settings, Path(os.environ[clouds.VARIABLE]), parallel)
+        tofu.init(render(graph, cloud, region, version))
+        yield Side(
+            "tofu",
+            {
+                "create": tofu.up,
+                "noop": lambda: tofu.plan(refresh=True),
+                "noop-state": lambda: tofu.plan(refresh=False),
+                "remove": tofu.down,
+            },
+        )
+
+
+def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str) -> Iterator[Sample]:
+    """Every step of one side. Raises LzError when the cloud does not hold what it should afterwards."""
+    _expect(cloud, frozenset(), f"before {side.name} begins")
+    left: tuple[str, ...] = ()
+    resources = sum(len(tenant.nodes) for tenant in graph)
+    for step, act in side.steps.items():
+        load = os.getloadavg()[0]
+        seconds = measure.seconds(act)
+        yield Sample(pair, side.name, resources, step, round(seconds, 2), round(load, 1))
+        if step == "create":
+            _expect(cloud, census.expected(graph), f"after {side.name} has made the graph")
+            left = census.projects(cloud)
+    census.sweep(cloud, left)
+    _expect(cloud, frozenset(), f"after {side.name} has removed the graph")
+
+
+def table(samples: list[Sample]) -> str:
+    """A Markdown table for each size: medians of both sides, and the median of the ratios within the pairs."""
+    lines = []
+    for resources in sorted({sample.resources for sample in samples}):
+        mine = [sample for sample in samples if sample.resources == resources]
+        loads = [sample.load for sample in mine]
+        lines += [f"{resources} resources, load {min(loads):.1f} to {max(loads):.1f} when a step began:", ""]
+        lines += ["| step | lz, s | OpenTofu, s | lz / OpenTofu | pairs |", "| --- | ---: | ---: | ---: | ---: |"]
+        for step, title in STEPS.items():
+            pairs = list(_pairs(mine, step).values())
+            if pairs:
+                ratios = [ours / theirs for ours, theirs in pairs]
+                told = [_told([one[index] for one in pairs], 1) for index in (0, 1)]
+                lines.append(f"| {title} | {told[0]} | {told[1]} | {_told(ratios, 2)} | {len(pairs)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _pairs(samples: list[Sample], step: str) -> dict[str, tuple[float, float]]:
+    """Seconds of both sides by pair, for pairs that are whole."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for sample in samples:
+        if sample.step == step:
+            found[sample.pair][sample.side] = sample.seconds
+    return {pair: (sides["lz"], sides["tofu"]) for pair, sides in found.items() if len(sides) == len(SIDES)}
+
+
+def _told(figures: list[float], digits: int) -> str:
+    """The median, and least and most where there are several."""
+    middle = f"{statistics.median(figures):.{digits}f}"
+    return middle if len(figures) == 1 else f"{middle} ({min(figures):.{digits}f}-{max(figures):.{digits}f})"
+
+
+def _expect(cloud: Connection, wanted: census.Found, when: str) -> None:
+    found = census.take(cloud)
+    wrong = [f"missing: {kind} {name}" for kind, name in sorted(wanted - found)]
+    wrong += [f"there: {kind} {name}" for kind, name in sorted(found - wanted)]
+    if wrong:
+        raise LzError(Problem(f"the cloud does not hold what it should {when}", why="\n".join(wrong[:12]), cure="see the logs"))
+
+
+def _quietly(words: list[str]) -> None:
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=CHECKOUT)
+
+
+def _read(record: Path) -> list[Sample]:
+    return [Sample(**json.loads(line)) for line in record.read_text().splitlines()] if record.exists() else []
+
+
+def main() -> None:
+    """Measure, and print the table of all that is recorded."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resources", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--cloud", default="lab-north")
+    parser.add_argument("--region", default="north")
+    parser.add_argument("--parallel", type=int, help="calls of OpenTofu at once (its default: 10)")
+    parser.add_argument("--record", type=Path, default=Path(tempfile.gettempdir()) / "lz-opentofu.jsonl")
+    parser.add_argument("--show", action="store_true", help="only print the table")
+    given = parser.parse_args()
+    if not given.show:
+        graph = describe(given.resources // TENANT_SIZE)
+        entry = clouds.use([given.cloud])[given.cloud]
+        cloud = clouds.connect(entry, given.region)
+        with theirs(graph, given.cloud, given.region, given.parallel) as tofu:
+            for _ in range(given.pairs):
+                pair = time.strftime("%Y%m%d-%H%M%S")
+                for side in (ours(len(graph), given.cloud, given.region), tofu):
+                    for sample in run(side, graph, cloud, pair):
+                        with given.record.open("a") as stream:
+                            stream.write(json.dumps(asdict(sample)) + "\n")
+    print(f"{measure.machine()}\n\n{table(_read(given.record))}")
+
+
+if __name__ == "__main__":
+    main()

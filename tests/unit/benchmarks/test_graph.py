@@ -1,0 +1,152 @@
+"""Both renderings of the benchmark's graph are the same graph, and the table says what was recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from benchmarks import opentofu, peers
+from benchmarks.graph import census, ours, tofu
+from benchmarks.graph.description import PREFIX, TENANT_SIZE, Node, Ref, Value, describe
+from benchmarks.opentofu import Sample
+from policy import rules
+from tests.support import pulumi_recorder
+from tests.support.pulumi_recorder import Made, Recorder
+from tools import gobuild
+
+PLACE = ours.Place("cloud", "north")
+
+
+@pytest.fixture(scope="module")
+def program() -> Recorder:
+    return pulumi_recorder.run(lambda: ours.compose(describe(1)[0], PLACE))
+
+
+def cloud_resources(recorder: Recorder) -> list[Made]:
+    return [made for made in recorder.made if made.type.startswith("openstack:")]
+
+
+def refs(value: Value) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from refs(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from refs(each)
+
+
+def ids(value: object) -> object:
+    """A property of the program with the mocks' ids told apart from plain text."""
+    return json.loads(json.dumps(value).replace('"id-of-', '"'))
+
+
+def expressions(value: object) -> object:
+    """A property of the configuration with expressions replaced by the name that they are about."""
+    if isinstance(value, str) and value.startswith("${"):
+        return value.split(".")[1]
+    if isinstance(value, dict):
+        return {name: expressions(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [expressions(each) for each in value]
+    return value
+
+
+def camel(name: str) -> str:
+    head, *rest = ours.RENAMED.get(name, name).split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def camels(value: object) -> object:
+    if isinstance(value, dict):
+        return {camel(name): camels(each) for name, each in value.items()}
+    return [camels(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("tenants", [1, 5, 50])
+def test_a_tenant_has_forty_resources_with_names_of_their_own(tenants: int) -> None:
+    graph = describe(tenants)
+    assert [len(tenant.nodes) for tenant in graph] == [TENANT_SIZE] * tenants
+    assert len({node.ref for tenant in graph for node in tenant.nodes}) == TENANT_SIZE * tenants
+
+
+def test_references_are_to_earlier_nodes_of_the_same_tenant() -> None:
+    for tenant in describe(3):
+        known: set[Ref] = set()
+        for node in tenant.nodes:
+            assert set(refs(dict(node.properties))) <= known
+            known.add(node.ref)
+
+
+def test_addresses_lie_in_their_networks_and_networks_do_not_overlap() -> None:
+    configured = tofu.render(describe(50), "cloud", "north", "1.0")["resource"]
+    subnets = {name: ip_network(one["cidr"]) for name, one in configured["openstack_networking_subnet_v2"].items()}
+    assert len(set(subnets.values())) == len(subnets) == 150
+    for port in configured["openstack_networking_port_v2"].values():
+        for fixed in port["fixed_ip"]:
+            assert ip_address(fixed["ip_address"]) in subnets[str(expressions(fixed["subnet_id"]))]
+
+
+def test_both_sides_have_the_same_resources(program: Recorder) -> None:
+    tenant = describe(1)[0]
+    configured = tofu.render([tenant], "cloud", "north", "1.0")["resource"]
+    by_class = {(made.type, made.name) for made in cloud_resources(program)}
+    assert sum(len(named) for named in configured.values()) == len(by_class) == TENANT_SIZE
+    assert {(kind, name) for kind, named in configured.items() for name in named} == census.expected([tenant])
+    tokens = {kind: {made.type for made in cloud_resources(program) if made.name in named} for kind, named in configured.items()}
+    assert {name for _, name in by_class} == {name for named in configured.values() for name in named}
+    assert all(tokens.values())
+
+
+def test_both_sides_give_every_resource_the_same_properties(program: Recorder) -> None:
+    tenant = describe(1)[0]
+    configured = tofu.render([tenant], "cloud", "north", "1.0")["resource"]
+    given = {(made.name, made.type): ids(made.inputs) for made in cloud_resources(program)}
+    for node in tenant.nodes:
+        wanted = camels(expressions(configured[node.kind][node.name]))
+        assert wanted in [inputs for (name, _), inputs in given.items() if name == node.name]
+
+
+def test_the_graph_keeps_the_guard_rails(program: Recorder) -> None:
+    known = ours.facts(describe(1)[0], PLACE)
+    assert [found for made in cloud_resources(program) for found in rules.check(made.type, made.name, made.inputs, known)] == []
+
+
+def test_the_provider_is_the_administrators_entry(program: Recorder) -> None:
+    provider = next(made for made in program.made if made.type == "pulumi:providers:openstack")
+    assert provider.inputs == {"cloud": "cloud", "region": "north"}
+    assert all("admin-north" in made.provider for made in cloud_resources(program))
+
+
+def test_names_begin_so_that_the_census_finds_them() -> None:
+    nodes: list[Node] = [node for tenant in describe(2) for node in tenant.nodes]
+    assert [node.name for node in nodes if not node.name.startswith(PREFIX)] == []
+    assert set(census.LISTERS) == {node.kind for node in nodes}
+    named = [node for node in nodes if "interface" not in node.kind]
+    assert [node for node in named if node.name not in (node.properties.get("name"), node.properties.get("description"))] == []
+
+
+def test_the_peers_are_the_pinned_versions_and_their_go_modules_complete() -> None:
+    known = peers.load()
+    assert {name: artefact.version for name, artefact in known.artefacts.items()} == {
+        "opentofu": "1.12.6",
+        "terraform-provider-openstack": "3.4.0",
+    }
+    for artefact in known.artefacts.values():
+        module = (artefact.sources() / "go.mod").read_text()
+        sums = (artefact.sources() / "go.sum").read_text()
+        wanted = next(line.removeprefix("go ") for line in module.splitlines() if line.startswith("go "))
+        assert gobuild.version_of(wanted) == gobuild.version_of(known.go.minimum)
+        direct = next(line.strip() for line in module.splitlines() if line.strip().endswith(f" v{artefact.version}"))
+        assert f"{direct} h1:" in sums
+        assert artefact.build.package.startswith(direct.split()[0])
+
+
+def test_the_table_has_medians_and_the_ratio_within_pairs() -> None:
+    seconds = {("a", "lz"): 10.0, ("a", "tofu"): 20.0, ("b", "lz"): 30.0, ("b", "tofu"): 30.0, ("c", "lz"): 99.0}
+    samples = [Sample(pair, side, 200, "create", took, 1.5) for (pair, side), took in seconds.items()]
+    assert "| create | 20.0 (10.0-30.0) | 25.0 (20.0-30.0) | 0.75 (0.50-1.00) | 2 |" in opentofu.table(samples)
