@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from landing_zone.engine.home import Home
-from landing_zone.engine.runs import PROBES
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec, RegionPlan
+from landing_zone.planners.shares import PROBES
 from landing_zone.ssh.hosts import Host, host
 
 

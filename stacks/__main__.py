@@ -12,7 +12,8 @@ import pulumi
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from landing_zone.engine.opening import program_of_stack
+from landing_zone.engine.opening import of_stack
+from stacks.programs import program
 
 if __name__ == "__main__":
-    pulumi.run(program_of_stack(pulumi.get_stack()))
+    pulumi.run(program(*of_stack(pulumi.get_stack())))

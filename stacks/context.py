@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import pulumi
 import pulumi_openstack as openstack
 
 from foundation.errors import LzError, Problem
-from landing_zone.planners.plan import EnvironmentPlan, MachineUserSpec, RegionPlan
+from landing_zone.planners.plan import MachineUserSpec
+from landing_zone.planners.shares import Share
+from stacks.inputs import Inputs, password_name
 from stacks.names import Names
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a region's Keystone answers. `ca` is the PEM text of its certificate authority (None: one of the system's)."""
-
-    auth_url: str
-    ca: str | None
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a program needs beside the plan.
-
-    `secret` gives the secret of that name, made at its first use. `public_key` is the SSH key of the operators. `standing`
-    are the layers of the region that have been applied; None: taken to be all that come earlier.
-    """
-
-    endpoint: Endpoint
-    secret: Callable[[str], str]
-    public_key: str
-    standing: frozenset[str] | None = None
 
 
 class Context:
     """One run of one layer's program."""
 
-    def __init__(self, environment: EnvironmentPlan, region: RegionPlan, layer: str, inputs: Inputs) -> None:
-        self.region = region
-        self.layer = layer
+    def __init__(self, share: Share, inputs: Inputs) -> None:
+        self.region = share.region
+        self.layer = share.layer
         self.inputs = inputs
-        self.names = Names(environment.code, region, layer, inputs.standing)
+        self.names = Names(share, inputs.standing)
         self._owners: dict[str, openstack.Provider] = {}
 
     @cached_property
@@ -82,8 +60,3 @@ class Context:
                 if user.project == project:
                     return user
         raise LzError(Problem(f"project {project!r} has no machine user", cure="this is a fault of the planner: report it"))
-
-
-def password_name(region: str, user: str) -> str:
-    """The name under which the secret store has the password of a machine user."""
-    return f"{region}.{user}"

@@ -23,8 +23,9 @@ from components.identity import (
     grant_on_project,
 )
 from landing_zone.planners.plan import IdentitySpec, QuotaSpec
-from stacks.context import Context, password_name
-from stacks.names import ROLES
+from landing_zone.planners.shares import ROLES
+from stacks.context import Context
+from stacks.inputs import password_name
 
 
 def compose(context: Context) -> None:

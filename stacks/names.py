@@ -3,64 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
 import pulumi
 
 from foundation.errors import LzError, Problem
-from landing_zone.planners.plan import IdentitySpec, NetworkLayer, RegionPlan
-
-PROJECT = "landing-zone"
-
-Kind = Literal[
-    "domain",
-    "group",
-    "machine-user",
-    "project",
-    "role",
-    "network",
-    "subnet",
-    "router",
-    "security-group",
-    "subnet-pool",
-    "external-network",
-]
-Owners = Mapping[tuple[Kind, str], str]
-ROLES = ("admin", "manager", "member", "reader")
-
-
-def stack_name(environment: str, region: str, layer: str) -> str:
-    """ENV.REGION.LAYER, the one name of a stack."""
-    return f"{environment}.{region}.{layer}"
-
-
-def owners(region: RegionPlan) -> Owners:
-    """The layer that makes each named thing of a region."""
-    made: dict[tuple[Kind, str], str] = {("role", role): "identity" for role in ROLES}
-    made |= dict.fromkeys(_of_identity(region.identity), "identity")
-    made["external-network", region.external_network] = "network"
-    made |= dict.fromkeys(_of_network(region.network), "network")
-    for code, tenant in region.tenants.items():
-        made |= dict.fromkeys(_of_identity(tenant.identity), f"tenant-{code}")
-        made |= dict.fromkeys(_of_network(tenant.network), f"tenant-{code}")
-    return made
-
-
-def _of_identity(spec: IdentitySpec) -> Iterator[tuple[Kind, str]]:
-    yield from (("domain", domain.name) for domain in spec.domains)
-    yield from (("group", group.name) for group in spec.groups)
-    yield from (("machine-user", user.name) for user in spec.machine_users)
-    yield from (("project", project.name) for project in spec.projects)
-
-
-def _of_network(layer: NetworkLayer) -> Iterator[tuple[Kind, str]]:
-    for network in layer.networks:
-        yield "network", network.name
-        yield from (("subnet", subnet.name) for subnet in network.subnets)
-    yield from (("router", router.name) for router in layer.routers)
-    yield from (("security-group", group.name) for group in layer.security_groups)
-    yield from (("subnet-pool", pool.name) for pool in layer.subnet_pools)
+from landing_zone.planners.shares import Kind, Share
+from stacks.inputs import PROJECT, stack_name
 
 
 class Names:
@@ -71,13 +20,12 @@ class Names:
     values that become known later; None means that every layer is taken to stand.
     """
 
-    def __init__(self, environment: str, region: RegionPlan, layer: str, standing: frozenset[str] | None) -> None:
-        self._environment = environment
-        self._region = region.name
-        self._layer = layer
+    def __init__(self, share: Share, standing: frozenset[str] | None) -> None:
+        self._environment = share.environment
+        self._region = share.region.name
+        self._layer = share.layer
         self._standing = standing
-        self._owners = owners(region)
-        self._earlier = _earlier(region, layer)
+        self._owners = share.owners
         self._own: dict[Kind, dict[str, pulumi.Output[str]]] = {}
         self._references: dict[str, pulumi.Output[Mapping[str, Mapping[str, str]]] | None] = {}
 
@@ -91,12 +39,12 @@ class Names:
         if own is not None:
             return own
         layer = self._owners.get((kind, name))
-        if layer not in self._earlier:
+        if layer is None or layer == self._layer:
             raise LzError(
                 Problem(
                     f"{kind} {name!r} is not made before it is needed",
                     where=f"stack {stack_name(self._environment, self._region, self._layer)}",
-                    why=f"made by layer {layer}" if layer else "no layer makes it",
+                    why="this layer makes it later" if layer else "neither this layer nor an earlier one makes it",
                     cure="this is a fault of the planner: report it with the environment file",
                 )
             )
@@ -133,16 +81,6 @@ class Names:
                 cure=f"apply the earlier layer first: lz up --env {self._environment} --region {self._region} --layer {layer}",
             )
         )
-
-
-def _earlier(region: RegionPlan, layer: str) -> frozenset[str]:
-    """Every layer of the steps before the one of `layer`."""
-    before: set[str] = set()
-    for step in region.order:
-        if layer in step:
-            return frozenset(before)
-        before.update(step)
-    raise LzError(Problem(f"region {region.name} has no layer {layer!r}", cure=f"one of: {', '.join(sorted(before))}"))
 
 
 def _later() -> pulumi.Output[str]:

@@ -18,10 +18,11 @@ from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, environment_file, load_plan, open_run
-from landing_zone.engine.runs import PROBES, WIDTH, Run, Selection
+from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.engine.sweep import default_groups
 from landing_zone.planners.ledgerfile import save_ledger
+from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
 from landing_zone.ssh import pinning
 from landing_zone.ssh.hosts import write_config
@@ -35,10 +36,14 @@ def plan(
     parallel: flags.Parallel = PARALLEL,
     side_by_side: flags.Width = WIDTH,
     details: Annotated[bool, typer.Option("--details", help="Name every resource that would change.")] = False,
+    full: flags.Full = False,
     diagram: Annotated[Path | None, typer.Option("--diagram", help="Only write topology and address book into this folder.")] = None,
     json_: flags.Json = False,
 ) -> None:
     """Show what `lz up` would do. Nothing is changed.
+
+    A stack that cannot have changed since it was last right is not looked at: its part of the plan, the programs, their pins
+    and its state are what they were. What somebody changed in the cloud is for `lz drift`.
 
     Examples:
 
@@ -46,6 +51,7 @@ def plan(
         lz plan --env lab
         lz plan --env lab --region north --details
         lz plan --env lab --tenant edu --json
+        lz plan --env lab --full
         lz plan --env lab --diagram pictures
     """
     if diagram is not None:
@@ -55,11 +61,12 @@ def plan(
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
     with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"), board.showing():
         run, chosen = open_run(asked, board.say, board)
-        previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers))
+        previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers), full=full)
     if json_:
         output.document([output.outcome_data(each) for each in previews])
         return
     output.outcomes(previews, future=True)
+    _tell_skipped(previews)
     if details:
         for each in previews:
             for line in each.details:
@@ -84,6 +91,7 @@ def up(
     tenant: flags.Tenants = None,
     parallel: flags.Parallel = PARALLEL,
     side_by_side: flags.Width = WIDTH,
+    full: flags.Full = False,
     yes: flags.Yes = False,
     json_: flags.Json = False,
 ) -> None:
@@ -95,24 +103,28 @@ def up(
         lz up --env lab
         lz up --env lab --region north --yes
         lz up --env lab --tenant edu --json --yes
+        lz up --env lab --full
     """
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    run, chosen, done = bring_up(asked, Progress(), yes=yes, quiet=json_)
+    run, chosen, done = bring_up(asked, Progress(), full=full, yes=yes, quiet=json_)
     if json_:
         output.document([output.outcome_data(each) for each in done])
         return
     output.outcomes(done)
+    _tell_skipped(done)
     _tell_unplanned(run, chosen)
     output.next_steps(ways_on(run, env, chosen))
 
 
-def bring_up(asked: Asked, progress: Progress, *, yes: bool, quiet: bool = False) -> tuple[Run, Selection, list[Outcome]]:
-    """Preview, ask, apply, pin host keys. `quiet`: no table of the preview."""
+def bring_up(
+    asked: Asked, progress: Progress, *, yes: bool, full: bool = False, quiet: bool = False
+) -> tuple[Run, Selection, list[Outcome]]:
+    """Preview, ask, apply, pin host keys. `full`: look at every stack; `quiet`: no table of the preview."""
     board = Board(progress)
     with exclusive(Home.of(load_plan(asked.environment).code).lock, f"a run on environment {asked.environment}"):
         with board.showing():
             run, chosen = open_run(asked, board.say, board)
-            previews = run.previews(run.planned(chosen))
+            previews = run.previews(run.planned(chosen), full=full)
         if any(each.changed for each in previews):
             raise_all(preflight.examine(run))
             if not quiet:
@@ -237,6 +249,11 @@ def _refuse_protected(run: Run, keys: Iterable[StackKey]) -> None:
     ]
     if protected:
         raise InputError(*protected)
+
+
+def _tell_skipped(outcomes: Iterable[Outcome]) -> None:
+    if any(each.operation == "skip" for each in outcomes):
+        output.out.print("unchanged: neither plan nor state is other than when the stack was last right; --full looks all the same")
 
 
 def _tell_unplanned(run: Run, chosen: Selection) -> None:

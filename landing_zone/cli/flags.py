@@ -16,6 +16,7 @@ Layers = Annotated[list[str] | None, typer.Option("--layer", "-l", help="Only th
 Tenants = Annotated[list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant; may be given more than once.")]
 Parallel = Annotated[int, typer.Option("--parallel", min=1, help="Calls to the cloud at once, in each stack.")]
 Width = Annotated[int, typer.Option("--side-by-side", min=1, help="Stacks at once.")]
+Full = Annotated[bool, typer.Option("--full", help="Look at every stack, also where nothing can have changed since it was last right.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 

@@ -50,7 +50,9 @@ def outcomes(done: Sequence[Outcome], *, future: bool = False) -> None:
 
 
 def changes(outcome: Outcome, *, future: bool = False) -> str:
-    """The changes of one stack in words: `12 created, 3 unchanged`, or in the future `12 to create`."""
+    """The changes of one stack in words: `12 created, 3 unchanged`, or in the future `12 to create`; `unchanged` when it was skipped."""
+    if outcome.operation == "skip":
+        return "unchanged"
     words = (
         f"{count} to {op}" if future and op != "same" else f"{count} {DONE.get(op, op)}" for op, count in sorted(outcome.changes.items())
     )

@@ -25,7 +25,7 @@ from landing_zone.engine.stack import Outcome, Stacks
 
 Order = Callable[[Stacks], Outcome]
 Message = tuple[str, tuple[Any, ...]]
-PRELOAD = ["landing_zone.engine.crew", "stacks"]
+PRELOAD = ["landing_zone.engine.crew", "stacks.programs"]
 
 _stacks: Stacks | None = None  # of a worker
 

@@ -101,6 +101,10 @@ class Home:
         """The log file of a stack."""
         return self.logs / f"{stack}.log"
 
+    def note(self, stack: str) -> Path:
+        """The file with what a stack was when it was last right (see fingerprint)."""
+        return self._folder("settled") / f"{stack}.json"
+
     def secret(self, name: str) -> str:
         """The secret of that name, made at random at its first use; the same for every later caller."""
         if not SECRET_NAME.fullmatch(name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variabl
 from landing_zone.planners import plan
 from landing_zone.planners.ledgerfile import load_ledger
 from landing_zone.planners.plan import EnvironmentPlan
-from stacks import composer, find_region, program
-from stacks.context import Endpoint, Inputs
+from landing_zone.planners.shares import Share, share
+from stacks.inputs import Endpoint, Inputs
 
 ENVIRONMENTS = CHECKOUT / "environments"
 
@@ -74,8 +74,8 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
     return planned, chosen, Stacks(Home.of(planned.code), asked.parallel)
 
 
-def program_of_stack(name: str) -> Callable[[], Awaitable[None]]:
-    """The program of the stack of that name, ENV.REGION.LAYER, for running it without `lz`.
+def of_stack(name: str) -> tuple[Share, Inputs]:
+    """What the program of the stack of that name, ENV.REGION.LAYER, is given, for running it without `lz`.
 
     The environment file is the one that LZ_ENV names, or ENV in environments/. InputError when the name fits none.
     """
@@ -89,11 +89,10 @@ def program_of_stack(name: str) -> Callable[[], Awaitable[None]]:
                 cure=f"stacks are named {planned.code}.REGION.LAYER, such as {planned.code}.{next(iter(planned.regions))}.identity",
             )
         )
-    found = find_region(planned, region)
-    composer(found, layer)
-    entry = clouds.use([found.cloud])[found.cloud]
+    found = share(planned, region, layer)
+    entry = clouds.use([found.region.cloud])[found.region.cloud]
     home = Home.of(planned.code)
-    return program(planned, region, layer, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.public_key))
+    return found, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.public_key)
 
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:

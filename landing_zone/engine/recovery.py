@@ -19,7 +19,7 @@ from landing_zone.engine import orphans
 from landing_zone.engine.events import name_of
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
-from stacks.names import PROJECT
+from stacks.inputs import PROJECT
 
 PATIENCE = 120.0  # seconds that the engine process of a killed run gets to finish its calls under way
 

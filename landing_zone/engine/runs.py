@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import recovery, schedule
+from landing_zone.engine import fingerprint, recovery, schedule
 from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.crew import Order, hired
+from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan
-from stacks import program
-from stacks.context import Endpoint, Inputs
+from landing_zone.planners.shares import PROBES, TENANT, Share, share
+from stacks.inputs import Endpoint, Inputs
 
 WIDTH = 4  # stacks side by side
-PROBES = "probes"  # made and removed by verify, never by up
-TENANT = "tenant-"
 Source = Callable[[], Program]
 INSTANCE = re.compile(r"instance \(([0-9a-f-]{36})\)")
 
@@ -75,12 +74,27 @@ class Run:
             (key for key in keys if selection.has(key.region, key.layer)), key=lambda key: (key.region, rank(key.layer), key.layer)
         )
 
-    def previews(self, keys: Iterable[StackKey]) -> list[Outcome]:
-        """What `apply` would do, for each stack; nothing is changed but what a killed run left behind."""
+    def previews(self, keys: Iterable[StackKey], *, full: bool = False) -> list[Outcome]:
+        """What `apply` would do, for each stack; nothing is changed but what a killed run left behind.
+
+        A stack that cannot have changed since it was last right is skipped; `full`: none is.
+        """
         wanted = list(keys)
         self._recover(wanted)
-        stands = self.stacks.standing()
-        return _checked(self._all(wanted, lambda key: partial(_preview, key, self.source(key, stands))), self.connections)
+        versions = self.stacks.versions()
+        ids = cache(self._ids)
+        digests = {key: self._digest(key, ids) for key in wanted}
+        notes = {key: fingerprint.read(self.stacks.home, key.name) for key in wanted}
+        settled = {
+            key: Outcome(key, "skip", {"same": note.resources}, (), False, note.resources, 0.0)
+            for key, note in notes.items()
+            if not full and note and (note.digest, note.state) == (digests[key], versions.get(key.name))
+        }
+        open_ = [key for key in wanted if key not in settled]
+        stands = frozenset(versions)
+        seen = {outcome.key: outcome for outcome in self._all(open_, lambda key: partial(_preview, key, self.source(key, stands)))}
+        self._keep({key: digests[key] for key, outcome in seen.items() if outcome.good and not outcome.changed}, seen, versions)
+        return _checked([settled.get(key) or seen[key] for key in wanted], self.connections)
 
     def apply(self, previews: Iterable[Outcome]) -> list[Outcome]:
         """Make the previewed changes, layer after layer, regions and tenants side by side.
@@ -92,19 +106,23 @@ class Run:
         if not any(outcome.changed for outcome in asked.values()):
             return list(asked.values())
         moved: set[str] = set()
+        digests: dict[StackKey, str] = {}
         with hired(self.stacks, self.width) as crew:
 
             def job(key: StackKey) -> Outcome:
                 preview = asked[key]
                 if not preview.changed and key.region not in moved:
                     return preview
-                before = self.stacks.outputs(key).get("ids")
+                before = self._ids(key)
+                digests[key] = self._digest(key, self._ids)
+                fingerprint.drop(self.stacks.home, key.name)
                 done = crew.do(partial(_up, key, self.source(key, None), sum(preview.changes.values())))
-                if done.good and before is not None and not _still_there(before, self.stacks.outputs(key).get("ids")):
+                if done.good and not _still_there(before, self._ids(key)):
                     moved.add(key.region)
                 return done
 
             done = schedule.run(_needs(asked), job, self.width, lambda outcome: outcome.good)
+        self._keep({key: known for key, known in digests.items() if key in done and done[key].good}, done, self.stacks.versions())
         return _checked((done[key] for key in asked if key in done), self.connections, left_out=[key for key in asked if key not in done])
 
     def compare(self, keys: Iterable[StackKey]) -> list[Outcome]:
@@ -123,6 +141,8 @@ class Run:
         self._recover(wanted)
         if not wanted:
             return []
+        for key in wanted:
+            fingerprint.drop(self.stacks.home, key.name)
         needs = {
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)
@@ -147,12 +167,35 @@ class Run:
 
     def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
         """How a worker gets the program of a stack. `stands`: names of the stacks that there are; None: all that are needed."""
-        cloud = self.clouds[self.plan.regions[key.region].cloud]
-        home = self.stacks.home
         prefix = f"{key.environment}.{key.region}."
         layers = None if stands is None else frozenset(name.removeprefix(prefix) for name in stands if name.startswith(prefix))
-        inputs = Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key, layers)
-        return partial(program, self.plan, key.region, key.layer, inputs)
+        return partial(_program, self._share(key), replace(self._inputs(key), standing=layers))
+
+    def _share(self, key: StackKey) -> Share:
+        return share(self.plan, key.region, key.layer)
+
+    def _inputs(self, key: StackKey) -> Inputs:
+        cloud = self.clouds[self.plan.regions[key.region].cloud]
+        home = self.stacks.home
+        return Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key)
+
+    def _digest(self, key: StackKey, ids: Callable[[StackKey], Ids]) -> str:
+        """The digest of all that decides about a stack; `ids` tells what a stack gives out."""
+        part = self._share(key)
+        return fingerprint.of(
+            part, self._inputs(key), {layer: ids(replace(key, layer=layer)) for layer in fingerprint.earlier_layers(part)}
+        )
+
+    def _ids(self, key: StackKey) -> Ids:
+        """The ids that a stack gives out to later ones, by kind and name."""
+        found: Ids = self.stacks.outputs(key).get("ids", {})
+        return found
+
+    def _keep(self, digests: Mapping[StackKey, str], outcomes: Mapping[StackKey, Outcome], versions: Mapping[str, str]) -> None:
+        """Note what stacks are that are right, in the versions of their state."""
+        for key, known in digests.items():
+            if key.name in versions:
+                fingerprint.keep(self.stacks.home, key.name, fingerprint.Note(known, versions[key.name], outcomes[key].resources))
 
     def _recover(self, keys: Iterable[StackKey]) -> None:
         stands = self.stacks.standing()
@@ -164,6 +207,12 @@ class Run:
             else:  # killed before the stack's first state was written, or that state was put aside
                 recovery.release_lock(self.stacks.home, key, self.say)
             self.recovered.add(key)
+
+
+def _program(part: Share, inputs: Inputs) -> Program:
+    from stacks.programs import program  # noqa: PLC0415  a second that only a worker needs to spend
+
+    return program(part, inputs)
 
 
 def _preview(key: StackKey, source: Source, stacks: Stacks) -> Outcome:
@@ -223,10 +272,9 @@ def agrees(domains: Iterable[str], connection: Connection) -> bool:
     return all(keystone(connection).find_domain(domain, ignore_missing=True) is not None for domain in domains)
 
 
-def _still_there(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]] | None) -> bool:
+def _still_there(before: Ids, after: Ids) -> bool:
     """True when every id that was given out before is given out now, under the same name."""
-    now = after or {}
-    return all(now.get(kind, {}).get(name) == value for kind, names in before.items() for name, value in names.items())
+    return all(after.get(kind, {}).get(name) == value for kind, names in before.items() for name, value in names.items())
 
 
 def with_faults(problems: Iterable[Problem], connection: Connection | None) -> list[Problem]:

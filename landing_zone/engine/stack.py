@@ -14,15 +14,16 @@ from typing import Any, Literal
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
+from foundation import digest
 from foundation.errors import Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home, write_private
-from stacks.names import PROJECT, stack_name
+from stacks.inputs import PROJECT, stack_name
 from tools import engine
 
-Operation = Literal["preview", "up", "refresh-preview", "refresh", "destroy"]
+Operation = Literal["skip", "preview", "up", "refresh-preview", "refresh", "destroy"]
 Program = Callable[[], Awaitable[None] | None]
 PARALLEL = 16  # calls to the cloud under way at once in one stack: more only queue up in its API servers
 
@@ -43,7 +44,7 @@ class StackKey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one operation on one stack ended.
+    """How one operation on one stack ended. The operation `skip`: it was not looked at, since it cannot have changed.
 
     `changes` counts cloud resources by what was (or, in a preview, would be) done to them; `details` names those that are
     not the same. `changed` also counts what lives in the state only. `resources` stand at the end.
@@ -136,6 +137,13 @@ class Stacks:
             return frozenset(path.name.removesuffix(".json") for path in folder.glob("*.json"))
         listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
         return frozenset(stack.name for stack in listed)
+
+    def versions(self) -> Mapping[str, str]:
+        """The version of the state of each stack that there is, by the stack's name: another one after every change of it."""
+        if self.backend is None:
+            return {name: digest.of_file(self._checkpoint(StackKey(*name.split(".", 2)))) for name in self.standing()}
+        listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
+        return {stack.name: stack.last_update.isoformat() for stack in listed if stack.last_update}
 
     def outputs(self, key: StackKey) -> Mapping[str, Any]:
         """Outputs of a stack by name; empty when there is no such stack. Ours are never secret."""

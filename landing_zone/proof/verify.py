@@ -12,14 +12,15 @@ from openstack.exceptions import SDKException
 from foundation.errors import InputError, LzError, Problem
 from landing_zone import inventory
 from landing_zone.engine import clouds
-from landing_zone.engine.runs import PROBES, Run, Selection
+from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import RegionPlan, TenantPlan
+from landing_zone.planners.shares import PROBES
 from landing_zone.proof import isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
 from landing_zone.ssh.shell import on_host
-from stacks.context import password_name
+from stacks.inputs import password_name
 
 
 def verify(run: Run, regions: Iterable[str], *, keep_probes: bool = False) -> list[Result]:

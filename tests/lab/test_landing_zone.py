@@ -24,6 +24,7 @@ from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
+from landing_zone.engine.stack import StackKey
 from tests.lab.conftest import LZ, lz
 from tools import engine
 
@@ -70,6 +71,10 @@ def data(done: subprocess.CompletedProcess[str]) -> Any:
 
 def changes(found: list[dict[str, Any]]) -> set[str]:
     return {kind for stack in found for kind in stack["changes"]}
+
+
+def cloud_resources(run: Run, stack: str) -> list[Any]:
+    return [one for one in run.stacks.resources(StackKey(*stack.split(".", 2))) if one["type"].startswith("openstack:")]
 
 
 # ------------------------------------------------------------------------------------------------------------- bad input
@@ -162,8 +167,24 @@ def test_a_killed_up_is_resumed_by_the_same_command(before: dict[str, census.Cen
 
 
 def test_second_up_is_empty(run: Run, flags: list[str]) -> None:
-    found = data(lz("up", *flags, "--yes", "--json"))
+    found = data(lz("up", *flags, "--full", "--yes", "--json"))
+    assert {stack["operation"] for stack in found} == {"preview"}
     assert changes(found) == {"same"}
+
+
+def test_plan_skips_what_cannot_have_changed(run: Run, flags: list[str]) -> None:
+    found = data(lz("plan", *flags, "--json"))
+    assert {stack["operation"] for stack in found} == {"skip"}
+    assert changes(found) == {"same"}
+    assert sum(stack["resources"] for stack in found) == sum(len(cloud_resources(run, stack["stack"])) for stack in found)
+
+
+def test_a_state_that_was_written_by_another_program_is_looked_at(run: Run, flags: list[str]) -> None:
+    key = next(key for key in run.planned(Selection(regions=frozenset(run.connections))) if key.layer == "network")
+    run.stacks.refresh(key)
+    looked = [stack["stack"] for stack in data(lz("plan", *flags, "--json")) if stack["operation"] == "preview"]
+    assert looked == [key.name]
+    assert {stack["operation"] for stack in data(lz("plan", *flags, "--json"))} == {"skip"}
 
 
 def test_refresh_after_up_is_empty(run: Run) -> None:

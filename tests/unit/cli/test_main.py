@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from foundation.errors import BusyError, InputError, LzError, Problem
 from foundation.lock import exclusive
+from foundation.places import CHECKOUT
 from landing_zone.cli import FAULT, INTERRUPTED, main, output
-from landing_zone.cli.app import EXIT_CODES, app
+from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.proof.results import Result, Verdict
+
+HEAVY = ["openstack", "pulumi_openstack", "stacks.programs"]
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -86,20 +89,35 @@ def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFi
     assert "lab" in said
 
 
-def commands(group: Any, *before: str) -> list[str]:
+def commands() -> list[str]:
     """Every command but those of the lab, those of a group by both words."""
-    found: list[str] = []
-    for name, command in group.commands.items():
-        if name != "lab":
-            found += commands(command, *before, name) if hasattr(command, "commands") else [" ".join((*before, name))]
-    return sorted(found)
+    loaded = {name: load(name) for name in COMMANDS if name != "lab"}
+    return sorted(" ".join((name, each)) if each else name for name, found in loaded.items() for each in getattr(found, "commands", ("",)))
 
 
-@pytest.mark.parametrize("name", commands(get_command(app)))
+@pytest.mark.parametrize("name", commands())
 def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main([*name.split(), "--help"]) == 0
     said = capsys.readouterr().out
     assert re.search(rf"^ +(eval \"\$\()?lz {name}\b", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_of_the_table_is_there_under_its_name(name: str) -> None:
+    assert load(name).name == name
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_help_and_version_import_no_engine_and_no_cloud(words: list[str]) -> None:
+    script = f"import sys; from landing_zone.cli import main; code = main({words}); sys.exit(code or any(map(sys.modules.get, HEAVY)))"
+    done = subprocess.run([sys.executable, "-c", f"HEAVY = {HEAVY}; {script}"], check=False, capture_output=True, text=True, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("Commands" in done.stdout) == (words == ["--help"])
+
+
+def test_planning_does_not_import_the_programs() -> None:
+    script = f"import sys, landing_zone.cli.changes; sys.exit(any(map(sys.modules.get, {HEAVY[1:]})))"
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=CHECKOUT).returncode == 0
 
 
 def test_exit_codes_of_a_proof() -> None:
@@ -120,6 +138,11 @@ def test_table_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert head.split() == ["region", "layer", "resources", "changes", "seconds"]
     assert row.split() == ["north", "network", "15", "12", "created,", "3", "unchanged", "7.2"]
     assert output.changes(done, future=True) == "12 to create, 3 unchanged"
+
+
+def test_a_stack_that_was_not_looked_at_is_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
+    output.outcomes([Outcome(StackKey("lab", "north", "network"), "skip", {"same": 15}, (), False, 15, 0.0)], future=True)
+    assert capsys.readouterr().out.splitlines()[1].split() == ["north", "network", "15", "unchanged", "0.0"]
 
 
 def test_what_did_not_pass_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import recovery, runs
-from landing_zone.engine.clouds import Cloud
-from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan
+from landing_zone.engine import recovery
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
-from landing_zone.planners.plan import EnvironmentPlan
-
-
-@cache
-def plan() -> EnvironmentPlan:
-    return load_plan("lab")
-
-
-@dataclass
-class FakeStacks:
-    """Remembers what it was asked to do. `broken` stacks fail; `ids` are outputs before and after an up."""
-
-    stands: set[str] = field(default_factory=set)
-    broken: set[str] = field(default_factory=set)
-    ids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    did: list[str] = field(default_factory=list)
-    home: Any = field(default_factory=MagicMock)
-
-    def standing(self) -> frozenset[str]:
-        return frozenset(self.stands)
-
-    def outputs(self, key: StackKey) -> dict[str, Any]:
-        return {"ids": self.ids[key.layer][0]} if key.layer in self.ids else {}
-
-    def _did(self, operation: Any, key: StackKey) -> Outcome:
-        self.did.append(f"{operation} {key.region}.{key.layer}")
-        if key.layer in self.ids:
-            self.ids[key.layer] = self.ids[key.layer][1:]
-        problems = (Problem(f"{key.layer} broke"),) if key.layer in self.broken else ()
-        return Outcome(key, operation, {}, (), True, 1, 0.1, problems)
-
-    def up(self, key: StackKey, program: Any, total: int = 0) -> Outcome:
-        return self._did("up", key)
-
-    def destroy(self, key: StackKey, total: int = 0) -> Outcome:
-        return self._did("destroy", key)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    stacks: Any = FakeStacks()
-
-    @contextlib.contextmanager
-    def in_process(_: Any, __: int) -> Iterator[Any]:
-        crew = MagicMock()
-        crew.do.side_effect = lambda order: order(stacks)
-        yield crew
-
-    monkeypatch.setattr(runs, "hired", in_process)
-    clouds = {region.cloud: Cloud(region.cloud, "https://cloud.example", None) for region in plan().regions.values()}
-    return Run(plan(), stacks, clouds, {}, lambda _: None, width=1)
+from tests.unit.engine.support import plan
 
 
 def previewed(run: Run, changed: set[str]) -> list[Outcome]:
@@ -192,14 +135,10 @@ def test_an_instance_in_error_comes_with_what_the_cloud_says_of_it() -> None:
     assert with_faults([problem], None) == [problem]
 
 
-def test_a_lock_without_a_state_is_released_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_without_a_state_is_released_too(run: Run) -> None:
     """What is left when a killed run's state was put aside: the engine would refuse to make the stack anew."""
-    stacks: Any = run.stacks
-    stacks.home = Home(tmp_path)
-    stacks.preview = lambda key, program: Outcome(key, "preview", {}, (), True, 1, 0.1)
-    monkeypatch.setattr(runs, "program", lambda *_: lambda: None)
     key = StackKey("lab", "north", "network")
-    lock = recovery.lock_folder(stacks.home, key) / "x.json"
+    lock = recovery.lock_folder(run.stacks.home, key) / "x.json"
     lock.parent.mkdir(parents=True)
     lock.write_text(json.dumps({"pid": 0, "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00+07:00"}))
     run.connections = {"north": MagicMock()}

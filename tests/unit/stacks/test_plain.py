@@ -15,7 +15,7 @@ from pulumi.automation import ProjectSettings
 from foundation.errors import InputError
 from foundation.places import CHECKOUT
 from landing_zone.engine.clouds import VARIABLE
-from stacks.names import PROJECT
+from stacks.inputs import PROJECT
 from tests.support.pulumi_recorder import Recorder, run
 
 CLOUDS = """

@@ -11,10 +11,11 @@ from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import rank
 from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from landing_zone.planners.shares import Kind, owners, share
 from policy.rules import check
-from stacks import facts, program
-from stacks.context import Endpoint, Inputs
-from stacks.names import PROJECT, Kind, Names, owners, stack_name
+from stacks.inputs import PROJECT, Endpoint, Inputs, stack_name
+from stacks.names import Names
+from stacks.programs import facts, program
 from tests.support.pulumi_recorder import Recorder, run
 
 
@@ -42,7 +43,7 @@ def everything_known() -> dict[str, dict[str, Any]]:
 def composed(layer: str, *, standing: frozenset[str] | None = None, preview: bool = False, known: bool = True) -> Recorder:
     inputs = Inputs(Endpoint("https://cloud.example", "CA"), lambda name: f"secret {name}", "ssh-ed25519 AAAA", standing)
     recorder = Recorder(references=everything_known() if known else {})
-    return run(program(plan(), "north", layer, inputs), preview=preview, recorder=recorder)
+    return run(program(share(plan(), "north", layer), inputs), preview=preview, recorder=recorder)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -111,7 +112,7 @@ def test_layer_keeps_every_guard_rail_and_is_watched(layer: str) -> None:
     made = composed(layer)
     assert len(made.transforms) == 1
     for one in made.made:
-        assert check(one.type, one.name, one.inputs, facts(plan())) == []
+        assert check(one.type, one.name, one.inputs, facts(share(plan(), "north", layer))) == []
 
 
 @pytest.mark.parametrize(
@@ -125,17 +126,16 @@ def test_layer_keeps_every_guard_rail_and_is_watched(layer: str) -> None:
 )
 def test_nothing_is_read_but_from_earlier_layers(layer: str, kind: Kind, name: str) -> None:
     def program() -> None:
-        Names("lab", region(), layer, None).get(kind, name)
+        Names(share(plan(), "north", layer), None).get(kind, name)
 
     with pytest.raises(LzError, match="is not made before it is needed"):
         run(program)
 
 
 def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
-    inputs = Inputs(Endpoint("https://cloud.example", None), str, "key")
     with pytest.raises(InputError, match="no region 'west'") as caught:
-        program(plan(), "west", "network", inputs)
+        share(plan(), "west", "network")
     assert "north, south" in caught.value.problems[0].cure
     with pytest.raises(InputError, match="no layer 'tenant-nobody'") as caught:
-        program(plan(), "north", "tenant-nobody", inputs)
+        share(plan(), "north", "tenant-nobody")
     assert "tenant-edu" in caught.value.problems[0].cure
