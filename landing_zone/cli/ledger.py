@@ -14,13 +14,13 @@ from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file, load_plan
-from landing_zone.engine.runs import TENANT
 from landing_zone.engine.stack import Stacks
 from landing_zone.model.environment import Environment
 from landing_zone.planners import ledger as slots
 from landing_zone.planners.addresses import prefixes
 from landing_zone.planners.ledger import Ledger, Run
 from landing_zone.planners.ledgerfile import ledger_path, load_ledger, save_ledger
+from landing_zone.planners.shares import TENANT
 
 app = typer.Typer(
     name="ledger", no_args_is_help=True, rich_markup_mode=None, help="Which addresses each tenant has, and which a former one keeps."

@@ -15,7 +15,7 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.planners.ledger import Run
 from landing_zone.planners.ledgerfile import load_ledger
-from stacks.names import PROJECT
+from stacks.inputs import PROJECT
 
 PORTAL = "\n  - code: portal\n"
 
