@@ -22,8 +22,9 @@ from landing_zone.drift.look import Sight
 from landing_zone.drift.repair import Repair
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan, open_run
-from landing_zone.engine.runs import PROBES, WIDTH, Run, rank
+from landing_zone.engine.runs import WIDTH, Run, rank
 from landing_zone.engine.stack import PARALLEL, StackKey
+from landing_zone.planners.shares import PROBES
 from landing_zone.proof.results import worst
 from landing_zone.proof.verify import pin
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from landing_zone.planners.plan import IdentitySpec, NetworkLayer, RegionPlan
-from stacks.tenant import PREFIX
+from landing_zone.planners.shares import TENANT
 
 Purpose = Literal["network", "platform", "workload"]
 
@@ -66,10 +66,10 @@ def estate(region: RegionPlan) -> Estate:
 def identities(region: RegionPlan) -> Iterator[tuple[str, IdentitySpec]]:
     """Each layer of a region that makes identities."""
     yield "identity", region.identity
-    yield from ((f"{PREFIX}{code}", tenant.identity) for code, tenant in region.tenants.items())
+    yield from ((f"{TENANT}{code}", tenant.identity) for code, tenant in region.tenants.items())
 
 
 def network_layers(region: RegionPlan) -> Iterator[tuple[str, NetworkLayer]]:
     """Each layer of a region that makes networks."""
     yield "network", region.network
-    yield from ((f"{PREFIX}{code}", tenant.network) for code, tenant in region.tenants.items())
+    yield from ((f"{TENANT}{code}", tenant.network) for code, tenant in region.tenants.items())

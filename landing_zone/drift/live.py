@@ -10,7 +10,7 @@ from landing_zone.drift.estate import Estate, Ground
 from landing_zone.drift.facts import Fact, Value, address, grant_name, of_owner, prefix, route_name, rule_name, share_name, texts
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.reading import Reading
-from stacks.tenant import PREFIX
+from landing_zone.planners.shares import TENANT
 
 DEFAULT_GROUP = "default"
 INTERFACE = "network:router_interface"  # also with an ending, where routers are distributed
@@ -70,7 +70,7 @@ class View:
 
     def layer(self, kind: str, maker: str) -> str:
         """The layer of a thing of that kind in a project or domain that the layer `maker` makes."""
-        return maker if maker.startswith(PREFIX) else KINDS[kind].layer
+        return maker if maker.startswith(TENANT) else KINDS[kind].layer
 
     def fact(self, kind: str, name: str, maker: str, identity: str, parent: str = "", **values: Value) -> Fact:
         """A fact about something in a project or domain that the layer `maker` makes."""
@@ -136,7 +136,7 @@ def _users(view: View) -> Iterator[Fact]:
         domain = view.homes[one.id]
         maker = view.ours.domains.get(domain)
         ours = (domain, one.name) in view.ours.machine_users or one.id in view.known
-        if ours or (maker and not maker.startswith(PREFIX) and (domain, one.name) not in view.ours.people):
+        if ours or (maker and not maker.startswith(TENANT) and (domain, one.name) not in view.ours.people):
             name = view.shown(one, view.users)
             yield view.fact("user", name, maker or "", one.id, domain=domain, description=one.description, enabled=one.is_enabled)
 
@@ -155,7 +155,7 @@ def _members(view: View) -> Iterator[Fact]:
         group, home = view.groups[group_id], view.homes[group_id]
         maker = view.ours.domains[home]
         of_same = view.domains.get(user.domain_id) == home
-        if of_same and maker.startswith(PREFIX) and group not in view.ours.machine_groups:
+        if of_same and maker.startswith(TENANT) and group not in view.ours.machine_groups:
             continue
         name = f"{view.users.get(user.id, user.id)} in {group}"
         yield Fact("group membership", name, view.layer("group membership", maker), {}, "", group_id, {"group": group_id, "user": user.id})

@@ -18,8 +18,9 @@ from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.drift.reading import read
 from landing_zone.drift.wanted import Wanted
-from landing_zone.engine.runs import PROBES, Run, Selection
+from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.shares import PROBES
 from landing_zone.proof.results import Result, Verdict
 
 SHARE = "openstack:networking/rbacPolicyV2:RbacPolicyV2"
