@@ -23,10 +23,11 @@ from benchmarks.graph.description import Ref, Tenant, Value, describe
 from foundation.errors import LzError
 from landing_zone.engine import clouds
 from landing_zone.engine.home import Home
-from landing_zone.engine.runs import TENANT, WIDTH, Run, Selection, Source
+from landing_zone.engine.runs import WIDTH, Run, Selection, Source
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey, Stacks, forget_variables
 from landing_zone.planners.ledger import Ledger
 from landing_zone.planners.plan import EnvironmentPlan
+from landing_zone.planners.shares import TENANT
 from policy import guard
 from policy.rules import Facts
 
