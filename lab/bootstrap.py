@@ -11,7 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from foundation.process import CommandFailed
 from lab.daemons import APIS, WORKERS
 from lab.machine import Machine
-from lab.settings import Region
+from lab.settings import PATIENCE, Region
 from lab.trees import database_users, enable
 
 OVS = """
@@ -72,16 +72,16 @@ def start_others(machine: Machine) -> None:
     enable(machine.root)
 
 
-@retry(retry=retry_if_exception_type(CommandFailed), stop=stop_after_delay(120), wait=wait_fixed(2), reraise=True)
+@retry(retry=retry_if_exception_type(CommandFailed), stop=stop_after_delay(PATIENCE), wait=wait_fixed(2), reraise=True)
 def publish_name_servers(machine: Machine) -> None:
-    """Tell Designate which BIND it writes to; its central service must be up, so this is tried for two minutes."""
+    """Tell Designate which BIND it writes to; its central service must be up, so this is tried again."""
     machine.inside(
         "runuser", "-u", "designate", "--", "designate-manage", "pool", "update", "--file", "/etc/designate/pools.yaml",
         log=machine.home / "bootstrap.log", timeout=60,
     )  # fmt: skip
 
 
-def map_compute_host(machine: Machine, seconds: float = 180) -> None:
+def map_compute_host(machine: Machine, seconds: float = PATIENCE) -> None:
     """Wait until nova-compute has reported itself and is mapped into its cell."""
     log = machine.home / "bootstrap.log"
     deadline = time.monotonic() + seconds

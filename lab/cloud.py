@@ -15,7 +15,7 @@ from tenacity import retry, stop_after_delay, wait_fixed
 
 from lab.image import GuestImage
 from lab.secrets import write_private
-from lab.settings import REGIONS, SERVICES, Places, Region, Service
+from lab.settings import PATIENCE, REGIONS, SERVICES, Places, Region, Service
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")
 EXTRA_ROLES = ("service", "ResellerAdmin", "creator", "load-balancer_member", "load-balancer_admin", "load-balancer_observer")
@@ -80,7 +80,7 @@ def connect(region: Region, places: Places) -> Connection:
     return openstack.connection.Connection(config=config.get_one(cloud=f"lab-{region.name}"))
 
 
-@retry(stop=stop_after_delay(120), wait=wait_fixed(1), reraise=True)
+@retry(stop=stop_after_delay(PATIENCE), wait=wait_fixed(1), reraise=True)
 def await_identity(cloud: Connection) -> None:
     cloud.authorize()
 

@@ -14,7 +14,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import LzError, Problem
-from lab.settings import SERVICES, Places, Region, Service
+from lab.settings import PATIENCE, SERVICES, Places, Region, Service
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ def probe_all(region: Region, places: Places) -> list[Answer]:
     return [probe(region, places, service) for service in SERVICES]
 
 
-def await_service(region: Region, places: Places, name: str, seconds: float = 180) -> None:
+def await_service(region: Region, places: Places, name: str, seconds: float = PATIENCE) -> None:
     """Wait until one endpoint answers. Raises LzError with the last answer."""
     service = next(service for service in SERVICES if service.name == name)
     _await(lambda: [probe(region, places, service)], region, seconds)
 
 
-def await_region(region: Region, places: Places, cloud: Connection, seconds: float = 240) -> None:
+def await_region(region: Region, places: Places, cloud: Connection, seconds: float = PATIENCE) -> None:
     """Wait until every endpoint answers and every agent reports itself. Raises LzError naming those that do not."""
     _await(lambda: probe_all(region, places), region, seconds)
     deadline = time.monotonic() + seconds

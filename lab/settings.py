@@ -12,6 +12,10 @@ from foundation.places import cache_root
 LAB_RANGE = IPv4Network("198.18.0.0/15")
 WAN = IPv4Network("198.18.255.0/30")
 
+# Seconds until a service that does not answer is given up: forty daemons start in one minute on two idle cores, and in more than
+# three where others are at work.
+PATIENCE = 600.0
+
 
 @dataclass(frozen=True)
 class Service:
