@@ -1,46 +1,69 @@
 """Every field of every shipped environment, spoiled in every way: each is refused, and the message names the key.
 
-A seeded sample runs with the unit tests; `make test-long` runs them all.
+The unit tests spoil every key in every way once, at an entry and with a value that a seed chooses; `make test-long` runs them all.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import random
+import re
+import shutil
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from foundation.errors import InputError, Problem
+from landing_zone.model import load
 from landing_zone.model.complaints import key_text, look_up
+from landing_zone.model.document import Path_
 from landing_zone.model.environment import Environment
-from tests.unit.model.support import SHIPPED, changed, complaints, document, said
+from tests.unit.model.contradictions import CONTRADICTIONS, FREE
+from tests.unit.model.support import ENVIRONMENTS, SHIPPED, changed, complaints, document, said
 
-Path_ = tuple[str | int, ...]
-SAMPLE = 150
+KINDS = {"missing", "unknown", "wrong type", "out of range", "duplicated", "contradictory"}
 SEED = 20261123
 _LONG = "x" * 5000
+CELLS = {
+    "code": ["", "Hà Nội", "-1", "x" * 300],
+    "dti_code": ["", "mã số", "-1", "x" * 300],
+    "name.vi": ["", "x" * 300],
+    "name.en": ["", "x" * 300],
+    "level": ["", "six", "3.0", "-1", "0", "6", "5 4"],
+    "enclave": ["Hà Nội", "-1", "gone", "x" * 300],
+}
+"""Wrong cells by column of a register."""
+UNIQUE = {"code", "dti_code", "name.vi", "name.en"}
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One spoiled value: what is done at `path`, and the key that must be named."""
+    """One spoiled value: what is done at `path`, and the keys of which one must be named ([]: any index)."""
 
     environment: str
     kind: str
     path: Path_
     value: Any = None
-    named: Path_ = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key with [] for its indexes."""
+        return pattern(self.path)
 
     def apply(self, data: Any) -> None:
         _, holder = look_up(data, self.path[:-1])
         match self.kind:
             case "missing":
                 del holder[self.path[-1]]
-            case "unknown" | "wrong type" | "out of range":
+            case "unknown" | "wrong type" | "out of range" | "contradictory":
                 holder[self.path[-1]] = self.value
             case "duplicated":
                 holder.append(holder[self.path[-1]])
@@ -49,20 +72,43 @@ class Mutation:
         return f"{self.environment}: {key_text(self.path)} {self.kind} {str(self.value)[:20]}"
 
 
+def pattern(path: Path_) -> str:
+    """A path as a person writes it, with [] for any index."""
+    return re.sub(r"\[\d+\]", "[]", key_text(path))
+
+
 def mutations(name: str) -> list[Mutation]:
     """All mutations of a shipped environment."""
-    return list(_of_model(name, Environment, document(name).data, ()))
+    data = document(name).data
+    return [*_of_model(name, Environment, data, ()), *_contradictions(name, data)]
+
+
+def one_of_each(name: str) -> list[Mutation]:
+    """One mutation of each kind for each key, chosen by the seed."""
+    groups: dict[tuple[str, str], list[Mutation]] = {}
+    for mutation in mutations(name):
+        groups.setdefault((mutation.key, mutation.kind), []).append(mutation)
+    choose = random.Random(SEED)
+    return [choose.choice(group) for group in groups.values()]
+
+
+def _contradictions(name: str, data: dict[str, Any]) -> Iterator[Mutation]:
+    for path in _paths(data, ()):
+        found = CONTRADICTIONS.get(pattern(path))
+        value = found.value(data, path) if found else None
+        if found and value is not None and value != look_up(data, path)[1]:
+            yield Mutation(name, "contradictory", path, value, found.named or (key_text(path),))
 
 
 def _of_model(name: str, model: type[BaseModel], data: dict[str, Any], at: Path_) -> Iterator[Mutation]:
-    yield Mutation(name, "unknown", (*at, "strange"), 1, (*at, "strange"))
+    yield Mutation(name, "unknown", (*at, "strange"), 1, (key_text((*at, "strange")),))
     for field_name, field in model.model_fields.items():
         key = field.alias or field_name
         if key not in data:
             continue
         here = (*at, key)
         if field.is_required():
-            yield Mutation(name, "missing", here, named=here)
+            yield Mutation(name, "missing", here, named=(key_text(here),))
         yield from _of_value(name, field, field.annotation, data[key], here)
 
 
@@ -70,13 +116,13 @@ def _of_value(name: str, field: FieldInfo, annotation: Any, value: Any, here: Pa
     model = _model(annotation)
     if isinstance(value, dict) and model is not None:
         for no_mapping in ("text", [1], 7, None):
-            yield Mutation(name, "wrong type", here, no_mapping, here)
+            yield Mutation(name, "wrong type", here, no_mapping, (key_text(here),))
         yield from _of_model(name, model, value, here)
     elif isinstance(value, list):
         for no_list in ("text", {"a": 1}, 7):
-            yield Mutation(name, "wrong type", here, no_list, here)
+            yield Mutation(name, "wrong type", here, no_list, (key_text(here),))
         for index, entry in enumerate(value):
-            yield Mutation(name, "duplicated", (*here, index), named=(*here, len(value)))
+            yield Mutation(name, "duplicated", (*here, index), named=(key_text((*here, len(value))),))
             yield from _of_value(name, field, annotation, entry, (*here, index))
     else:
         yield from _of_scalar(name, annotation, value, here)
@@ -99,9 +145,9 @@ def _of_scalar(name: str, annotation: Any, value: Any, here: Path_) -> Iterator[
     if get_origin(annotation) is Literal:
         out_of_range.append("other" if isinstance(value, str) else 3)
     for wrong in wrong_types:
-        yield Mutation(name, "wrong type", here, wrong, here)
+        yield Mutation(name, "wrong type", here, wrong, (key_text(here),))
     for wrong in out_of_range:
-        yield Mutation(name, "out of range", here, wrong, here)
+        yield Mutation(name, "out of range", here, wrong, (key_text(here),))
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
@@ -114,19 +160,25 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 
 def check(mutation: Mutation) -> None:
     problems = complaints(changed(mutation.environment, mutation.apply))
-    key = key_text(mutation.named)
-    last = next(str(part) for part in reversed(mutation.named) if isinstance(part, str))
     assert problems, f"accepted: {mutation}"
-    fitting = [problem for problem in problems if f"key {key}" in problem.where]
-    assert fitting, f"{mutation} is refused without its key {key}:\n{said(problems)}"
-    assert any(last in str(problem) for problem in fitting)
+    fitting = [problem for problem in problems if any(names(problem, key) for key in mutation.named)]
+    assert fitting, f"{mutation} is refused without its key {mutation.named}:\n{said(problems)}"
+    last = {re.sub(r"\[\d*\]", "", key).rpartition(".")[2] for key in mutation.named}
+    assert any(word in str(problem) for problem in fitting for word in last)
     assert all(problem.cure for problem in problems), said(problems)
 
 
+def names(problem: Problem, key: str) -> bool:
+    """Whether a problem is about a key or one within it; [] stands for any index."""
+    wanted = re.escape(key).replace(re.escape("[]"), r"\[\d+\]")
+    return re.search(rf"key {wanted}([.,]|$)", problem.where) is not None
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_sample_of_all_mutations_is_refused(name: str) -> None:
-    everything = mutations(name)
-    for mutation in random.Random(SEED).sample(everything, min(SAMPLE, len(everything))):
+def test_every_key_spoiled_in_every_way_is_refused(name: str) -> None:
+    chosen = one_of_each(name)
+    assert {mutation.kind for mutation in chosen} == KINDS
+    for mutation in chosen:
         check(mutation)
 
 
@@ -144,6 +196,47 @@ def test_mutations_reach_every_key_in_use() -> None:
         reached = {mutation.path for mutation in mutations(name)}
         for path in _paths(document(name).data, ()):
             assert path in reached, key_text(path)
+
+
+def test_every_key_is_contradicted_or_known_to_be_free() -> None:
+    leaves = {
+        pattern(path)
+        for name in SHIPPED
+        for path in _paths(document(name).data, ())
+        if not isinstance(look_up(document(name).data, path)[1], (dict, list))
+    }
+    made = {mutation.key for name in SHIPPED for mutation in mutations(name) if mutation.kind == "contradictory"}
+    assert made == set(CONTRADICTIONS)
+    assert leaves - made == FREE
+
+
+@pytest.mark.parametrize("column", CELLS)
+@pytest.mark.parametrize("register", ["ministries.csv", "provinces.csv"])
+def test_a_spoiled_cell_of_a_register_is_refused_with_its_line(register: str, column: str, tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    shutil.copytree(ENVIRONMENTS, folder)
+    path = folder / "registers" / register
+    lines = path.read_text().splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("code,"))
+    columns = lines[head].split(",")
+    if column not in columns:
+        return
+    chosen, other = random.Random(SEED).sample(range(head + 1, len(lines)), 2)
+    row, another = (next(csv.reader([lines[number]])) for number in (chosen, other))
+    at = columns.index(column)
+    for cell in (*CELLS[column], *([another[at]] if column in UNIQUE else [])):
+        lines[chosen] = _csv_line([*row[:at], cell, *row[at + 1 :]])
+        path.write_text("\n".join(lines))
+        with pytest.raises(InputError) as caught:
+            load(folder / "national-cgc.yaml")
+        place = rf"{register}:({chosen + 1}|{other + 1}), key tenants\[\d+\]\.{re.escape(column)}(,|$)"
+        assert any(re.search(place, problem.where) for problem in caught.value.problems), said(caught.value.problems)
+
+
+def _csv_line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
 
 
 def _paths(data: Any, at: Path_) -> Iterator[Path_]:
