@@ -16,6 +16,7 @@ from foundation.errors import LzError, Problem
 DEBUG = "--debug"
 INTERRUPTED = 130
 FAULT = 70
+CLOUD_LIBRARIES = {"openstack", "keystoneauth1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +48,9 @@ def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
     if isinstance(error, KeyboardInterrupt):
         return [Problem("stopped", cure="run the same command again: it goes on where it stopped")], INTERRUPTED
     why = f"{type(error).__name__}: {error}"
+    if any(kind.__module__.partition(".")[0] in CLOUD_LIBRARIES for kind in type(error).__mro__):
+        cure = "is it healthy, and can this machine reach it (the lab: lz lab doctor)? Then run the same command again"
+        return [Problem("the cloud did not do what it was asked", why=why, cure=cure)], 1
     return [Problem("this is a fault of lz itself", why=why, cure=f"run it again with {DEBUG}, and report what it says")], FAULT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ from foundation.places import cache_root
 
 VARIABLE = "OS_CLIENT_CONFIG_FILE"
 TIMEOUT = 20.0  # seconds for one answer
+CONNECT_RETRIES = 3  # how often a call is made again that got no answer
+STATUS_RETRIES = 4  # or 503
+SIGN_IN_PAUSES = (1.0, 3.0)  # seconds before the second and third try
+NO_ANSWER = "the cloud does not answer"
+ILL = "the cloud's identity service is ill, or takes no more calls for now"
 LAB_NETWORK = "198.18.0.0/15"
 
 
@@ -94,7 +100,12 @@ def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:
 
 def connect(cloud: Cloud, region: str, **credentials: str) -> Connection:
     """A connection as the entry's own account, or as another one (username, password, project_name, *_domain_name)."""
-    options: dict[str, Any] = {"region_name": region, "api_timeout": TIMEOUT}
+    options: dict[str, Any] = {
+        "region_name": region,
+        "api_timeout": TIMEOUT,
+        "connect_retries": CONNECT_RETRIES,
+        "status_code_retries": STATUS_RETRIES,
+    }
     files = [] if credentials else [os.environ[VARIABLE]]
     if credentials:
         options["auth"] = {"auth_url": cloud.auth_url, **credentials}
@@ -112,7 +123,17 @@ def keystone(connection: Connection) -> identity_v3.Proxy:
 
 
 def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
-    """The connection, or what keeps it from working."""
+    """The connection, or what keeps it from working; tried again where that may pass by itself."""
+    found = _sign_in(region, cloud)
+    for pause in SIGN_IN_PAUSES:
+        if not isinstance(found, Problem) or found.what not in {NO_ANSWER, ILL}:
+            break
+        time.sleep(pause)
+        found = _sign_in(region, cloud)
+    return found
+
+
+def _sign_in(region: str, cloud: Cloud) -> Connection | Problem:
     where = f"cloud {cloud.name} in {os.environ[VARIABLE]}, region {region}, {cloud.auth_url}"
     try:
         connection = connect(cloud, region)
@@ -162,8 +183,13 @@ SAID = (
     ),
     (
         re.compile(r"Unable to establish connection|timed out|Timeout|Max retries|Could not find versioned identity"),
-        "the cloud does not answer",
+        NO_ANSWER,
         "is it up, and can this machine reach it? For the lab: lz lab status",
+    ),
+    (
+        re.compile(r"HTTP (429|500|502|503|504)"),
+        ILL,
+        "look at its health (the lab: lz lab doctor), then run the same command again",
     ),
 )
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, OpType, StepEventMetadata
 
 from foundation.errors import Problem
+from landing_zone.engine.doubts import Doubt
 
 COLOUR = re.compile(r"<\{%.*?%\}>")
 TRACEBACK = "Traceback (most recent call last)"
@@ -21,10 +22,24 @@ WRAPPINGS = (
     re.compile(r"\b\d+ errors? occurred:\s*"),
     re.compile(r"(creating|updating|deleting|refreshing) urn:\S+: "),
     re.compile(r"(?<!\S)\* "),
+    re.compile(r"OpenStack connection error, retries exhausted\. Aborting\. Last error was: "),
+    re.compile(r"<[a-z/!][^>]*>", re.IGNORECASE),  # a gateway's answers are pages
 )
+LOST = re.compile(r"http: ContentLength=\d+ with Body length 0")  # of the second try on a connection that broke in the first
 SAID_BY_CLOUD = (re.compile(r'"(?:message|error_message)": ?"((?:[^"\\]|\\.)+)"'),)
 QUIET = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH, OpType.DISCARD, OpType.DISCARD_REPLACED})
 REPLACING = frozenset({OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED})
+CREATING = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
+
+# A clear no of the cloud to the call that makes a thing (408 is none): nothing was made.
+REFUSED = re.compile(r"\[POST [^\]]*\], but got 4(?!08)\d\d instead")
+# What passes by itself: conflicts with another change, too many calls, a service being restarted, a lost connection.
+PASSING = re.compile(
+    r"but got (409|429|500|502|503|504) instead|connection reset|connection refused|broken pipe|\bEOF\b|i/o timeout"
+    r"|handshake timeout|context deadline exceeded|with Body length 0",
+    re.IGNORECASE,
+)
+LASTING = re.compile(r"quota|duplicate|already exists", re.IGNORECASE)
 
 # What cloud and engine say, and what a person can do about it; the first that is found in the message counts.
 CURES: tuple[tuple[str, str], ...] = (
@@ -34,6 +49,13 @@ CURES: tuple[tuple[str, str], ...] = (
     ("certificate", "check `cacert` of the region's entry in clouds.yaml and the clock of this machine"),
     ("connection refused", "is the cloud up? For the lab: lz lab status"),
     ("context deadline exceeded", "the cloud did not answer in time: look at its health, then run the same command again"),
+    ("but got 429", "the cloud takes fewer calls at a time: run the same command again with a smaller --parallel and --side-by-side"),
+    ("but got 409", "something else is changing the same thing: run the same command again when that has ended"),
+    ("but got 5", "the service is ill or being restarted: look at its health (the lab: lz lab doctor), then run the same command again"),
+    *(
+        (mark, "the connection to the cloud was lost: run the same command again; what was half made is found and removed first")
+        for mark in ("connection reset", "broken pipe", "eof", "body length 0", "i/o timeout")
+    ),
 )
 NEXT_STEP = "the log has the whole story; run the same command again when the cause is gone: it goes on where it stopped"
 
@@ -82,6 +104,9 @@ class Tally:
     details: list[str] = field(default_factory=list)
     anything: bool = False
     problems: list[Problem] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    _passing: list[bool] = field(default_factory=list)
+    _refused: set[str] = field(default_factory=set)
     _done: set[tuple[str, str]] = field(default_factory=set)
 
     def hear(self, event: EngineEvent) -> None:
@@ -92,6 +117,8 @@ class Tally:
             self._stepped(event.resource_pre_event.metadata)
         elif event.res_outputs_event:
             self._stepped(event.res_outputs_event.metadata)
+        elif event.res_op_failed_event:
+            self._failed(event.res_op_failed_event.metadata)
         elif event.summary_event:
             self.anything = any(count for op, count in event.summary_event.resource_changes.items() if OpType(op) not in QUIET)
 
@@ -99,6 +126,16 @@ class Tally:
     def resources(self) -> int:
         """Cloud resources that stand when the operation is done."""
         return sum(count for op, count in self.changes.items() if op != "delete")
+
+    @property
+    def passing(self) -> bool:
+        """True when something failed, and all of it is what passes by itself."""
+        return bool(self._passing) and all(self._passing)
+
+    def _failed(self, step: StepEventMetadata) -> None:
+        """The message about the failure has come before it."""
+        if step.op in CREATING and step.new and is_cloud_resource(step.urn) and step.urn not in self._refused:
+            self.doubts.append(Doubt(step.urn, step.new.type, dict(step.new.inputs or {})))
 
     def _stepped(self, step: StepEventMetadata) -> None:
         if not is_cloud_resource(step.urn) or step.op is OpType.REFRESH or (step.urn, step.op.value) in self._done:
@@ -122,6 +159,9 @@ class Tally:
         )
         if not text or text.startswith(("update failed", "preview failed")):
             return
+        self._passing.append(passes(text))
+        if REFUSED.search(text):
+            self._refused.add(event.urn or "")
         place = f"stack {self.stack}" + (f", {name_of(event.urn)}" if event.urn and is_cloud_resource(event.urn) else "")
         for problem in problems_in(text, f"{place}\nlog {self.log}"):
             if problem not in self.problems:
@@ -159,7 +199,12 @@ def plain(text: str) -> str:
     """An error message without what the layers between the cloud and us have wrapped around it."""
     for wrapping in WRAPPINGS:
         text = wrapping.sub("", text)
-    return " ".join(text.split())
+    return " ".join(LOST.sub("the connection was lost before the cloud answered", text).split())
+
+
+def passes(message: str) -> bool:
+    """True when the cause of a failure is one that passes by itself, so that another try is worth while."""
+    return PASSING.search(message) is not None and not LASTING.search(message)
 
 
 def cure_for(message: str) -> str:

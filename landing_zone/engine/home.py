@@ -105,6 +105,10 @@ class Home:
         """The file with what a stack was when it was last right (see fingerprint)."""
         return self._folder("settled") / f"{stack}.json"
 
+    def doubts(self, stack: str) -> Path:
+        """The file about things of a stack that perhaps exist (see `doubts`)."""
+        return self._folder("doubts") / f"{stack}.json"
+
     def secret(self, name: str) -> str:
         """The secret of that name, made at random at its first use; the same for every later caller."""
         if not SECRET_NAME.fullmatch(name):

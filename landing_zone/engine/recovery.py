@@ -1,4 +1,4 @@
-"""What a killed run leaves behind: locks that nobody holds any more, and notes of things that were being made."""
+"""What a killed or failed run leaves behind: locks that nobody holds any more, and things that were being made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from openstack.connection import Connection
 from pulumi import automation as auto
 
 from foundation.errors import BusyError, Problem
-from landing_zone.engine import orphans
+from landing_zone.engine import doubts, orphans
+from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.events import name_of
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
@@ -31,16 +32,20 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
     """
     released = release_lock(stacks.home, key, say)
     latest = _latest(stacks.home, key)
-    noted, broken = latest.get("pending_operations") or [], [one for one in latest.get("resources") or [] if one.get("initErrors")]
-    if not noted and not broken:
-        return released
+    resources, noted = latest.get("resources") or [], latest.get("pending_operations") or []
+    known = {one["urn"] for one in resources if one.get("id")}
+    doubted = doubts.kept(stacks.home, key.name)
+    perhaps = [_half_made(note["resource"]) for note in noted if note["type"] == "creating"]
+    perhaps += [doubt for doubt in doubted if doubt.urn not in known]
+    for doubt in perhaps:
+        for identity in orphans.remove(connection, doubt.kind, doubt.inputs):
+            say(f"{key.name}: removed half-made {name_of(doubt.urn)} ({identity})")
+    doubts.settle(stacks.home, key.name)
+    if not noted and not any(one.get("initErrors") for one in resources):
+        return released or bool(doubted)
     state = stacks.export(key)
     deployment = dict(state.deployment or {})
-    for note in deployment.pop("pending_operations", None) or ():
-        resource = note["resource"]
-        if note["type"] == "creating":
-            for identity in orphans.remove(connection, resource["type"], resource.get("inputs", {})):
-                say(f"{key.name}: removed half-made {name_of(resource['urn'])} ({identity})")
+    deployment.pop("pending_operations", None)
     for resource in deployment.get("resources") or ():
         if resource.pop("initErrors", None):
             resource["taint"] = True
@@ -50,6 +55,10 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
         stacks.refresh(key)
         say(f"{key.name}: state cleared of what an interrupted run had noted")
     return True
+
+
+def _half_made(resource: Mapping[str, Any]) -> Doubt:
+    return Doubt(resource["urn"], resource["type"], resource.get("inputs", {}))
 
 
 def release_lock(home: Home, key: StackKey, say: Callable[[str], None], patience: float = PATIENCE) -> bool:
@@ -104,8 +113,8 @@ def _started(pid: int) -> float:
 
 
 def has_notes(home: Home, key: StackKey) -> bool:
-    """True when the state of a stack has notes of operations that were under way."""
-    return bool(_latest(home, key).get("pending_operations"))
+    """True when a stack has notes of operations that were under way, or that failed without an answer."""
+    return bool(_latest(home, key).get("pending_operations") or doubts.kept(home, key.name))
 
 
 def _latest(home: Home, key: StackKey) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import fingerprint, recovery, schedule
+from landing_zone.engine import fingerprint, recovery, schedule, tries
 from landing_zone.engine.clouds import Cloud, keystone
-from landing_zone.engine.crew import Order, hired
+from landing_zone.engine.crew import Crew, Order, hired
 from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan
@@ -116,7 +116,7 @@ class Run:
                 before = self._ids(key)
                 digests[key] = self._digest(key, self._ids)
                 fingerprint.drop(self.stacks.home, key.name)
-                done = crew.do(partial(_up, key, self.source(key, None), sum(preview.changes.values())))
+                done = self._persist(crew, key, partial(_up, key, self.source(key, None), sum(preview.changes.values())))
                 if done.good and not _still_there(before, self._ids(key)):
                     moved.add(key.region)
                 return done
@@ -148,7 +148,9 @@ class Run:
             for key in reversed(wanted)
         }
         with hired(self.stacks, self.width) as crew:
-            done = schedule.run(needs, lambda key: crew.do(partial(_destroy, key)), self.width, lambda outcome: outcome.good)
+            done = schedule.run(
+                needs, lambda key: self._persist(crew, key, partial(_destroy, key)), self.width, lambda outcome: outcome.good
+            )
         return _checked((done[key] for key in needs if key in done), self.connections, left_out=[key for key in needs if key not in done])
 
     def dependents(self, key: StackKey) -> frozenset[StackKey]:
@@ -162,8 +164,17 @@ class Run:
         if not keys:
             return []
         with hired(self.stacks, self.width) as crew:
-            done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: crew.do(order(key)), self.width)
+            done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: self._persist(crew, key, order(key)), self.width)
         return [done[key] for key in keys]
+
+    def _persist(self, crew: Crew, key: StackKey, order: Order) -> Outcome:
+        """Have an order carried out, in several tries where that helps."""
+
+        def clear() -> None:
+            if key.region in self.connections:
+                recovery.recover(self.stacks, key, self.connections[key.region], self.say)
+
+        return tries.persist(lambda: crew.do(order), clear, self.say)
 
     def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
         """How a worker gets the program of a stack. `stands`: names of the stacks that there are; None: all that are needed."""

@@ -18,6 +18,7 @@ from foundation import digest
 from foundation.errors import Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
+from landing_zone.engine import doubts
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home, write_private
 from stacks.inputs import PROJECT, stack_name
@@ -47,7 +48,8 @@ class Outcome:
     """How one operation on one stack ended. The operation `skip`: it was not looked at, since it cannot have changed.
 
     `changes` counts cloud resources by what was (or, in a preview, would be) done to them; `details` names those that are
-    not the same. `changed` also counts what lives in the state only. `resources` stand at the end.
+    not the same. `changed` also counts what lives in the state only. `resources` stand at the end. `passing`: something
+    failed, and all of it is what passes by itself.
     """
 
     key: StackKey
@@ -58,6 +60,7 @@ class Outcome:
     resources: int
     seconds: float
     problems: tuple[Problem, ...] = ()
+    passing: bool = False
 
     @property
     def good(self) -> bool:
@@ -213,6 +216,8 @@ class Stacks:
             except auto.CommandError as error:
                 if not tally.problems:
                     tally.problems.append(_unexplained(key, operation, str(error), path))
+            if tally.doubts:
+                doubts.keep(self.home, key.name, tally.doubts)
             took = time.monotonic() - began
             print(f"=== {operation} {key.name}: {'failed' if tally.problems else 'done'} in {took:.1f} s", file=log)
         if self.listener:
@@ -226,6 +231,7 @@ class Stacks:
             tally.resources,
             took,
             tuple(tally.problems),
+            tally.passing,
         )
 
     def _stack(self, key: StackKey, program: Program) -> auto.Stack:

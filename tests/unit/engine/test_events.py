@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from pulumi.automation.events import EngineEvent
 
 from foundation.errors import Problem
-from landing_zone.engine.events import NEXT_STEP, Tally, Task, Tick, is_cloud_resource, name_of, problems_in
+from landing_zone.engine.events import NEXT_STEP, Tally, Task, Tick, is_cloud_resource, name_of, passes, problems_in
 
 URN = "urn:pulumi:lab.north.network::landing-zone::lz:network:Network$openstack:networking/network:Network::lab-edu"
 COMPONENT = "urn:pulumi:lab.north.network::landing-zone::lz:network:Network::lab-edu"
@@ -107,3 +108,74 @@ def test_names_of_resources() -> None:
     assert not is_cloud_resource("urn:pulumi:s::landing-zone::pulumi:pulumi:Stack::landing-zone-s")
     assert not is_cloud_resource("")
     assert name_of(URN) == "network lab-edu"
+
+
+CREATE = "Error creating openstack_networking_network_v2: "
+ANSWER = CREATE + "Expected HTTP response code [201 202] when accessing [POST https://cloud/v2.0/networks], but got {} instead: {}"
+RESET = CREATE + (
+    'Post "https://cloud/v2.0/networks": OpenStack connection error, retries exhausted. Aborting. Last error was: '
+    "http: ContentLength=146 with Body length 0"
+)
+
+
+def failed(urn: str = URN, op: str = "create") -> EngineEvent:
+    new = {"type": "openstack:networking/network:Network", "urn": urn, "inputs": {"name": "lab-edu"}}
+    return EngineEvent.from_json(
+        {"sequence": 1, "timestamp": 1, "resOpFailedEvent": {"metadata": {"op": op, "urn": urn, "type": "t", "new": new}}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "doubtful"),
+    [
+        (ANSWER.format(409, "{}"), False),
+        (ANSWER.format(429, ""), False),
+        (ANSWER.format(408, ""), True),
+        (ANSWER.format(500, ""), True),
+        (ANSWER.format(504, ""), True),
+        (RESET, True),
+        (ANSWER.format(404, "").replace("POST", "GET"), True),
+    ],
+)
+def test_a_creation_without_a_clear_no_perhaps_made_something(message: str, doubtful: bool) -> None:
+    tally = Tally("s", "log")
+    tally.hear(error(message))
+    tally.hear(failed())
+    assert [(doubt.urn, dict(doubt.inputs)) for doubt in tally.doubts] == ([(URN, {"name": "lab-edu"})] if doubtful else [])
+
+
+def test_a_failed_change_or_removal_made_nothing() -> None:
+    tally = Tally("s", "log")
+    for event in (error(RESET), failed(op="update"), failed(op="delete"), failed(COMPONENT)):
+        tally.hear(event)
+    assert tally.doubts == []
+
+
+@pytest.mark.parametrize("message", [RESET, *(ANSWER.format(code, "") for code in (409, 429, 500, 502, 503, 504))])
+def test_what_passes_by_itself(message: str) -> None:
+    assert passes(message)
+
+
+@pytest.mark.parametrize("message", [QUOTA, ANSWER.format(403, ""), ANSWER.format(409, "Duplicate Zone"), "status ERROR"])
+def test_what_does_not_pass_by_itself(message: str) -> None:
+    assert not passes(message)
+
+
+def test_one_failure_that_lasts_makes_all_of_them_last() -> None:
+    tally = Tally("s", "log")
+    assert not tally.passing
+    tally.hear(error(RESET))
+    assert tally.passing
+    tally.hear(error(QUOTA))
+    assert not tally.passing
+
+
+def test_a_lost_connection_and_a_gateways_page_are_told_in_plain_words() -> None:
+    lost, page = (
+        problems_in(RESET, "s")[0],
+        problems_in(ANSWER.format(503, "<html><body><h1>503 Service Unavailable</h1></body></html>"), "s")[0],
+    )
+    assert lost.what.endswith("the connection was lost before the cloud answered")
+    assert "half made is found and removed first" in lost.cure
+    assert page.what.endswith("but got 503 instead: 503 Service Unavailable")
+    assert "lz lab doctor" in page.cure

@@ -9,10 +9,12 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
 from foundation.places import CHECKOUT
-from landing_zone.engine import orphans, recovery
+from landing_zone.engine import doubts, orphans, recovery
+from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey
 
@@ -80,6 +82,33 @@ def test_what_was_being_made_is_removed_and_the_note_is_gone(tmp_path: Path) -> 
     assert "pending_operations" not in stacks.state()
     assert stacks.refreshed == [KEY]
     assert "network app (n1)" in said[0]
+
+
+def test_what_perhaps_was_made_is_looked_for_once_unless_the_state_knows_it(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    perhaps = [Doubt(URN, NETWORK, {"name": "app", "tenantId": "p1"}), Doubt(URN + "2", NETWORK, {"name": "web", "tenantId": "p1"})]
+    for doubt in perhaps:
+        doubts.keep(home, KEY.name, [doubt])
+    assert recovery.has_notes(home, KEY)
+    connection = MagicMock()
+    connection.network.networks.return_value = [Thing("n1")]
+    stacks, did, said = recovered(tmp_path, {"resources": [{"urn": URN + "2", "type": NETWORK, "id": "n2"}]}, connection)
+    assert did
+    connection.network.networks.assert_called_once_with(name="app", project_id="p1")
+    assert "network app (n1)" in said[0]
+    assert stacks.refreshed == []
+    assert not recovery.has_notes(home, KEY)
+
+
+def test_what_cannot_be_looked_for_now_is_looked_for_at_the_next_run(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    doubts.keep(home, KEY.name, [Doubt(URN, NETWORK, {"name": "app", "tenantId": "p1"})])
+    assert home.doubts(KEY.name).stat().st_mode & 0o077 == 0
+    connection = MagicMock()
+    connection.network.networks.side_effect = SDKException("no answer")
+    with pytest.raises(SDKException):
+        recovered(tmp_path, {"resources": []}, connection)
+    assert recovery.has_notes(home, KEY)
 
 
 def test_what_was_being_removed_or_changed_is_not_touched(tmp_path: Path) -> None:
