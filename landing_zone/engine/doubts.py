@@ -16,7 +16,10 @@ from landing_zone.engine.home import Home
 
 @dataclass(frozen=True)
 class Doubt:
-    """A thing that perhaps exists: its resource's name in the state, its type token, and what was asked for (secrets left out)."""
+    """A thing that perhaps exists: its resource's URN, its type token, and what was asked for (secrets left out).
+
+    Without a type token: a thing that exists, and has perhaps been changed.
+    """
 
     urn: str
     kind: str
@@ -26,6 +29,8 @@ class Doubt:
 def keep(home: Home, stack: str, found: Iterable[Doubt]) -> None:
     """Add to the doubts about a stack."""
     every = [asdict(doubt) for doubt in (*kept(home, stack), *found)]
+    if not every:
+        return
     path = home.doubts(stack)
     part = path.with_suffix(".part")
     part.touch(mode=0o600)

@@ -14,7 +14,7 @@ from typing import Any
 from openstack.connection import Connection
 from pulumi import automation as auto
 
-from foundation.errors import BusyError, Problem
+from foundation.errors import BusyError, LzError, Problem
 from landing_zone.engine import doubts, orphans
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.events import name_of
@@ -28,37 +28,55 @@ PATIENCE = 120.0  # seconds that the engine process of a killed run gets to fini
 def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable[[str], None]) -> bool:
     """Make a stack fit for the next operation; True when something had been left behind.
 
-    Raises BusyError when somebody who may still be at work holds the stack.
+    What is to be looked for is kept beside the state until all is done, so that this may be killed too. Raises BusyError when
+    somebody who may still be at work holds the stack, LzError when its state cannot be compared with the cloud.
     """
     released = release_lock(stacks.home, key, say)
     latest = _latest(stacks.home, key)
     resources, noted = latest.get("resources") or [], latest.get("pending_operations") or []
-    known = {one["urn"] for one in resources if one.get("id")}
+    failed = [one for one in resources if one.get("initErrors")]
+    doubts.keep(stacks.home, key.name, [*map(_half_made, noted), *map(_half_changed, failed)])
+    if noted or failed:
+        _clear(stacks, key, say)
     doubted = doubts.kept(stacks.home, key.name)
-    perhaps = [_half_made(note["resource"]) for note in noted if note["type"] == "creating"]
-    perhaps += [doubt for doubt in doubted if doubt.urn not in known]
-    for doubt in perhaps:
-        for identity in orphans.remove(connection, doubt.kind, doubt.inputs):
+    if not doubted:
+        return released
+    known = {one["urn"] for one in resources if one.get("id")}
+    for doubt in doubted:
+        for identity in orphans.remove(connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
             say(f"{key.name}: removed half-made {name_of(doubt.urn)} ({identity})")
+    outcome = stacks.refresh(key)
+    if not outcome.good:
+        raise LzError(*outcome.problems)
     doubts.settle(stacks.home, key.name)
-    if not noted and not any(one.get("initErrors") for one in resources):
-        return released or bool(doubted)
+    say(f"{key.name}: state compared with the cloud, after a run that was interrupted or failed")
+    return True
+
+
+def _half_made(note: Mapping[str, Any]) -> Doubt:
+    """The doubt about an operation that was under way; what was being changed or removed is not looked for (it has no kind)."""
+    resource = note["resource"]
+    return Doubt(resource["urn"], resource["type"] if note["type"] == "creating" else "", resource.get("inputs", {}))
+
+
+def _half_changed(resource: Mapping[str, Any]) -> Doubt:
+    return Doubt(resource["urn"], "", {})
+
+
+def _clear(stacks: Stacks, key: StackKey, say: Callable[[str], None]) -> None:
+    """Take the notes out of a state, and have what was not right from the beginning made anew.
+
+    What failed at a later change stands, and may hold data: comparing it with the cloud tells what the change has done.
+    """
     state = stacks.export(key)
     deployment = dict(state.deployment or {})
     deployment.pop("pending_operations", None)
     for resource in deployment.get("resources") or ():
-        if resource.pop("initErrors", None):
+        if resource.get("initErrors") and resource.get("created") == resource.get("modified"):
+            del resource["initErrors"]
             resource["taint"] = True
             say(f"{key.name}: {name_of(resource['urn'])} did not come up well and will be made anew")
     stacks.put_back(key, auto.Deployment(version=state.version, deployment=deployment))
-    if noted:
-        stacks.refresh(key)
-        say(f"{key.name}: state cleared of what an interrupted run had noted")
-    return True
-
-
-def _half_made(resource: Mapping[str, Any]) -> Doubt:
-    return Doubt(resource["urn"], resource["type"], resource.get("inputs", {}))
 
 
 def release_lock(home: Home, key: StackKey, say: Callable[[str], None], patience: float = PATIENCE) -> bool:

@@ -85,6 +85,7 @@ def test_other_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: s
 
 
 def test_endpoint_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clouds, "SIGN_IN_PAUSES", (0.0,))
     write(tmp_path, monkeypatch, "https://127.0.0.1:1/v3", None)
     what, where, _ = problem_of()
     assert what == "the cloud does not answer"

@@ -12,11 +12,12 @@ import pytest
 from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
+from foundation.errors import LzError, Problem
 from foundation.places import CHECKOUT
 from landing_zone.engine import doubts, orphans, recovery
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
-from landing_zone.engine.stack import StackKey
+from landing_zone.engine.stack import Outcome, StackKey
 
 KEY = StackKey("lab", "north", "network")
 NETWORK = "openstack:networking/network:Network"
@@ -35,6 +36,7 @@ class FakeStacks:
 
     def __init__(self, home: Home, latest: dict[str, Any]) -> None:
         self.home = home
+        self.problems: tuple[Problem, ...] = ()
         self.refreshed: list[StackKey] = []
         self.path = home.backend / ".pulumi" / "stacks" / "landing-zone" / f"{KEY.name}.json"
         self.path.parent.mkdir(parents=True)
@@ -52,8 +54,9 @@ class FakeStacks:
     def put_back(self, key: StackKey, state: auto.Deployment) -> None:
         self._write(dict(state.deployment or {}))
 
-    def refresh(self, key: StackKey) -> None:
+    def refresh(self, key: StackKey) -> Outcome:
         self.refreshed.append(key)
+        return Outcome(key, "refresh", {}, (), False, 0, 0.1, self.problems)
 
 
 def recovered(tmp_path: Path, latest: dict[str, Any], connection: MagicMock) -> tuple[FakeStacks, bool, list[str]]:
@@ -96,7 +99,7 @@ def test_what_perhaps_was_made_is_looked_for_once_unless_the_state_knows_it(tmp_
     assert did
     connection.network.networks.assert_called_once_with(name="app", project_id="p1")
     assert "network app (n1)" in said[0]
-    assert stacks.refreshed == []
+    assert stacks.refreshed == [KEY]
     assert not recovery.has_notes(home, KEY)
 
 
@@ -109,6 +112,21 @@ def test_what_cannot_be_looked_for_now_is_looked_for_at_the_next_run(tmp_path: P
     with pytest.raises(SDKException):
         recovered(tmp_path, {"resources": []}, connection)
     assert recovery.has_notes(home, KEY)
+
+
+def test_what_was_being_made_is_not_forgotten_before_the_state_has_been_compared(tmp_path: Path) -> None:
+    home, connection = Home(tmp_path), MagicMock()
+    connection.network.networks.return_value = []
+    note = {"type": "creating", "resource": {"urn": URN, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    stacks: Any = FakeStacks(home, {"resources": [], "pending_operations": [note]})
+    stacks.problems = (Problem("no answer"),)
+    for _ in range(2):
+        with pytest.raises(LzError, match="no answer"):
+            recovery.recover(stacks, KEY, connection, print)
+    stacks.problems = ()
+    assert recovery.recover(stacks, KEY, connection, print)
+    assert connection.network.networks.call_count == 3
+    assert not recovery.recover(stacks, KEY, connection, print)
 
 
 def test_what_was_being_removed_or_changed_is_not_touched(tmp_path: Path) -> None:
@@ -128,6 +146,15 @@ def test_what_did_not_come_up_well_is_made_anew(tmp_path: Path) -> None:
     assert "initErrors" not in first
     assert "taint" not in second
     assert "will be made anew" in said[0]
+
+
+def test_what_failed_at_a_change_is_compared_with_the_cloud_and_never_made_anew(tmp_path: Path) -> None:
+    times = {"created": "2026-11-25T10:00:00Z", "modified": "2026-11-25T11:00:00Z"}
+    latest = {"resources": [{"urn": URN, "type": NETWORK, "id": "n1", "initErrors": ["500"], **times}]}
+    stacks, did, _ = recovered(tmp_path, latest, MagicMock())
+    assert did
+    assert "taint" not in stacks.state()["resources"][0]
+    assert stacks.refreshed == [KEY]
 
 
 def test_an_orphaned_rule_is_known_by_all_that_it_says() -> None:
