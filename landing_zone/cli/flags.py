@@ -10,7 +10,15 @@ from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import WIDTH
 from landing_zone.engine.stack import PARALLEL
 
-Env = Annotated[str, typer.Option("--env", "-e", envvar="LZ_ENV", help="Name of an environment in environments/, or path of its file.")]
+Env = Annotated[
+    str,
+    typer.Option(
+        "--env",
+        "-e",
+        envvar="LZ_ENV",
+        help="Name of an environment in environments/, or path of its file; with @lab behind it, it is rehearsed on the lab.",
+    ),
+]
 Regions = Annotated[list[str] | None, typer.Option("--region", "-r", help="Only this region; may be given more than once.")]
 Layers = Annotated[list[str] | None, typer.Option("--layer", "-l", help="Only this layer; may be given more than once.")]
 Tenants = Annotated[list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant; may be given more than once.")]

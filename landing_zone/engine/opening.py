@@ -17,6 +17,7 @@ from landing_zone.engine.events import Listener
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, agrees, select
 from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variables
+from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan
 from landing_zone.planners.ledgerfile import load_ledger
 from landing_zone.planners.plan import EnvironmentPlan
@@ -24,6 +25,8 @@ from landing_zone.planners.shares import Share, share
 from stacks.inputs import Endpoint, Inputs
 
 ENVIRONMENTS = CHECKOUT / "environments"
+REHEARSED = "@lab"
+"""Stands behind the name of an environment that is to be rehearsed on the lab."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Asked:
 
 def environment_file(reference: str) -> Path:
     """The file of an environment: a path to one, or the name of one in environments/. InputError when there is none."""
+    reference = reference.removesuffix(REHEARSED)
     path = Path(reference)
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
@@ -57,7 +61,7 @@ def environment_file(reference: str) -> Path:
 def load_plan(reference: str) -> EnvironmentPlan:
     """The plan of an environment, with the ledger beside its file taken into account. InputError with every problem."""
     path = environment_file(reference)
-    environment = model.load(path)
+    environment = on_lab(model.load(path)) if reference.endswith(REHEARSED) else model.load(path)
     ledger = load_ledger(path)
     try:
         return plan(environment, ledger)

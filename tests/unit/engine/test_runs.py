@@ -113,6 +113,12 @@ def test_removal_goes_backwards(run: Run) -> None:
     assert did(run) == ["destroy north.probes", "destroy north.tenant-edu", "destroy north.network", "destroy north.identity"]
 
 
+def test_an_environment_is_rehearsed_by_a_mark_behind_its_name() -> None:
+    rehearsed = load_plan("ministry-agc@lab")
+    assert {region.cloud for region in rehearsed.regions.values()} == {"lab-north", "lab-south"}
+    assert rehearsed.regions["north"].network.networks == load_plan("ministry-agc").regions["north"].network.networks
+
+
 def test_ranks() -> None:
     assert rank("identity") < rank("network") < rank("access") == rank("tenant-edu") < rank("probes")
 
