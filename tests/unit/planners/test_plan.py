@@ -282,12 +282,16 @@ def test_the_same_every_time_and_plain_data(name: str) -> None:
 def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
     rehearsed = plan(on_lab(support.environment(name)))
     assert [region.cloud for region in rehearsed.regions.values()] == ["lab-north", "lab-south"]
-    for region in rehearsed.regions.values():
+    assert list(rehearsed.regions) == ["north", "south"]
+    for region, original in zip(rehearsed.regions.values(), planned(name).regions.values(), strict=True):
         assert (region.demand.flavors, region.demand.images) == (("SCS-1L-1-5",), ("debian-13",))
         assert region.external_network == "public"
         assert all(tenant.availability_zones == ("nova",) for tenant in region.tenants.values())
         assert len(region.probes.instances) <= 11
-        assert region.tenants == {} or region.network.networks == planned(name).regions[region.name].network.networks
+        assert region.network.networks == original.network.networks
+        assert {code: tenant.network.networks for code, tenant in region.tenants.items()} == {
+            code: tenant.network.networks for code, tenant in original.tenants.items()
+        }
 
 
 def test_a_tenant_of_one_region_is_nowhere_else() -> None:
