@@ -27,8 +27,8 @@ def persist(do: Callable[[], Outcome], clear: Callable[[], object], say: Callabl
         try:
             clear()
         except (SDKException, ClientException, LzError) as error:
-            say(f"{outcome.key.name}: what was left half made is looked for at the next run: {error}")
-            break
+            say(f"{outcome.key.name}: what was left half made could not be looked for: {error}")
+            continue
         outcome = _together(outcome, do())
     return outcome
 

@@ -70,11 +70,24 @@ def test_it_ends() -> None:
     assert asked.did.count("do") == 4
 
 
-def test_what_cannot_be_cleared_ends_it_with_the_failure_itself() -> None:
+def test_without_clearing_there_is_no_other_try_and_the_failure_itself_is_told() -> None:
     asked = Asked(LOST, GOOD)
 
     def clear() -> None:
         raise SDKException("no answer")
 
     assert asked.persist(clear) == LOST
-    assert "no answer" in asked.said[-1]
+    assert asked.did == ["do"]
+    assert [line for line in asked.said if "no answer" in line] == [
+        f"{KEY.name}: what was left half made could not be looked for: no answer"
+    ] * 3
+
+
+def test_clearing_is_tried_again_too() -> None:
+    asked, answers = Asked(LOST, GOOD), iter([False, True])
+
+    def clear() -> None:
+        if not next(answers):
+            raise SDKException("no answer")
+
+    assert asked.persist(clear).good
