@@ -12,6 +12,7 @@ import pytest
 
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import recovery
+from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
 from tests.unit.engine.support import plan
