@@ -5,6 +5,7 @@ docs/reference/environment.md           every key
 docs/reference/controls.md              every control
 docs/reference/drift.md                 every kind that `lz drift` looks at
 docs/environments/NAME.{md,svg,csv,html}  picture and address book of every shipped environment
+roles/NAME/README.md                    every variable of a role
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundation.places import CHECKOUT
+from landing_zone import rolepages
 from landing_zone.drift import kinds
 from landing_zone.model import load
 from landing_zone.model.reference import reference_text, schema_text
@@ -29,6 +31,7 @@ def documents(checkout: Path = CHECKOUT) -> Iterator[tuple[Path, str]]:
     yield checkout / "docs" / "reference" / "environment.md", reference_text()
     yield checkout / "docs" / "reference" / "controls.md", catalogue.page()
     yield checkout / "docs" / "reference" / "drift.md", kinds.page()
+    yield from rolepages.pages(checkout)
     for path in shipped(checkout):
         planned = plan(load(path), load_ledger(path))
         yield from pictures(checkout / "docs" / "environments" / path.stem, planned)

@@ -39,7 +39,8 @@ def test_figures_and_controls_name_each_other() -> None:
 
 def test_code_names_the_controls_of_the_catalogue_and_no_others() -> None:
     folders = [CHECKOUT / name for name in ("components", "landing_zone", "policy", "stacks")]
-    files = chain.from_iterable(folder.rglob("*.py") for folder in folders)
+    roles = (CHECKOUT / "roles").rglob("tasks/*.yml")
+    files = chain(*(folder.rglob("*.py") for folder in folders), roles)
     named = {found for file in files for found in _ID.findall(file.read_text(encoding="utf-8"))}
     named |= {figure.control for figure in figures().values()}
     assert named - _FOREIGN == set(controls())
