@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from foundation.process import CommandFailed
+from foundation.errors import LzError
 from lab.daemons import APIS, WORKERS
 from lab.machine import Machine
 from lab.settings import PATIENCE, Region
@@ -72,7 +72,7 @@ def start_others(machine: Machine) -> None:
     enable(machine.root)
 
 
-@retry(retry=retry_if_exception_type(CommandFailed), stop=stop_after_delay(PATIENCE), wait=wait_fixed(2), reraise=True)
+@retry(retry=retry_if_exception_type(LzError), stop=stop_after_delay(PATIENCE), wait=wait_fixed(2), reraise=True)
 def publish_name_servers(machine: Machine) -> None:
     """Tell Designate which BIND it writes to; its central service must be up, so this is tried again."""
     machine.inside(

@@ -131,6 +131,7 @@ def _fill(places: Places, region: Region, image: GuestImage, machine: Machine) -
         cloud.ensure_volume_type(cloud.connect(region, places))
 
     def names() -> None:
+        health.await_service(region, places, "designate")
         bootstrap.publish_name_servers(machine)
 
     with ThreadPoolExecutor(5) as pool:
