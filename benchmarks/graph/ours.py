@@ -20,8 +20,10 @@ import pulumi_openstack as openstack
 from pulumi_openstack import identity, networking
 
 from benchmarks.graph.description import Ref, Tenant, Value, describe
+from foundation import digest
 from foundation.errors import LzError
-from landing_zone.engine import clouds
+from landing_zone.engine import clouds, fingerprint
+from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, Source
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey, Stacks, forget_variables
@@ -70,6 +72,11 @@ class GraphRun(Run):
         """How a worker gets the program of a tenant's stack."""
         del stands  # no tenant reads another stack
         return partial(program, self.tenants[key.layer], self.place)
+
+    def digest(self, key: StackKey, ids: Callable[[StackKey], Ids]) -> str:
+        """The digest of all that decides about a tenant's stack."""
+        del ids  # no tenant reads another stack
+        return digest.of_texts(fingerprint.of_code(), repr(self.tenants[key.layer]), repr(self.place))
 
 
 def program(tenant: Tenant, place: Place) -> Callable[[], Awaitable[None]]:
@@ -121,8 +128,8 @@ def up(run: GraphRun) -> list[Outcome]:
 
 
 def plan(run: GraphRun) -> list[Outcome]:
-    """What `lz plan` does. Raises LzError when something would change."""
-    previews = run.previews(run.keys())
+    """What `lz plan --full` does. Raises LzError when something would change."""
+    previews = run.previews(run.keys(), full=True)
     if any(preview.changed for preview in previews):
         raise LzError("the second run is not empty")
     return previews

@@ -83,7 +83,7 @@ class Run:
         self._recover(wanted)
         versions = self.stacks.versions()
         ids = cache(self._ids)
-        digests = {key: self._digest(key, ids) for key in wanted}
+        digests = {key: self.digest(key, ids) for key in wanted}
         notes = {key: fingerprint.read(self.stacks.home, key.name) for key in wanted}
         settled = {
             key: Outcome(key, "skip", {"same": note.resources}, (), False, note.resources, 0.0)
@@ -114,7 +114,7 @@ class Run:
                 if not preview.changed and key.region not in moved:
                     return preview
                 before = self._ids(key)
-                digests[key] = self._digest(key, self._ids)
+                digests[key] = self.digest(key, self._ids)
                 fingerprint.drop(self.stacks.home, key.name)
                 done = self._persist(crew, key, partial(_up, key, self.source(key, None), sum(preview.changes.values())))
                 if done.good and not _still_there(before, self._ids(key)):
@@ -182,6 +182,13 @@ class Run:
         layers = None if stands is None else frozenset(name.removeprefix(prefix) for name in stands if name.startswith(prefix))
         return partial(_program, self._share(key), replace(self._inputs(key), standing=layers))
 
+    def digest(self, key: StackKey, ids: Callable[[StackKey], Ids]) -> str:
+        """The digest of all that decides about a stack; `ids` tells what a stack gives out."""
+        part = self._share(key)
+        return fingerprint.of(
+            part, self._inputs(key), {layer: ids(replace(key, layer=layer)) for layer in fingerprint.earlier_layers(part)}
+        )
+
     def _share(self, key: StackKey) -> Share:
         return share(self.plan, key.region, key.layer)
 
@@ -189,13 +196,6 @@ class Run:
         cloud = self.clouds[self.plan.regions[key.region].cloud]
         home = self.stacks.home
         return Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key)
-
-    def _digest(self, key: StackKey, ids: Callable[[StackKey], Ids]) -> str:
-        """The digest of all that decides about a stack; `ids` tells what a stack gives out."""
-        part = self._share(key)
-        return fingerprint.of(
-            part, self._inputs(key), {layer: ids(replace(key, layer=layer)) for layer in fingerprint.earlier_layers(part)}
-        )
 
     def _ids(self, key: StackKey) -> Ids:
         """The ids that a stack gives out to later ones, by kind and name."""
