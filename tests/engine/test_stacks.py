@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -72,6 +73,24 @@ def test_second_preview_is_empty_and_a_later_stack_reads_an_earlier_one(stacks: 
     assert stacks.destroy(SECOND).good
     assert stacks.standing() == {FIRST.name}
     assert stacks.outputs(SECOND) == {}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_version_of_a_state_is_another_after_each_change_and_the_same_after_a_look(stacks: Stacks, elsewhere: bool) -> None:
+    if elsewhere:  # read by the engine's own list, as in a backend on another machine
+        stacks = replace(stacks, backend=f"file://{stacks.home.backend}")
+    assert stacks.versions() == {}
+    stacks.up(FIRST, first)
+    made = stacks.versions()
+    assert set(made) == {FIRST.name}
+    stacks.preview(FIRST, first)
+    stacks.refresh_preview(FIRST)
+    assert stacks.versions() == made
+    stacks.refresh(FIRST)
+    refreshed = stacks.versions()
+    assert refreshed != made
+    stacks.up(FIRST, first)
+    assert stacks.versions() not in (made, refreshed)
 
 
 def test_all_stacks_share_one_salt_so_that_reading_each_other_is_cheap(stacks: Stacks) -> None:
