@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_openstack as openstack
@@ -91,6 +92,24 @@ def test_the_version_of_a_state_is_another_after_each_change_and_the_same_after_
     assert refreshed != made
     stacks.up(FIRST, first)
     assert stacks.versions() not in (made, refreshed)
+
+
+def test_the_engine_is_started_once_for_an_operation_on_a_further_stack(stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    spawn = subprocess.Popen
+
+    def watched(words: list[str], **how: Any) -> Any:
+        started.append(next(word for word in words[1:] if not word.startswith("-")))
+        return spawn(words, **how)
+
+    stacks.up(FIRST, first)
+    monkeypatch.setattr("pulumi.automation._cmd.subprocess.Popen", watched)
+    again = Stacks(stacks.home)
+    assert again.preview(SECOND, second).good
+    assert again.up(SECOND, second).good
+    assert again.destroy(SECOND).good
+    assert started == ["preview", "up", "destroy"]
+    assert again.standing() == {FIRST.name}
 
 
 def test_all_stacks_share_one_salt_so_that_reading_each_other_is_cheap(stacks: Stacks) -> None:
