@@ -110,6 +110,10 @@ def test_the_engine_is_started_once_for_an_operation_on_a_further_stack(stacks: 
     assert again.destroy(SECOND).good
     assert started == ["preview", "up", "destroy"]
     assert again.standing() == {FIRST.name}
+    assert again.preview(SECOND, second).changed
+    assert again.standing() == {FIRST.name, SECOND.name}
+    assert again.destroy(SECOND).good  # also one that never had anything in it
+    assert again.standing() == {FIRST.name}
 
 
 def test_all_stacks_share_one_salt_so_that_reading_each_other_is_cheap(stacks: Stacks) -> None:
