@@ -16,8 +16,9 @@ from foundation.places import CHECKOUT
 LZ = str(CHECKOUT / ".venv/bin/lz")
 STEPS = {
     "first up": ("up", "--env", "lab", "--yes"),
-    "up again, nothing to do": ("up", "--env", "lab", "--yes"),
-    "plan, nothing to do": ("plan", "--env", "lab"),
+    "up again, nothing has changed": ("up", "--env", "lab", "--yes"),
+    "plan, nothing has changed": ("plan", "--env", "lab"),
+    "plan in full, nothing to do": ("plan", "--env", "lab", "--full"),
     "verify": ("verify", "--env", "lab"),
     "down": ("down", "--env", "lab", "--yes"),
 }

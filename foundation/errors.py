@@ -34,7 +34,9 @@ class LzError(Exception):
 
     exit_code = 1
 
-    def __init__(self, *problems: Problem | str) -> None:
+    def __init__(self, *problems: Problem | str, exit_code: int | None = None) -> None:
+        if exit_code is not None:
+            self.exit_code = exit_code
         self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
         super().__init__("\n".join(str(p) for p in self.problems))
 

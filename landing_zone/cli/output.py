@@ -16,6 +16,7 @@ from rich.table import Table
 
 from foundation.errors import Problem
 from landing_zone.engine.stack import Outcome
+from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 
 WIDE = 240  # columns where there is no terminal: nothing is folded there
@@ -95,6 +96,22 @@ def results(found: Sequence[Result], *, details: bool = False) -> None:
             ],
         )
     out.print("\n" + ", ".join(f"{sum(each.verdict is verdict for each in found)} {verdict.value}" for verdict in reversed(order)))
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """The table of a preflight: what was checked in each region, and how it came out."""
+    rows = [[each.region, each.check, f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", str(len(each.problems) or "")] for each in found]
+    table(["region", "check", "result", "problems"], rows, numbers=("problems",))
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """One finding of a preflight for JSON."""
+    return {
+        "region": finding.region,
+        "check": finding.check,
+        "result": finding.verdict.value,
+        "problems": [problem_data(problem) for problem in finding.problems],
+    }
 
 
 def result_data(result: Result) -> dict[str, str]:

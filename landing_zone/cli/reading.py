@@ -21,10 +21,15 @@ from landing_zone.engine import clouds, recovery
 from landing_zone.engine.opening import open_offline, open_run
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.proof.results import Verdict, worst
+
+READY = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 5}
 
 
 def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
-    """Check everything that must be right before the first create. Exit code 1 when anything is not.
+    """Check everything that must be right before the first create: what is yet to be made against what the cloud has.
+
+    Exit code 1 when anything is not right, 5 when all that could be checked is, but something could not.
 
     Examples:
 
@@ -35,12 +40,15 @@ def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
     run, _ = open_run(flags.asked(env, region), Progress().say)
     found = checks.examine(run)
     if json_:
-        output.document([output.problem_data(problem) for problem in found])
-        raise typer.Exit(1 if found else 0)
-    if found:
-        raise LzError(*found)
-    output.out.print(f"Ready: {', '.join(run.connections)}.")
-    output.next_steps([f"lz plan --env {env}"])
+        output.document([output.finding_data(each) for each in found])
+    else:
+        output.findings(found)
+    code = READY[worst(found)]
+    if not json_ and not code:
+        output.next_steps([f"lz plan --env {env}"])
+    if json_ or not code:
+        raise typer.Exit(code)
+    raise LzError(*checks.problems(found), exit_code=code)
 
 
 def status(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 
 class Verdict(Enum):
@@ -26,7 +27,15 @@ class Result:
     seen: str
 
 
-def worst(results: Iterable[Result]) -> Verdict:
+class Judged(Protocol):
+    """What came out one of three ways."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """How."""
+
+
+def worst(results: Iterable[Judged]) -> Verdict:
     """FAIL when any failed, else UNKNOWN when any could not be evaluated or there is none, else PASS."""
     verdicts = {result.verdict for result in results}
     if Verdict.FAIL in verdicts:

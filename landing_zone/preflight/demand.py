@@ -1,0 +1,151 @@
+"""What one region must yet make, from its plan and the states of its stacks. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from landing_zone.planners import quotas
+from landing_zone.planners.plan import IdentitySpec, InstanceSpec, NetworkLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.shares import TENANT
+
+State = list[dict[str, Any]]  # resources of one stack, as the engine keeps them
+TYPES: Mapping[str, str] = {
+    "networks": "networking/network:Network",
+    "subnets": "networking/subnet:Subnet",
+    "subnet_pools": "networking/subnetPool:SubnetPool",
+    "routers": "networking/router:Router",
+    "ports": "networking/port:Port",
+    "security_groups": "networking/secGroup:SecGroup",
+    "security_group_rules": "networking/secGroupRule:SecGroupRule",
+    "rbac_policies": "networking/rbacPolicyV2:RbacPolicyV2",
+}
+# limits of the plan -> what the quota resources in the state call them
+NETWORK_LIMITS: Mapping[str, str] = {
+    "networks": "network",
+    "subnets": "subnet",
+    "subnet_pools": "subnetpool",
+    "routers": "router",
+    "ports": "port",
+    "security_groups": "securityGroup",
+    "security_group_rules": "securityGroupRule",
+}
+COMPUTE_LIMITS: Mapping[str, str] = {"instances": "instances", "cores": "cores", "ram_mib": "ram"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One project: its id (None: it is not there yet), the limits that `up` gives it, and what must yet be made in it.
+
+    `kept` are limits that `up` leaves as they are, since the state has them as the plan does: there the cloud's own count.
+    """
+
+    name: str
+    id: str | None
+    planned: QuotaSpec
+    kept: frozenset[str]
+    making: QuotaSpec
+    instances: tuple[InstanceSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a region must have for what is yet to be made.
+
+    `domains`, `zones` and `networks` are planned names with the ids that are ours (None: not made yet). `floating` addresses
+    and `gateways` of routers each take an address of the external network; `sharing` policies count against the administrator.
+    """
+
+    region: RegionPlan
+    accounts: tuple[Account, ...]
+    instances: tuple[InstanceSpec, ...]
+    floating: int
+    gateways: int
+    sharing: int
+    domains: Mapping[str, str | None]
+    zones: Mapping[str, str | None]
+    networks: Mapping[str, str | None]
+
+
+def need(region: RegionPlan, states: Mapping[str, State]) -> Need:
+    """What a region must yet make; `states` has the resources of each stack that stands, by layer."""
+    everything = [one for state in states.values() for one in state]
+    people = {"identity": region.identity, **{f"{TENANT}{code}": tenant.identity for code, tenant in region.tenants.items()}}
+    layers = {"network": region.network, **{f"{TENANT}{code}": tenant.network for code, tenant in region.tenants.items()}}
+    standing = _named(everything, "compute/instance:Instance")
+    planned = (region.access.bastion, *region.probes.instances)
+    instances = tuple(spec for spec in planned if spec.name not in standing)
+    addresses = _named(everything, "networking/floatingIp:FloatingIp", logical=True)
+    routers = _named(everything, TYPES["routers"])
+    return Need(
+        region=region,
+        accounts=tuple(_accounts(people, layers, states, instances)),
+        instances=instances,
+        floating=sum(1 for spec in planned if spec.floating and spec.name not in addresses),
+        gateways=sum(1 for layer in layers.values() for router in layer.routers if router.external_network and router.name not in routers),
+        sharing=sum(_missing(layer, states.get(name, [])).rbac_policies for name, layer in layers.items()),
+        domains=_ids((domain.name for spec in people.values() for domain in spec.domains), _named(everything, "identity/project:Project")),
+        zones=_ids((zone.name for layer in layers.values() for zone in layer.dns_zones), _named(everything, "dns/zone:Zone")),
+        networks=_ids((each.name for layer in layers.values() for each in layer.networks), _named(everything, TYPES["networks"])),
+    )
+
+
+def _accounts(
+    people: Mapping[str, IdentitySpec],
+    layers: Mapping[str, NetworkLayer],
+    states: Mapping[str, State],
+    instances: Iterable[InstanceSpec],
+) -> Iterable[Account]:
+    """Every project with its own network things and instances yet to be made."""
+    servers = tuple(instances)
+    making = {_owner(layer): _missing(layer, states.get(name, [])) for name, layer in layers.items()}
+    for stack, spec in people.items():
+        state = states.get(stack, [])
+        ids = _named(state, "identity/project:Project")
+        for project in spec.projects:
+            yield Account(
+                name=project.name,
+                id=ids.get(project.name),
+                planned=project.quota,
+                kept=_kept(project.name, project.quota, state),
+                making=making.get(project.name, QuotaSpec()),
+                instances=tuple(server for server in servers if server.project == project.name),
+            )
+
+
+def _owner(layer: NetworkLayer) -> str:
+    """The one project that owns what a layer makes."""
+    owners = {network.project for network in layer.networks} | {router.project for router in layer.routers}
+    assert len(owners) == 1, f"a network layer has one project: {sorted(owners)}"  # noqa: S101
+    return owners.pop()
+
+
+def _missing(layer: NetworkLayer, state: State) -> QuotaSpec:
+    """What a network layer makes, less what its stack has made."""
+    made = Counter(one["type"] for one in state if one.get("id"))
+    planned = quotas.created(layer, ())
+    return QuotaSpec(**{name: max(0, getattr(planned, name) - made[f"openstack:{kind}"]) for name, kind in TYPES.items()})
+
+
+def _kept(project: str, planned: QuotaSpec, state: State) -> frozenset[str]:
+    """Limits that the state has as the plan does."""
+    found: set[str] = set()
+    for suffix, names in (("network", NETWORK_LIMITS), ("compute", COMPUTE_LIMITS)):
+        inputs: Mapping[str, Any] = next((one["inputs"] for one in state if one["urn"].endswith(f"::{project}.{suffix}")), {})
+        found |= {name for name, key in names.items() if inputs.get(key) == getattr(planned, name)}
+    return frozenset(found)
+
+
+def _named(state: Iterable[dict[str, Any]], kind: str, *, logical: bool = False) -> dict[str, str]:
+    """Ids of what stands of one kind, by its name in the cloud, or by its `logical` name where it has none there."""
+    return {
+        one["urn"].rsplit("::", 1)[1] if logical else one["inputs"]["name"]: one["id"]
+        for one in state
+        if one["type"] == f"openstack:{kind}" and one.get("id")
+    }
+
+
+def _ids(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: known.get(name) for name in names}

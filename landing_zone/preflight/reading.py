@@ -1,0 +1,203 @@
+"""Reads from a live region what the checks look at: each reader a few calls, none that changes anything."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from openstack.connection import Connection
+
+from landing_zone.engine.clouds import Cloud, keystone
+from landing_zone.preflight.checks import MICROVERSIONS, demanded
+from landing_zone.preflight.demand import COMPUTE_LIMITS, NETWORK_LIMITS, Account, Need
+from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
+
+TIMEOUT = 10.0  # seconds for a handshake
+AT_ONCE = 8  # calls at once
+MOST_HOSTS = 1000  # that Placement is asked for
+
+
+@dataclass(frozen=True)
+class Place:
+    """One region: how it is reached, and what is needed of it."""
+
+    need: Need
+    cloud: Cloud
+    connection: Connection
+
+
+def services(place: Place) -> frozenset[str]:
+    """Types of the services in the catalogue."""
+    return frozenset(service["type"] for service in place.connection.service_catalog)
+
+
+def microversions(place: Place) -> Mapping[str, Version]:
+    """The newest microversion of each service that we use them of."""
+    found = {}
+    for service in MICROVERSIONS:
+        data = getattr(place.connection, service).get_endpoint_data()
+        if data is not None and data.max_microversion is not None:
+            found[service] = Version(*data.max_microversion)
+    return found
+
+
+def workers(place: Place) -> tuple[Worker, ...]:
+    """Programs of the compute and volume services."""
+    found = [
+        Worker(service, each.binary, each.host, each.status == "enabled", each.state == "up")
+        for service, listed in (
+            ("compute", place.connection.compute.services()),
+            ("block-storage", place.connection.block_storage.services()),
+        )
+        for each in listed
+    ]
+    return tuple(found)
+
+
+def zones(place: Place) -> Mapping[str, bool]:
+    """Availability zones of the compute service: whether each is available."""
+    return {zone.name: bool(zone.state.get("available")) for zone in place.connection.compute.availability_zones()}
+
+
+def outer_networks(place: Place) -> tuple[Outer, ...]:
+    """External networks with their free addresses."""
+    network = place.connection.network
+    wanted = place.need.region.external_network
+    found = network.networks(is_router_external=True)
+    return tuple(Outer(each.name, _free(network, each.id) if each.name == wanted else None) for each in found)
+
+
+def _free(network: Any, identity: str) -> int:
+    parts = network.get_network_ip_availability(identity).subnet_ip_availability
+    return sum(int(part["total_ips"]) - int(part["used_ips"]) for part in parts if part["ip_version"] == 4)
+
+
+def content(place: Place) -> Content:
+    """All flavors, and the images of the plan's names."""
+    images = [image for name in place.need.region.demand.images for image in place.connection.image.images(name=name)]
+    return Content(flavors(place), tuple(Image(each.name, each.id, each.status, each.min_ram or 0, each.min_disk or 0) for each in images))
+
+
+def flavors(place: Place) -> tuple[Flavor, ...]:
+    """All flavors."""
+    return tuple(Flavor(each.name, each.vcpus, each.ram, each.disk) for each in place.connection.compute.flavors())
+
+
+def roles(place: Place) -> frozenset[str]:
+    """Names of all roles."""
+    return frozenset(role.name for role in keystone(place.connection).roles())
+
+
+def clock(place: Place) -> float | None:
+    """Seconds between the clock of this machine and that of Keystone's; None when it does not tell."""
+    answer = place.connection.session.get(place.cloud.auth_url, authenticated=False, raise_exc=False)
+    there = answer.headers.get("Date")
+    return None if there is None else abs(parsedate_to_datetime(there).timestamp() - time.time())
+
+
+def certificates(place: Place) -> tuple[Handshake, ...]:
+    """A handshake with each public endpoint of the catalogue."""
+    urls = {
+        endpoint["url"]
+        for service in place.connection.service_catalog
+        for endpoint in service["endpoints"]
+        if endpoint["interface"] == "public"
+    }
+    plain = [Handshake(urlsplit(url).netloc, error="it speaks http, in clear") for url in sorted(urls) if urlsplit(url).scheme != "https"]
+    places = sorted({(str(urlsplit(url).hostname), urlsplit(url).port or 443) for url in urls if urlsplit(url).scheme == "https"})
+    context = ssl.create_default_context(cadata=place.cloud.ca)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return (*plain, *pool.map(lambda one: handshake(one[0], one[1], context), places))
+
+
+def handshake(host: str, port: int, context: ssl.SSLContext) -> Handshake:
+    """One TLS connection, verified."""
+    where = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), TIMEOUT) as plain, context.wrap_socket(plain, server_hostname=host) as safe:
+            ends = ssl.cert_time_to_seconds(str((safe.getpeercert() or {})["notAfter"]))
+            return Handshake(where, (ends - time.time()) / 86400, safe.version() or "")
+    except (OSError, KeyError) as error:
+        return Handshake(where, error=str(error))
+
+
+def taken(place: Place) -> Taken:
+    """Domains, DNS zones and networks that have a name of the plan."""
+    need, connection = place.need, place.connection
+    domains = keystone(connection).domains()
+    zones = connection.dns.zones(all_projects=True) if need.zones else ()
+    networks = connection.network.networks()
+    return Taken(_named(domains, need.domains), _named(zones, need.zones), _named(networks, need.networks))
+
+
+def _named(things: Any, names: Mapping[str, str | None]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for thing in things:
+        if thing.name in names:
+            found[thing.name] = (*found.get(thing.name, ()), thing.id)
+    return found
+
+
+def quotas(place: Place) -> Quotas:
+    """Limits and use: of the projects in which something is yet to be made, and the administrator's sharing policies."""
+    connection = place.connection
+    own = str(connection.current_project_id)
+    standing = [account for account in place.need.accounts if account.id]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda account: (account.name, _limits(connection, account, str(account.id))), standing)
+        limits = dict(found)
+    sharing = connection.network.get_quota(own, details=True).rbac_policies
+    return Quotas(limits, {"rbac_policies": _limit(sharing)}, own, flavors(place) if place.need.instances else ())
+
+
+def _limits(connection: Connection, account: Account, identity: str) -> Mapping[str, Limit]:
+    found: dict[str, Limit] = {}
+    if any(getattr(account.making, name) for name in NETWORK_LIMITS):
+        details = connection.network.get_quota(identity, details=True)
+        found |= {name: _limit(getattr(details, name)) for name in NETWORK_LIMITS}
+    if account.instances:
+        quota = connection.compute.get_quota_set(identity, usage=True)
+        for name, key in COMPUTE_LIMITS.items():
+            found[name] = Limit(int(quota[key]), int(quota.usage[key]), int(quota.reservation[key]))
+    return found
+
+
+def _limit(details: Mapping[str, int]) -> Limit:
+    return Limit(int(details["limit"]), int(details["used"]), int(details["reserved"]))
+
+
+def rooms(place: Place) -> Rooms:
+    """The hosts that Placement offers for each flavor of the instances that are yet to be made."""
+    wanted = {spec.flavor for spec in place.need.instances}
+    known = tuple(flavor for flavor in flavors(place) if flavor.name in wanted)
+    if not known:
+        return Rooms((), {})
+    zones = {each.host: each.availability_zone for each in place.connection.compute.services(binary="nova-compute")}
+    placement = place.connection.placement
+    names = {each.id: each.name for each in placement.resource_providers()}
+    return Rooms(known, {flavor.name: tuple(_hosts(placement, flavor, names, zones)) for flavor in known})
+
+
+def _hosts(placement: Any, flavor: Flavor, names: Mapping[str, str], zones: Mapping[str, str]) -> list[Host]:
+    asked = ",".join(f"{kind}:{count}" for kind, count in demanded(flavor).items())
+    answer = placement.get(
+        "/allocation_candidates",
+        params={"resources": asked, "limit": MOST_HOSTS, "required": "!COMPUTE_STATUS_DISABLED"},
+        microversion=str(MICROVERSIONS["placement"]),
+    )
+    answer.raise_for_status()
+    return [
+        Host(
+            names.get(identity, identity),
+            zones.get(names.get(identity, identity)),
+            {kind: int(each["capacity"]) - int(each["used"]) for kind, each in summary["resources"].items()},
+        )
+        for identity, summary in answer.json()["provider_summaries"].items()
+    ]

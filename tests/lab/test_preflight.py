@@ -1,0 +1,64 @@
+"""Preflight on the live lab: silent when all is well; a quota that somebody made too small by one is found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+from openstack.connection import Connection
+
+from lab.settings import Places
+from landing_zone.engine.opening import load_plan
+from landing_zone.preflight import CHECKS
+from tests.lab.conftest import lz
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+HERE = ("--env", "lab", "--region", "north")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stands(where: Places) -> Iterator[None]:
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+    assert lz("down", *HERE, "--yes").returncode == 0
+    yield
+    assert lz("down", *HERE, "--yes").returncode == 0
+
+
+def found(code: int = 1) -> list[str]:
+    """What preflight says."""
+    done = lz("preflight", *HERE, "--json")
+    assert done.returncode == code, done.stdout + done.stderr
+    findings = json.loads(done.stdout)
+    assert [each["check"] for each in findings] == [check.title for check in CHECKS]
+    problems = [problem for each in findings for problem in each["problems"]]
+    assert all(problem["cure"] for problem in problems)
+    return [problem["what"] for problem in problems]
+
+
+def test_a_healthy_lab_is_ready(admin: Connection) -> None:
+    assert found(0) == []
+    shown = lz("preflight", *HERE)
+    assert shown.returncode == 0
+    assert [line.split()[-1] for line in shown.stdout.splitlines() if line.startswith("north")] == ["pass"] * len(CHECKS)
+
+
+@contextlib.contextmanager
+def sharing_policies(admin: Connection, limit: int) -> Iterator[None]:
+    project = admin.current_project_id
+    admin.network.put(f"/quotas/{project}", json={"quota": {"rbac_policy": limit}}).raise_for_status()
+    try:
+        yield
+    finally:
+        admin.network.delete(f"/quotas/{project}").raise_for_status()
+
+
+def test_the_administrators_quota_short_by_one(admin: Connection) -> None:
+    used = admin.network.get_quota(str(admin.current_project_id), details=True).rbac_policies["used"]
+    needed = used + 2 * load_plan("lab").regions["north"].demand.created.rbac_policies
+    with sharing_policies(admin, needed - 1):
+        assert found() == [f"region north: the administrator's project may have {needed - 1} sharing policies, {needed} are needed"]
+    with sharing_policies(admin, needed):
+        assert found(0) == []

@@ -1,0 +1,83 @@
+"""How a TLS endpoint is tried, against servers of this machine; and what the SDK answers becomes plain facts."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+from urllib.parse import urlsplit
+
+from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.opening import load_plan
+from landing_zone.preflight import reading
+from landing_zone.preflight.demand import need
+from landing_zone.preflight.facts import Handshake, Host, Limit, Outer
+from landing_zone.preflight.reading import Place
+from tests.support.keystone import keystone, make_certificates
+
+
+def tried(folder: Path, *, days: int = 30, host: str = "127.0.0.1", other_authority: bool = False) -> Handshake:
+    certificates = make_certificates(folder / "server", days=days)
+    authority = make_certificates(folder / "other").ca if other_authority else certificates.ca
+    with keystone(certificates) as url:
+        return reading.handshake(host, urlsplit(url).port or 0, ssl.create_default_context(cafile=str(authority)))
+
+
+def test_a_good_endpoint_tells_how_long_its_certificate_lasts(tmp_path: Path) -> None:
+    found = tried(tmp_path)
+    assert found.error == ""
+    assert 28 < found.days < 31
+    assert found.protocol in ("TLSv1.2", "TLSv1.3")
+
+
+def test_what_is_wrong_with_an_endpoint_is_told(tmp_path: Path) -> None:
+    assert "expired" in tried(tmp_path / "a", days=-1).error
+    assert "mismatch" in tried(tmp_path / "b", host="localhost").error
+    assert "verify failed" in tried(tmp_path / "c", other_authority=True).error
+    assert "refused" in reading.handshake("127.0.0.1", 1, ssl.create_default_context()).error
+
+
+def place(connection: Any) -> Place:
+    return Place(need(load_plan("lab").regions["north"], {}), Cloud("lab-north", "https://x.example", None), connection)
+
+
+def test_endpoints_that_speak_in_clear_are_told(tmp_path: Path) -> None:
+    connection = MagicMock()
+    connection.service_catalog = [
+        {"endpoints": [{"interface": "public", "url": "http://cloud.example/v1"}, {"interface": "internal", "url": "x"}]}
+    ]
+    assert reading.certificates(place(connection)) == (Handshake("cloud.example", error="it speaks http, in clear"),)
+
+
+def test_free_addresses_are_those_of_ipv4() -> None:
+    connection = MagicMock()
+    connection.network.networks.return_value = [SimpleNamespace(name="public", id="n1"), SimpleNamespace(name="other", id="n2")]
+    parts = [{"ip_version": 4, "total_ips": 9, "used_ips": 4}, {"ip_version": 4, "total_ips": 2, "used_ips": 1}]
+    connection.network.get_network_ip_availability.return_value.subnet_ip_availability = [
+        *parts,
+        {"ip_version": 6, "total_ips": 10**9, "used_ips": 1},
+    ]
+    assert reading.outer_networks(place(connection)) == (Outer("public", 6), Outer("other", None))
+
+
+def test_hosts_are_those_that_placement_offers_with_what_it_has_left() -> None:
+    connection = MagicMock()
+    names = load_plan("lab").regions["north"].demand.flavors
+    connection.compute.flavors.return_value = [SimpleNamespace(name=name, vcpus=1, ram=1024, disk=0) for name in names]
+    connection.compute.services.return_value = [SimpleNamespace(host="h1", availability_zone="nova")]
+    connection.placement.resource_providers.return_value = [SimpleNamespace(id="r1", name="h1")]
+    summary = {"resources": {"VCPU": {"capacity": 16, "used": 3}, "MEMORY_MB": {"capacity": 4096, "used": 4096}}}
+    connection.placement.get.return_value.json.return_value = {"provider_summaries": {"r1": summary}}
+    found = reading.rooms(place(connection))
+    assert found.hosts == dict.fromkeys(names, (Host("h1", "nova", {"VCPU": 13, "MEMORY_MB": 0}),))
+    assert connection.placement.get.call_args.kwargs["params"]["resources"] == "VCPU:1,MEMORY_MB:1024"
+
+
+def test_only_projects_in_which_something_is_made_are_asked_for() -> None:
+    connection = MagicMock()
+    connection.network.get_quota.return_value.rbac_policies = {"limit": 10, "used": 3, "reserved": 1}
+    found = reading.quotas(place(connection))
+    assert found.projects == {}
+    assert found.administrator == {"rbac_policies": Limit(10, 3, 1)}
