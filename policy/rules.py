@@ -30,11 +30,11 @@ SECRET: Final = _Mark("(secret)")
 class Facts:
     """What the plan says and a rule cannot see in one resource.
 
-    `open_groups` are security groups that may be open to the world; `router_ports` the ports that belong to routers;
-    `floating` the machines that may have a floating address.
+    `encrypted` says whether the level asks for encrypted volumes. `open_groups` are security groups that may be open to the
+    world; `router_ports` the ports that belong to routers; `floating` the machines that may have a floating address.
     """
 
-    level: int
+    encrypted: bool
     regions: frozenset[str]
     open_groups: frozenset[str]
     router_ports: frozenset[str]
@@ -142,14 +142,14 @@ def roles_to_groups_only(_: str, properties: Properties, __: Facts) -> Iterator[
         yield "gives a role to one account", "grant it to a group and put the account into the group"
 
 
-def project_is_labelled(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
-    """A project says whose it is, of which environment and of which level."""
+def labelled(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """What can have tags says whose it is, of which environment and of which level."""
     if properties.get("isDomain"):
         return
     keys = {str(tag).partition("=")[0] for tag in properties.get("tags") or ()}
     missing = sorted({"lz-environment", "lz-level", "lz-owner"} - keys)
     if missing:
-        yield f"has no tag {', '.join(missing)}", "give each project the tags of the plan"
+        yield f"has no tag {', '.join(missing)}", "give it the tags of the plan"
 
 
 def restricted_credential(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
@@ -163,9 +163,9 @@ def restricted_credential(_: str, properties: Properties, __: Facts) -> Iterator
 
 
 def encrypted_volume(_: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
-    """From level 2 on, volumes are of a type that says that it encrypts."""
+    """Where the level asks for it, volumes are of a type that says that it encrypts."""
     kind = properties.get("volumeType")
-    if facts.level >= 2 and kind is not UNKNOWN and "encrypted" not in str(kind or "").lower():
+    if facts.encrypted and kind is not UNKNOWN and "encrypted" not in str(kind or "").lower():
         yield f"is of type {kind or '(default)'}, which is not encrypted", "take an encrypted volume type"
 
 
@@ -203,15 +203,36 @@ def explicit_name(_: str, properties: Properties, __: Facts) -> Iterator[Finding
 
 def no_clear_secret(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
     """No secret is written where everybody who reads the state can see it."""
-    for key, value in properties.items():
-        if key in SECRET_KEYS and isinstance(value, str) and value:
+    for key, value in _texts("", properties):
+        if key in SECRET_KEYS and value:
             yield f"has `{key}` in clear", "wrap it with pulumi.Output.secret"
-        if isinstance(value, str) and any(mark in value for mark in SECRET_MARKS):
+        if any(mark in value for mark in SECRET_MARKS):
             yield f"has key material in `{key}`", "keep keys in the key manager and hand over a reference"
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text within a property, however deep, with the key that it stands under."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for inner, each in value.items():
+            yield from _texts(str(inner), each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(key, each)
 
 
 SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
 SECRET_MARKS = ("PRIVATE KEY-----",)
+PROVIDER = "pulumi:providers:openstack"
+TAGGED = (
+    "openstack:networking/network:",
+    "openstack:networking/subnet:",
+    "openstack:networking/router:",
+    "openstack:networking/port:",
+    "openstack:networking/secGroup:",
+    "openstack:networking/floatingIp:",
+)
 NAMED = (
     "openstack:networking/network:",
     "openstack:networking/subnet:",
@@ -230,13 +251,14 @@ GUARDS: tuple[Guard, ...] = (
     Guard("NET-02", ("compute/instance:",), instance_on_its_own_port),
     Guard("NET-04", ("networking/rbacPolicyV2:",), shared_by_name),
     Guard("NET-07", ("networking/floatingIp:",), floating_address_only_where_planned),
-    Guard("IAM-01", ("identity/project:",), project_is_labelled),
+    Guard("IAM-01", ("identity/project:",), labelled),
     Guard("IAM-02", ("identity/roleAssignment:", "identity/inheritRoleAssignment:"), roles_to_groups_only),
     Guard("IAM-05", ("identity/applicationCredential:",), restricted_credential),
-    Guard("STO-01", ("openstack:",), declared_region),
+    Guard("STO-01", ("openstack:", PROVIDER), declared_region),
     Guard("STO-04", ("blockstorage/volume:",), encrypted_volume),
     Guard("STO-05", ("objectstorage/container:",), closed_container),
     Guard("CMP-01", ("images/image:",), no_public_image),
-    Guard("CRY-05", ("openstack:", "pulumi:providers:openstack"), no_clear_secret),
+    Guard("CRY-05", ("openstack:", PROVIDER), no_clear_secret),
     Guard("OPS-04", NAMED, explicit_name),
+    Guard("OPS-04", TAGGED, labelled),
 )

@@ -45,7 +45,7 @@ def facts(share: Share) -> Facts:
     region = share.region
     layers = (region.network, *(tenant.network for tenant in region.tenants.values()))
     return Facts(
-        level=share.level,
+        encrypted=share.encrypted_volumes,
         regions=frozenset(share.regions),
         open_groups=frozenset(group.name for layer in layers for group in layer.security_groups if group.zone == "edge"),
         router_ports=frozenset(leg.port for layer in layers for router in layer.routers for leg in router.legs),

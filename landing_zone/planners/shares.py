@@ -38,12 +38,12 @@ READS: Mapping[str, frozenset[str]] = {
 class Share:
     """The part of a plan that one stack is composed from.
 
-    `regions` names all regions of the environment, `level` is the environment's. `region` lacks what the layer does not
-    read. `owners` has the layer that makes each thing that the stack may refer to: its own layer or an earlier one.
+    `regions` names all regions of the environment, `encrypted_volumes` says whether its level asks for them. `region` lacks
+    what the layer does not read. `owners` has the layer that makes each thing that the stack may refer to: its own layer or an earlier one.
     """
 
     environment: str
-    level: int
+    encrypted_volumes: bool
     regions: tuple[str, ...]
     layer: str
     region: RegionPlan
@@ -58,7 +58,8 @@ def share(environment: EnvironmentPlan, region: str, layer: str) -> Share:
         raise InputError(Problem(f"region {region!r} has no layer {layer!r}", cure=f"one of: {', '.join(sorted(known))}"))
     before = _before(whole, layer)
     names = {thing: owner for thing, owner in owners(whole).items() if owner == layer or owner in before}
-    return Share(environment.code, environment.level, tuple(environment.regions), layer, _trimmed(whole, layer), names)
+    encrypted = bool(environment.figures["encrypted_volumes"])
+    return Share(environment.code, encrypted, tuple(environment.regions), layer, _trimmed(whole, layer), names)
 
 
 def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:

@@ -28,7 +28,7 @@ from policy.guard import Watch
 from policy.rules import Facts
 
 CANARY = "canary-4711-do-not-leak"
-FACTS = Facts(1, frozenset({"north"}), frozenset(), frozenset(), frozenset())
+FACTS = Facts(False, frozenset({"north"}), frozenset(), frozenset(), frozenset())
 FIRST = StackKey("unit", "north", "identity")
 SECOND = StackKey("unit", "north", "network")
 

@@ -8,12 +8,12 @@ import pytest
 
 from policy.rules import GUARDS, SECRET, UNKNOWN, Facts, check
 
-FACTS = Facts(3, frozenset({"north"}), frozenset({"unit-edge"}), frozenset({"hub--transit"}), frozenset({"unit-bastion"}))
+FACTS = Facts(True, frozenset({"north"}), frozenset({"unit-edge"}), frozenset({"hub--transit"}), frozenset({"unit-bastion"}))
 RULE = "openstack:networking/secGroupRule:SecGroupRule"
 PORT = "openstack:networking/port:Port"
 CREDENTIAL = "openstack:identity/applicationCredential:ApplicationCredential"
-GOOD_PORT = {"name": "x", "portSecurityEnabled": True, "securityGroupIds": ["g"]}
 TAGS = ["lz-environment=unit", "lz-level=1", "lz-owner=edu"]
+GOOD_PORT = {"name": "x", "portSecurityEnabled": True, "securityGroupIds": ["g"], "tags": TAGS}
 
 # type, name, properties that break the rule, properties that keep it, control, part of what is said
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
@@ -100,8 +100,18 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
         "CRY-05",
         "key material",
     ),
-    ("openstack:networking/subnet:Subnet", "x", {}, {"name": UNKNOWN}, "OPS-04", "no name"),
-    ("openstack:networking/subnet:Subnet", "x", {"name": "mạng"}, {"name": "mang"}, "OPS-04", "outside ASCII"),
+    ("pulumi:providers:openstack", "x", {"region": "west"}, {"region": "north"}, "STO-01", "west"),
+    (
+        "openstack:compute/instance:Instance",
+        "x",
+        {"metadata": {"password": "hunter2"}},
+        {"metadata": {"password": SECRET}},
+        "CRY-05",
+        "`password` in clear",
+    ),
+    ("openstack:networking/subnet:Subnet", "x", {"tags": TAGS}, {"name": UNKNOWN, "tags": TAGS}, "OPS-04", "no name"),
+    ("openstack:networking/subnet:Subnet", "x", {"name": "mạng", "tags": TAGS}, {"name": "mang", "tags": TAGS}, "OPS-04", "outside ASCII"),
+    ("openstack:networking/router:Router", "x", {"name": "x", "tags": TAGS[1:]}, {"name": "x", "tags": TAGS}, "OPS-04", "lz-environment"),
 ]
 
 
@@ -118,7 +128,7 @@ def test_rule(kind: str, name: str, bad: dict[str, Any], good: dict[str, Any], c
 
 def test_what_the_plan_allows_passes() -> None:
     assert check(RULE, "unit-edge.web", {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0"}, FACTS) == []
-    assert check(PORT, "hub--transit", {"name": "hub--transit", "noSecurityGroups": True}, FACTS) == []
+    assert check(PORT, "hub--transit", {"name": "hub--transit", "noSecurityGroups": True, "tags": TAGS}, FACTS) == []
     assert check(RULE, "app.in", {"direction": "ingress", "remoteIpPrefix": UNKNOWN}, FACTS) == []
 
 
