@@ -217,7 +217,8 @@ class SecurityGroupArgs:
 
 
 class SecurityGroup(pulumi.ComponentResource):
-    """One security group. It starts with no rule at all, not even the two egress rules that Neutron gives by itself.
+    """One security group. It starts with no rule at all, not even the two egress rules that Neutron gives by itself. Neutron
+    cannot change a rule: another description alone waits until the rule is made anew, since nothing would pass meanwhile.
     `ready` is its id once every rule stands: ports use that, so that nothing runs behind half a group."""
 
     group_id: pulumi.Output[str]
@@ -254,7 +255,7 @@ class SecurityGroup(pulumi.ComponentResource):
             port_range_max=rule.port_max,
             remote_ip_prefix=rule.remote_prefix,
             description=rule.description,
-            opts=own,
+            opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(ignore_changes=["description"])),
         ).id
 
 
