@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+MARKS = ("lz-environment=graph", "lz-level=2", "lz-owner=graph")  # what the guard rails ask of everything that can have tags
 PREFIX = "graph-"  # of every name, so that a census finds them
 TENANT_SIZE = 40
 _ZONES = ("edge", "application", "data")
@@ -70,9 +71,7 @@ def _tenant(number: int) -> Tenant:
         Node("openstack_identity_group_v3", f"{name}-{role}", {"name": f"{name}-{role}", "domain_id": domain.ref})
         for role in ("managers", "readers")
     ]
-    router = Node(
-        "openstack_networking_router_v2", name, {"name": name, "tenant_id": project.ref, "admin_state_up": True, "tags": ["lz-graph"]}
-    )
+    router = Node("openstack_networking_router_v2", name, {"name": name, "tenant_id": project.ref, "admin_state_up": True, "tags": MARKS})
     zones = [node for index, zone in enumerate(_ZONES) for node in _zone(f"{name}-{zone}", number, index, project.ref, router.ref)]
     return Tenant(name, (domain, project, *groups, router, *zones))
 
@@ -83,7 +82,7 @@ def _zone(name: str, number: int, index: int, project: Ref, router: Ref) -> list
     network = Node(
         "openstack_networking_network_v2",
         name,
-        {"name": name, "tenant_id": project, "admin_state_up": True, "port_security_enabled": True, "tags": ["lz-graph"]},
+        {"name": name, "tenant_id": project, "admin_state_up": True, "port_security_enabled": True, "tags": MARKS},
     )
     subnet = Node(
         "openstack_networking_subnet_v2",
@@ -96,13 +95,13 @@ def _zone(name: str, number: int, index: int, project: Ref, router: Ref) -> list
             "ip_version": 4,
             "gateway_ip": str(cidr[1]),
             "enable_dhcp": True,
-            "tags": ["lz-graph"],
+            "tags": MARKS,
         },
     )
     group = Node(
         "openstack_networking_secgroup_v2",
         name,
-        {"name": name, "tenant_id": project, "description": "Zone of an agency", "delete_default_rules": True, "tags": ["lz-graph"]},
+        {"name": name, "tenant_id": project, "description": "Zone of an agency", "delete_default_rules": True, "tags": MARKS},
     )
     leg = _port(f"{name}-router", project, network.ref, subnet.ref, str(cidr[1]), {"no_security_groups": True})
     attached = Node("openstack_networking_router_interface_v2", f"{name}-router", {"router_id": router, "port_id": leg.ref})
@@ -121,7 +120,7 @@ def _port(name: str, project: Ref, network: Ref, subnet: Ref, address: str, secu
             "network_id": network,
             "admin_state_up": True,
             "fixed_ip": [{"subnet_id": subnet, "ip_address": address}],
-            "tags": ["lz-graph"],
+            "tags": MARKS,
             **security,
         },
     )

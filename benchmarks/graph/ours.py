@@ -104,7 +104,7 @@ def compose(tenant: Tenant, place: Place) -> None:
 def facts(tenant: Tenant, place: Place) -> Facts:
     """What the guard rails must know."""
     return Facts(
-        level=2,
+        encrypted=True,
         regions=frozenset({place.region}),
         open_groups=frozenset(),
         router_ports=frozenset(node.name for node in tenant.nodes if ROUTER_PORT in node.properties),
