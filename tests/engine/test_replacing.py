@@ -17,7 +17,7 @@ from foundation import process
 from foundation.places import CHECKOUT
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
-from stacks.names import PROJECT
+from stacks.inputs import PROJECT
 from tests.support.pulumi_recorder import run
 from tools import artefacts, pins, tokens
 
