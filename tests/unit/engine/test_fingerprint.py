@@ -87,8 +87,8 @@ def change_external_network(run: Run) -> None:
     north(run, external_network="other")
 
 
-def change_level(run: Run) -> None:
-    run.plan = replace(run.plan, level=run.plan.level + 1)
+def change_figure(run: Run) -> None:
+    run.plan = replace(run.plan, figures={**run.plan.figures, "encrypted_volumes": 1})
 
 
 def change_endpoint(run: Run) -> None:
@@ -138,7 +138,7 @@ def forge_note(run: Run) -> None:
         (change_tenant, ["tenant-edu"]),
         (drop_tenant, ["network"]),
         (change_external_network, LAYERS),
-        (change_level, LAYERS),
+        (change_figure, LAYERS),
         (change_endpoint, LAYERS),
         (change_authority, LAYERS),
         (change_secret, ["tenant-edu"]),
