@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -39,6 +41,20 @@ def install_command(python: Path, checkout: Path, wheels: Path | None) -> list[s
     ]  # fmt: skip
 
 
+def fits(target: Path) -> bool:
+    """Whether an environment was made by this Python for this place: packages are then changed in it, which takes seconds."""
+    lines = (target / "pyvenv.cfg").read_text().splitlines() if (target / "pyvenv.cfg").is_file() else []
+    made_here = any(line.startswith("command = ") and line.endswith(f" {target}") for line in lines)
+    return made_here and f"version = {platform.python_version()}" in lines
+
+
+def unlisted(installed: str, pins: str) -> list[str]:
+    """Installed packages that are not pinned, but for the project itself. installed: what `pip list --format=json` prints."""
+    listed = set(re.findall(r"^([a-z0-9-]+)==", pins, re.MULTILINE)) | {"landing-zone"}
+    names = (re.sub(r"[-_.]+", "-", package["name"]).lower() for package in json.loads(installed))
+    return sorted(name for name in names if name not in listed)
+
+
 def make(checkout: Path, wheels: Path | None = None) -> bool:
     """Make or renew `checkout`/.venv. Returns False when it was current already."""
     target = checkout / ".venv"
@@ -49,11 +65,14 @@ def make(checkout: Path, wheels: Path | None = None) -> bool:
             return False
         if not importlib.util.find_spec("ensurepip"):
             host.ensure(["python3-venv"])
-        if target.exists():
+        renew = stamp.is_file() and fits(target)
+        stamp.unlink(missing_ok=True)
+        if not renew and target.exists():
             shutil.rmtree(target)
         python = target / "bin" / "python"
         cure = "look at the lines above; behind a mirror set PIP_INDEX_URL; without a network use tools/install --from BUNDLE"
-        process.run([sys.executable, "-m", "venv", target])
+        if not renew:
+            process.run([sys.executable, "-m", "venv", target])
         process.run(install_command(python, checkout, wheels), cure=cure)
         own: list[str | Path] = [
             python,
@@ -68,6 +87,9 @@ def make(checkout: Path, wheels: Path | None = None) -> bool:
             checkout,
         ]
         process.run([*own, "--config-settings", "editable_mode=compat"], cure=cure)
+        extra = unlisted(process.run([python, "-m", "pip", "list", "--format=json"]), (checkout / "requirements.txt").read_text())
+        if extra:
+            process.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *extra], cure=cure)
         stamp.write_text(wanted)
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 
@@ -72,3 +73,29 @@ def test_a_failed_environment_is_not_taken_for_a_good_one(checkout: Path, monkey
     with pytest.raises(LzError, match="no such package"):
         venv.make(checkout)
     assert not stamp.exists()
+
+
+def test_new_pins_are_put_into_an_environment_that_fits(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = checkout / ".venv"
+    target.mkdir()
+    (target / "stamp").write_text("older pins")
+    (target / "pyvenv.cfg").write_text(f"version = {platform.python_version()}\ncommand = python3 -m venv {target}\n")
+    seen: list[list[str]] = []
+
+    def record(command: list[str | Path], **_: object) -> str:
+        seen.append([str(word) for word in command])
+        return '[{"name": "landing_zone"}, {"name": "PyYAML"}, {"name": "old.thing"}]' if "list" in command else ""
+
+    monkeypatch.setattr(process, "run", record)
+    assert venv.make(checkout) is True
+    assert not any("venv" in command for command in seen)
+    assert seen[-1][-1] == "old-thing"
+    assert (target / "stamp").read_text() == venv.stamp_text(checkout)
+
+
+@pytest.mark.parametrize(
+    "config", ["version = 3.99\ncommand = python3 -m venv {}\n", "version = {1}\ncommand = python3 -m venv /elsewhere\n"]
+)
+def test_an_environment_of_another_python_or_place_does_not_fit(tmp_path: Path, config: str) -> None:
+    (tmp_path / "pyvenv.cfg").write_text(config.format(tmp_path, platform.python_version()))
+    assert venv.fits(tmp_path) is False
