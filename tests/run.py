@@ -88,7 +88,7 @@ def lint(checkout: Path) -> Part:
         (f"{BIN}/shellcheck", *shell_scripts(checkout)),
     ]
     if (checkout / "playbooks").is_dir():
-        commands.append((f"{BIN}/ansible-lint", "--offline", "--quiet"))
+        commands.append((f"{BIN}/ansible-lint", "--offline", "-q"))
     return Part(tuple(commands))
 
 

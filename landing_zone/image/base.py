@@ -1,0 +1,28 @@
+"""The Debian tree that nodes start from, before any role: the image is made of it, and test nodes stand on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from foundation import digest
+from foundation.places import cache
+from foundation.progress import Progress
+from lab import debian
+
+PACKAGES_FILE = Path(__file__).resolve().parent / "packages.txt"
+VARIANT = "important"  # mmdebstrap's name for what Debian's own installer puts on every machine
+
+
+def packages() -> list[str]:
+    """Names of the packages that are installed beyond Debian's important ones."""
+    lines = PACKAGES_FILE.read_text().splitlines()
+    return [word for line in lines if not line.startswith("#") for word in line.split()]
+
+
+def ensure(progress: Progress) -> Path:
+    """The tree, built if it is not cached (about a minute on two idle cores)."""
+    tree = cache("nodes", "base") / digest.of_texts("node 1", debian.SUITE, VARIANT, *debian.LEAN, *packages())[:16]
+    if not tree.exists():
+        with progress.step("node tree: Debian packages (once)"):
+            debian.build_tree(tree, packages(), cache("nodes", "logs") / "base.log", variant=VARIANT)
+    return tree

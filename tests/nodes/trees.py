@@ -1,0 +1,105 @@
+"""What test nodes stand on, cached by content: the pool of packages that roles install, and the scanner's own files.
+
+Both are made in a throw-away copy of the node tree, which is the only one with a way to a Debian mirror.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from foundation import digest, lock
+from foundation.places import cache
+from foundation.process import run
+from foundation.progress import Progress
+from lab.debian import mounts_below, remove_tree
+
+POOL_FILE = Path(__file__).resolve().parent / "pool.txt"
+# trixie's own content (0.1.76) knows neither Debian 13 nor CIS.
+CONTENT = "ssg-debian=0.1.82-1"
+CONTENT_SUITE = "forky"
+CONTENT_FILE = "usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
+QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends")
+
+
+def pool(base: Path, progress: Progress) -> Path:
+    """A folder that is a Debian repository: every package of pool.txt with all that it needs beyond the node tree."""
+    lines = [line for line in POOL_FILE.read_text().splitlines() if not line.startswith("#")]
+    target = cache("nodes", "pool") / digest.of_texts("pool 1", base.name, *lines)[:16]
+    if not target.exists():
+        with progress.step("packages that roles install (once)"), _workshop(base) as (root, log):
+            (root / "srv/pool/partial").mkdir(parents=True)
+            _inside(root, log, *QUIET, "install", "apt-utils")
+            for line in lines:
+                _inside(root, log, *QUIET, "-o", "Dir::Cache::archives=/srv/pool", "install", "--download-only", *line.split())
+            _inside(root, log, "sh", "-c", "cd /srv/pool && rm -rf partial lock && apt-ftparchive packages . > Packages")
+            _keep(root / "srv/pool", target)
+    return target
+
+
+def scanner(base: Path, progress: Progress) -> Path:
+    """A layer for an overlay with OpenSCAP, what it needs and the rules for Debian 13: files alone, no package is installed."""
+    target = cache("nodes", "scanner") / digest.of_texts("scanner 1", base.name, CONTENT)[:16]
+    if not target.exists():
+        with progress.step("OpenSCAP and its rules (once)"), _workshop(base) as (root, log):
+            (root / "srv/debs/partial").mkdir(parents=True)
+            debs = ("-o", "Dir::Cache::archives=/srv/debs")
+            _inside(root, log, *QUIET, *debs, "install", "--download-only", "openscap-scanner")
+            for sources in (root / "etc/apt").rglob("*.list"):
+                sources.write_text(sources.read_text().replace("trixie ", f"{CONTENT_SUITE} "))
+            # One version is asked for by its number, so an old list of the suite is as good as a new one.
+            _inside(root, log, *QUIET, "-o", "Acquire::Check-Valid-Until=false", "update")
+            _inside(root, log, "sh", "-c", f"cd /srv/debs && apt-get -q download {CONTENT}")
+            _inside(root, log, "sh", "-c", "mkdir /srv/layer && for deb in /srv/debs/*.deb; do dpkg-deb -x $deb /srv/layer || exit 1; done")
+            _only(root / "srv/layer" / CONTENT_FILE)
+            _keep(root / "srv/layer", target)
+    return target
+
+
+def _only(file: Path) -> None:
+    """Every other rule set goes: together they are larger than a node."""
+    for other in file.parent.iterdir():
+        if other != file:
+            other.unlink()
+    file.stat()
+
+
+def _keep(made: Path, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    remove_tree(part)
+    shutil.copytree(made, part, symlinks=True)
+    part.rename(target)
+
+
+def _inside(root: Path, log: Path, *command: str) -> None:
+    run(["chroot", root, *command], log=log, cure="look at the log; check that the Debian mirror answers, then run again")
+
+
+@contextlib.contextmanager
+def _workshop(base: Path) -> Iterator[tuple[Path, Path]]:
+    """A throw-away copy of the tree with its package lists fresh, and a log; one at a time."""
+    home, log = cache("nodes", "workshop"), cache("nodes", "logs") / "workshop.log"
+    root = home / "root"
+    with lock.exclusive(home.with_name("workshop.lock"), "the making of what test nodes stand on", wait=1200):
+        _clear(home)
+        try:
+            for part in ("upper", "work", "root"):
+                (home / part).mkdir(parents=True)
+            layers = f"lowerdir={base},upperdir={home / 'upper'},workdir={home / 'work'}"
+            run(["mount", "-t", "overlay", "overlay", "-o", layers, root])
+            run(["mount", "-t", "proc", "proc", root / "proc"])
+            for name in ("resolv.conf", "hosts"):
+                (root / "etc" / name).unlink(missing_ok=True)
+                shutil.copy(Path("/etc") / name, root / "etc" / name)
+            _inside(root, log, *QUIET, "update")
+            yield root, log
+        finally:
+            _clear(home)
+
+
+def _clear(home: Path) -> None:
+    for point in mounts_below(home):
+        run(["umount", point])
+    remove_tree(home)

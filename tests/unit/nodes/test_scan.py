@@ -1,0 +1,53 @@
+"""How results of a scan and the end of a play are read."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.nodes import scan
+
+TODAY = datetime.date(2026, 1, 1)
+REPORT = """<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"><TestResult>
+<rule-result idref="xccdf_org.ssgproject.content_rule_one"><result>pass</result></rule-result>
+<rule-result idref="xccdf_org.ssgproject.content_rule_two"><result>fail</result></rule-result>
+</TestResult></Benchmark>"""
+
+
+def allow(*rules: str) -> list[scan.Allowance]:
+    return [scan.Allowance(rule, "because", TODAY) for rule in rules]
+
+
+def test_results_lose_their_prefix() -> None:
+    assert scan.results_in(REPORT) == {"one": "pass", "two": "fail"}
+
+
+def test_what_cannot_be_seen_is_never_passed_nor_failed() -> None:
+    score = scan.judge("x", {"sysctl_kernel_a": "pass", "sysctl_kernel_b": "fail", "c": "pass"}, (), allow("sysctl_kernel_*"))
+    assert (score.passed, score.failed, score.unevaluated) == (("c",), (), ("sysctl_kernel_a", "sysctl_kernel_b"))
+    assert score.raw_passed == 2
+
+
+def test_errors_count_as_failed_and_what_does_not_apply_counts_nowhere() -> None:
+    score = scan.judge("x", {"a": "error", "b": "unknown", "c": "notapplicable", "d": "notchecked", "e": "pass"}, (), ())
+    assert (score.passed, score.failed) == (("e",), ("a", "b"))
+
+
+def test_a_waiver_takes_a_failed_rule_and_is_stale_when_the_rule_passes() -> None:
+    score = scan.judge("x", {"a": "fail", "b": "pass"}, allow("a", "b", "of_another_profile"), ())
+    assert (score.waived, score.failed, score.stale) == (("a",), (), ("b",))
+
+
+@pytest.mark.parametrize("name", ["waivers.yaml", "container.yaml"])
+def test_every_exception_has_its_reason_and_date(name: str) -> None:
+    for entry in scan.exceptions(scan.HERE / name):
+        assert entry.reason
+        assert isinstance(entry.date, datetime.date)
+
+
+def test_an_exception_without_a_date_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file.yaml").write_text("- {rule: a, reason: b}\n")
+    with pytest.raises(TypeError, match="date"):
+        scan.exceptions(tmp_path / "file.yaml")
