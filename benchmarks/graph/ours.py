@@ -27,6 +27,7 @@ from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, Source
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey, Stacks, forget_variables
+from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.ledger import Ledger
 from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import TENANT
@@ -118,8 +119,11 @@ def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
     entries = clouds.use([place.cloud])
     connections = clouds.try_out([(place.region, entries[place.cloud])])
     plan = EnvironmentPlan(CODE, "", "", "agency", 2, "test", {}, {}, Ledger())
+    home = Home.of(CODE)
     parts = {f"{TENANT}{tenant.name}": tenant for tenant in describe(tenants)}
-    return GraphRun(plan, Stacks(Home.of(CODE), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place)
+    return GraphRun(
+        plan, Stacks(home, Folder(home.backend), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place
+    )
 
 
 def up(run: GraphRun) -> list[Outcome]:

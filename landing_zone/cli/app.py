@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "inventory": ("landing_zone.cli.reading:inventory", "List the instances that stand and how each is reached."),
     "env": ("landing_zone.cli.reading:env", "Print what `pulumi`, `openstack` and `ssh` need to work without `lz`."),
     "down": ("landing_zone.cli.changes:down", "Remove what `lz up` made."),
+    "state": ("landing_zone.cli.state:app", "The engine's state: copy it into the other region, put it back, repair it."),
     "ledger": ("landing_zone.cli.ledger:app", "Which addresses each tenant has, and which a former one keeps."),
     "lab": ("lab.cli:app", "A real OpenStack with two regions on this machine."),
 }

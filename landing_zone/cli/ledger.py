@@ -13,13 +13,13 @@ from landing_zone import model
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import environment_file, load_plan
-from landing_zone.engine.stack import Stacks
+from landing_zone.engine.opening import environment_file, load_plan, stacks_of
 from landing_zone.model.environment import Environment
 from landing_zone.planners import ledger as slots
 from landing_zone.planners.addresses import prefixes
 from landing_zone.planners.ledger import Ledger, Run
 from landing_zone.planners.ledgerfile import ledger_path, load_ledger, save_ledger
+from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import TENANT
 
 app = typer.Typer(
@@ -73,12 +73,12 @@ def release(
         lz ledger release moet --env national-cgc
         lz ledger release moet --env national-cgc --yes --json
     """
-    code = load_plan(env).code
-    with exclusive(Home.of(code).lock, f"a run on environment {code}"):
+    planned = load_plan(env)
+    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
         path = environment_file(env)
         environment = model.load(path)
         kept = slots.retire(load_ledger(path), codes(environment))
-        raise_all(_refusals(environment, kept, tenant, str(ledger_path(path))))
+        raise_all(_refusals(environment, planned, kept, tenant, str(ledger_path(path))))
         entry = _entry(environment, tenant, "retired", kept.retired[tenant])
         if not json_:
             output.out.print(f"Slots {_slots(entry.run)}: {', '.join(' '.join(pair) for pair in entry.prefixes.values())}", markup=False)
@@ -106,7 +106,7 @@ def codes(environment: Environment) -> frozenset[str]:
     return frozenset(tenant.code for tenant in environment.tenants)
 
 
-def _refusals(environment: Environment, ledger: Ledger, tenant: str, where: str) -> list[Problem]:
+def _refusals(environment: Environment, planned: EnvironmentPlan, ledger: Ledger, tenant: str, where: str) -> list[Problem]:
     """Why the addresses of a tenant may not be released."""
     if tenant in codes(environment):
         cure = f"take it down (lz down --env {environment.code} --tenant {tenant}) and remove it from the environment file first"
@@ -116,7 +116,7 @@ def _refusals(environment: Environment, ledger: Ledger, tenant: str, where: str)
         return [Problem(f"no former tenant {tenant!r} has addresses", where, f"retired are: {known}", "look at: lz ledger show")]
     layer = f"{TENANT}{tenant}"
     cure = "put the tenant back into the environment file, take it down (lz down --tenant), remove it, and release then"
-    standing = sorted(name for name in Stacks(Home.of(environment.code)).standing() if name.split(".", 2)[2] == layer)
+    standing = sorted(name for name in stacks_of(planned).standing() if name.split(".", 2)[2] == layer)
     return [Problem(f"stack {name} still stands", where, "it uses these addresses", cure) for name in standing]
 
 

@@ -89,7 +89,7 @@ def _row(stacks: Stacks, key: StackKey, planned: bool) -> dict[str, Any]:
 
 
 def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
-    if recovery.has_notes(stacks.home, key):
+    if recovery.has_notes(stacks, key):
         yield "interrupted"
     else:
         yield "stands" if stacks.resources(key) else "not made"

@@ -65,6 +65,16 @@ class Home:
         return path
 
     @property
+    def s3_credentials(self) -> Path:
+        """The access key of the state's bucket, in AWS's own form; only where the state lies in one."""
+        return self.root / "s3-credentials"
+
+    @property
+    def s3_authority(self) -> Path:
+        """The authority (PEM) that signed the certificate of the state's bucket; none: one of the system's."""
+        return self.root / "s3-authority.pem"
+
+    @property
     def salt(self) -> Path:
         """The file with the salt that all stacks share, made with the first of them."""
         return self.root / "salt"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openstack.connection import Connection
@@ -12,11 +12,13 @@ from openstack.connection import Connection
 from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT
 from landing_zone import model
-from landing_zone.engine import clouds
+from landing_zone.engine import access_key, clouds, stores
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.events import Listener
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, agrees, select
 from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variables
+from landing_zone.engine.stores.s3 import Bucket
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan
 from landing_zone.planners.ledgerfile import load_ledger
@@ -75,7 +77,13 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
     """Plan, chosen part and stacks; no cloud is asked."""
     planned = load_plan(asked.environment)
     chosen = select(planned, asked.regions, asked.layers, asked.tenants)
-    return planned, chosen, Stacks(Home.of(planned.code), asked.parallel)
+    return planned, chosen, replace(stacks_of(planned), parallel=asked.parallel)
+
+
+def stacks_of(planned: EnvironmentPlan) -> Stacks:
+    """The stacks of an environment, in the store that its file asks for."""
+    home = Home.of(planned.code)
+    return Stacks(home, stores.of(planned.state, home))
 
 
 def of_stack(name: str) -> tuple[Share, Inputs]:
@@ -101,15 +109,22 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:
     """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem."""
-    forget_variables()
     planned, chosen, stacks = open_offline(asked)
     stacks.listener = listener
-    regions = [region for region in planned.regions.values() if not chosen.regions or region.name in chosen.regions]
-    entries = clouds.use(region.cloud for region in regions)
-    connections = clouds.try_out((region.name, entries[region.cloud]) for region in regions)
+    entries, connections = sign_in(planned, chosen.regions or planned.regions)
+    if isinstance(stacks.store, Bucket):
+        access_key.ensure(stacks.store, {name: entries[planned.regions[name].cloud] for name in connections}, connections)
     run = Run(planned, stacks, entries, connections, say, asked.width)
     check_state(run, connections.items())
     return run, chosen
+
+
+def sign_in(planned: EnvironmentPlan, regions: Collection[str]) -> tuple[dict[str, Cloud], dict[str, Connection]]:
+    """Entries of clouds.yaml by name, and connections by region, of some regions. InputError with every one that refuses."""
+    forget_variables()
+    wanted = [region for region in planned.regions.values() if region.name in regions]
+    entries = clouds.use(region.cloud for region in wanted)
+    return entries, clouds.try_out((region.name, entries[region.cloud]) for region in wanted)
 
 
 def check_state(run: Run, connections: Iterable[tuple[str, Connection]]) -> None:

@@ -9,95 +9,110 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from openstack.compute.v2.server import Server
 from openstack.connection import Connection
-from openstack.exceptions import NotFoundException, raise_from_response
+from openstack.exceptions import raise_from_response
 
 from foundation.errors import LzError, Problem
 from landing_zone.engine.clouds import keystone
 
 Inputs = Mapping[str, Any]
-Remover = Callable[[Connection, Inputs], Iterable[str]]
 DELETE_TIMEOUT = 300.0
 ALL_PROJECTS = {"X-Auth-All-Projects": "true"}  # with it an administrator reaches what is another project's in Designate
 
 
+@dataclass(frozen=True)
+class Orphan:
+    """Something in the cloud that no state knows: its id, and how it is removed."""
+
+    id: str
+    remove: Callable[[], object]
+
+
+Finder = Callable[[Connection, Inputs], Iterable[Orphan]]
+
+
+def find(connection: Connection, kind: str, inputs: Inputs) -> tuple[Orphan, ...]:
+    """What a noted creation may have left. `kind` is the resource's type token."""
+    finder = FINDERS.get(kind)
+    return tuple(finder(connection, inputs)) if finder else ()
+
+
 def remove(connection: Connection, kind: str, inputs: Inputs) -> tuple[str, ...]:
-    """Remove what a noted creation may have left; returns the ids that were removed. `kind` is the resource's type token."""
-    remover = REMOVERS.get(kind)
-    return tuple(remover(connection, inputs)) if remover else ()
+    """Remove what a noted creation may have left; returns the ids that were removed."""
+    found = find(connection, kind, inputs)
+    for orphan in found:
+        orphan.remove()
+    return tuple(orphan.id for orphan in found)
 
 
-def _project(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _project(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     if inputs.get("isDomain"):
         for domain in keystone(connection).domains(name=inputs["name"]):
-            keystone(connection).update_domain(domain, is_enabled=False)
-            keystone(connection).delete_domain(domain)
-            yield domain.id
+            yield Orphan(domain.id, partial(_remove_domain, connection, domain.id))
         return
     for project in keystone(connection).projects(name=inputs["name"], domain_id=inputs["domainId"]):
-        keystone(connection).delete_project(project)
-        yield project.id
+        yield Orphan(project.id, partial(keystone(connection).delete_project, project))
 
 
-def _group(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _remove_domain(connection: Connection, domain: str) -> None:
+    """Keystone removes a domain only after it was switched off."""
+    keystone(connection).update_domain(domain, is_enabled=False)
+    keystone(connection).delete_domain(domain)
+
+
+def _group(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for group in keystone(connection).groups(name=inputs["name"], domain_id=inputs["domainId"]):
-        keystone(connection).delete_group(group)
-        yield group.id
+        yield Orphan(group.id, partial(keystone(connection).delete_group, group))
 
 
-def _user(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _user(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for user in keystone(connection).users(name=inputs["name"], domain_id=inputs["domainId"]):
-        keystone(connection).delete_user(user)
-        yield user.id
+        yield Orphan(user.id, partial(keystone(connection).delete_user, user))
 
 
-def _network(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _network(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for network in connection.network.networks(name=inputs["name"], project_id=inputs["tenantId"]):
-        connection.network.delete_network(network)
-        yield network.id
+        yield Orphan(network.id, partial(connection.network.delete_network, network))
 
 
-def _subnet(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _subnet(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for subnet in connection.network.subnets(name=inputs["name"], network_id=inputs["networkId"]):
-        connection.network.delete_subnet(subnet)
-        yield subnet.id
+        yield Orphan(subnet.id, partial(connection.network.delete_subnet, subnet))
 
 
-def _router(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _router(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for router in connection.network.routers(name=inputs["name"], project_id=inputs["tenantId"]):
-        connection.network.delete_router(router)
-        yield router.id
+        yield Orphan(router.id, partial(connection.network.delete_router, router))
 
 
-def _router_interface(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _router_interface(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     """Neutron removes the port with the interface; the refresh that follows tells the engine so."""
     port = connection.network.find_port(inputs["portId"])
     if port is not None and port.device_id == inputs["routerId"]:
-        connection.network.remove_interface_from_router(inputs["routerId"], port=port.id)
-        yield port.id
+        yield Orphan(port.id, partial(connection.network.remove_interface_from_router, inputs["routerId"], port=port.id))
 
 
-def _port(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _port(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for port in connection.network.ports(name=inputs["name"], network_id=inputs["networkId"]):
-        connection.network.delete_port(port)
-        yield port.id
+        yield Orphan(port.id, partial(connection.network.delete_port, port))
 
 
-def _floating_ip(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _floating_ip(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for address in connection.network.ips(description=inputs["description"], project_id=inputs["tenantId"]):
-        connection.network.delete_ip(address)
-        yield address.id
+        yield Orphan(address.id, partial(connection.network.delete_ip, address))
 
 
-def _security_group(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _security_group(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for group in connection.network.security_groups(name=inputs["name"], project_id=inputs["tenantId"]):
-        connection.network.delete_security_group(group)
-        yield group.id
+        yield Orphan(group.id, partial(connection.network.delete_security_group, group))
 
 
-def _security_group_rule(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _security_group_rule(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     wanted = {
         "direction": inputs["direction"],
         "ether_type": inputs["ethertype"],
@@ -108,65 +123,66 @@ def _security_group_rule(connection: Connection, inputs: Inputs) -> Iterable[str
     }
     for rule in connection.network.security_group_rules(security_group_id=inputs["securityGroupId"]):
         if all(getattr(rule, name) == value for name, value in wanted.items()):
-            connection.network.delete_security_group_rule(rule)
-            yield rule.id
+            yield Orphan(rule.id, partial(connection.network.delete_security_group_rule, rule))
 
 
-def _rbac_policy(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _rbac_policy(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for policy in connection.network.rbac_policies(object_id=inputs["objectId"]):
         if policy.target_project_id == inputs["targetTenant"] and policy.action == inputs["action"]:
-            connection.network.delete_rbac_policy(policy)
-            yield policy.id
+            yield Orphan(policy.id, partial(connection.network.delete_rbac_policy, policy))
 
 
-def _address_scope(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _address_scope(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for scope in connection.network.address_scopes(name=inputs["name"], project_id=inputs["projectId"]):
-        connection.network.delete_address_scope(scope)
-        yield scope.id
+        yield Orphan(scope.id, partial(connection.network.delete_address_scope, scope))
 
 
-def _subnet_pool(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _subnet_pool(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for pool in connection.network.subnet_pools(name=inputs["name"], project_id=inputs["projectId"]):
-        connection.network.delete_subnet_pool(pool)
-        yield pool.id
+        yield Orphan(pool.id, partial(connection.network.delete_subnet_pool, pool))
 
 
-def _key_pair(connection: Connection, inputs: Inputs) -> Iterable[str]:
-    try:
-        connection.compute.delete_keypair(inputs["name"], ignore_missing=False, user_id=inputs["userId"])
-    except NotFoundException:
-        return
-    yield str(inputs["name"])
+def _key_pair(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
+    name, user = str(inputs["name"]), inputs["userId"]
+    if any(pair.name == name for pair in connection.compute.keypairs(user_id=user)):
+        yield Orphan(name, partial(connection.compute.delete_keypair, name, user_id=user))
 
 
-def _instance(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _instance(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     """The port tells which instance has it; one that never got so far is known by its name and the port's project."""
     port = connection.network.find_port(inputs["networks"][0]["port"])
     if port is None:
         return
     servers = connection.compute.servers(all_projects=True, name=f"^{inputs['name']}$", project_id=port.project_id)
-    for server in [server for server in servers if server.name == inputs["name"]]:
-        connection.compute.delete_server(server)
-        connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
-        yield server.id
+    for server in servers:
+        if server.name == inputs["name"]:
+            yield Orphan(server.id, partial(_remove_instance, connection, server))
 
 
-def _zone(connection: Connection, inputs: Inputs) -> Iterable[str]:
+def _remove_instance(connection: Connection, server: Server) -> None:
+    connection.compute.delete_server(server)
+    connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
+
+
+def _zone(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
+    for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
+        yield Orphan(zone.id, partial(_remove_zone, connection, zone.id, inputs["name"]))
+
+
+def _remove_zone(connection: Connection, zone: str, name: str) -> None:
     """Designate answers before a zone is gone, and counts it against the quota until then.
 
     An administrator reaches a zone of another project only by a header that the library's own call does not send.
     """
-    for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
-        raise_from_response(connection.dns.delete(f"/zones/{zone.id}", headers=ALL_PROJECTS))
-        deadline = time.monotonic() + DELETE_TIMEOUT
-        while any(other.id == zone.id for other in connection.dns.zones(name=inputs["name"], all_projects=True)):
-            if time.monotonic() > deadline:
-                raise LzError(Problem(f"DNS zone {inputs['name']} does not go away", where=zone.id, cure="look at Designate's worker"))
-            time.sleep(1)
-        yield zone.id
+    raise_from_response(connection.dns.delete(f"/zones/{zone}", headers=ALL_PROJECTS))
+    deadline = time.monotonic() + DELETE_TIMEOUT
+    while any(other.id == zone for other in connection.dns.zones(name=name, all_projects=True)):
+        if time.monotonic() > deadline:
+            raise LzError(Problem(f"DNS zone {name} does not go away", where=zone, cure="look at Designate's worker"))
+        time.sleep(1)
 
 
-REMOVERS: Mapping[str, Remover] = {
+FINDERS: Mapping[str, Finder] = {
     "openstack:identity/project:Project": _project,
     "openstack:identity/groupV3:GroupV3": _group,
     "openstack:identity/user:User": _user,

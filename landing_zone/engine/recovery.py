@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,46 @@ from openstack.connection import Connection
 from pulumi import automation as auto
 
 from foundation.errors import BusyError, LzError, Problem
-from landing_zone.engine import doubts, orphans
+from landing_zone.engine import checkpoints, doubts, orphans
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.events import name_of
-from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
-from stacks.inputs import PROJECT
+from landing_zone.engine.stores import Store
 
 PATIENCE = 120.0  # seconds that the engine process of a killed run gets to finish its calls under way
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock on a stack: under which key it lies, and what its maker wrote into it."""
+
+    place: str
+    pid: int
+    username: str
+    hostname: str
+    since: str
+
+    @property
+    def here(self) -> bool:
+        """True when it was made on this machine."""
+        return self.hostname == socket.gethostname()
+
+    @property
+    def held(self) -> bool:
+        """True when the holder may still be at work: on another machine, or the same living engine process here."""
+        if not self.here:
+            return True
+        try:
+            name = Path(f"/proc/{self.pid}/comm").read_text().strip()
+            state, began = _process(self.pid)
+            return name == "pulumi" and state != "Z" and began <= datetime.fromisoformat(self.since).timestamp() + 1
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def holder(self) -> str:
+        """Who made it, in words."""
+        return f"process {self.pid} of {self.username} on {self.hostname} since {self.since}"
 
 
 def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable[[str], None]) -> bool:
@@ -31,17 +64,16 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
     What is to be looked for is kept beside the state until all is done, so that this may be killed too. Raises BusyError when
     somebody who may still be at work holds the stack, LzError when its state cannot be compared with the cloud.
     """
-    released = release_lock(stacks.home, key, say)
-    latest = _latest(stacks.home, key)
-    resources, noted = latest.get("resources") or [], latest.get("pending_operations") or []
-    failed = [one for one in resources if one.get("initErrors")]
+    released = release_lock(stacks.store, key, say)
+    latest = stacks.latest(key)
+    noted, failed = notes(latest), broken(latest)
     doubts.keep(stacks.home, key.name, [*map(_half_made, noted), *map(_half_changed, failed)])
     if noted or failed:
         _clear(stacks, key, say)
     doubted = doubts.kept(stacks.home, key.name)
     if not doubted:
         return released
-    known = {one["urn"] for one in resources if one.get("id")}
+    known = {one["urn"] for one in latest.get("resources") or () if one.get("id")}
     for doubt in doubted:
         for identity in orphans.remove(connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
             say(f"{key.name}: removed half-made {name_of(doubt.urn)} ({identity})")
@@ -79,73 +111,61 @@ def _clear(stacks: Stacks, key: StackKey, say: Callable[[str], None]) -> None:
     stacks.put_back(key, auto.Deployment(version=state.version, deployment=deployment))
 
 
-def release_lock(home: Home, key: StackKey, say: Callable[[str], None], patience: float = PATIENCE) -> bool:
+def notes(latest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The engine's notes of what was under way, in the state of a stack."""
+    return list(latest.get("pending_operations") or ())
+
+
+def broken(latest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Resources that got an id and did not come up well, in the state of a stack."""
+    return [one for one in latest.get("resources") or () if one.get("initErrors")]
+
+
+def locks(store: Store, key: StackKey) -> list[Lock]:
+    """The locks on a stack."""
+    return [lock for place in store.keys(checkpoints.locks(key.name)) if (lock := _lock(place, store.read(place))) is not None]
+
+
+def release_lock(store: Store, key: StackKey, say: Callable[[str], None], patience: float = PATIENCE) -> bool:
     """Remove the locks of a stack that nobody holds; wait for a holder that is about to end. True when one was removed."""
-    removed = False
-    for path in sorted(lock_folder(home, key).glob("*.json")):
-        lock = _read(path)
-        if lock is None:
-            continue
-        deadline = time.monotonic() + patience
-        if held(lock):
-            say(f"{key.name}: waiting for process {lock['pid']}, which is still at work on it")
-        while held(lock):
+    found = locks(store, key)
+    for lock in found:
+        deadline = time.monotonic() + (patience if lock.here else 0)
+        if lock.here and lock.held:
+            say(f"{key.name}: waiting for process {lock.pid}, which is still at work on it")
+        while lock.held:
             if time.monotonic() > deadline:
-                raise BusyError(
-                    Problem(
-                        f"stack {key.name} is in use",
-                        where=str(path),
-                        why=f"process {lock['pid']} of {lock.get('username')} on {lock.get('hostname')} since {lock.get('timestamp')}",
-                        cure="wait for it, or stop it; on another machine, be sure that it is gone and remove the file",
-                    )
-                )
+                raise BusyError(Problem(f"stack {key.name} is in use", lock.place, lock.holder, _cure(key, lock)))
             time.sleep(0.5)
-        path.unlink(missing_ok=True)
-        removed = True
-        say(f"{key.name}: removed the lock of process {lock['pid']}, which is gone")
-    return removed
+        store.remove(lock.place)
+        say(f"{key.name}: removed the lock of process {lock.pid}, which is gone")
+    return bool(found)
 
 
-def lock_folder(home: Home, key: StackKey) -> Path:
-    """Where the local backend keeps the locks of a stack."""
-    return home.backend / ".pulumi" / "locks" / "organization" / PROJECT / key.name
-
-
-def held(lock: dict[str, Any]) -> bool:
-    """True when the holder of a lock may still be at work: on another machine, or the same living engine process here."""
-    if lock.get("hostname") != socket.gethostname():
-        return True
-    try:
-        pid = int(lock["pid"])
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        return name == "pulumi" and _started(pid) <= datetime.fromisoformat(lock["timestamp"]).timestamp() + 1
-    except (OSError, KeyError, ValueError):
-        return False
-
-
-def _started(pid: int) -> float:
-    """When a process of this machine began, in seconds since 1970."""
-    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    booted = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    return booted + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def has_notes(home: Home, key: StackKey) -> bool:
+def has_notes(stacks: Stacks, key: StackKey) -> bool:
     """True when a stack has notes of operations that were under way, or that failed without an answer."""
-    return bool(_latest(home, key).get("pending_operations") or doubts.kept(home, key.name))
+    return bool(notes(stacks.latest(key)) or doubts.kept(stacks.home, key.name))
 
 
-def _latest(home: Home, key: StackKey) -> dict[str, Any]:
-    """The state of a stack of the local backend as it was last written; empty when there is none."""
-    path = home.backend / ".pulumi" / "stacks" / PROJECT / f"{key.name}.json"
-    return dict(json.loads(path.read_text())["checkpoint"].get("latest") or {}) if path.exists() else {}
+def _cure(key: StackKey, lock: Lock) -> str:
+    if lock.here:
+        return "wait for it, or stop it"
+    return f"wait for it; when it is gone for certain: lz state doctor --env {key.environment} --fix --break-locks"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """The contents of a lock; None when it has gone in the meantime. A lock cut off while it was written has no holder."""
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
+def _lock(place: str, data: bytes | None) -> Lock | None:
+    """A lock; None when it has gone in the meantime. One cut off while it was written has no holder."""
+    if data is None:
         return None
-    except ValueError:
-        return {"pid": 0, "hostname": socket.gethostname()}
+    try:
+        content = json.loads(data)
+        return Lock(place, int(content["pid"]), str(content.get("username")), str(content["hostname"]), str(content.get("timestamp")))
+    except (ValueError, KeyError, TypeError):
+        return Lock(place, 0, "nobody", socket.gethostname(), "an unknown time")
+
+
+def _process(pid: int) -> tuple[str, float]:
+    """State of a process of this machine (`Z`: it has ended and nobody has asked how), and when it began, in seconds since 1970."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    booted = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    return words[0], booted + int(words[19]) / os.sysconf("SC_CLK_TCK")

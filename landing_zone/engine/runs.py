@@ -216,7 +216,7 @@ class Run:
             if key.name in stands:
                 recovery.recover(self.stacks, key, self.connections[key.region], self.say)
             else:  # killed before the stack's first state was written, or that state was put aside
-                recovery.release_lock(self.stacks.home, key, self.say)
+                recovery.release_lock(self.stacks.store, key, self.say)
             self.recovered.add(key)
 
 

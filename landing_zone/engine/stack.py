@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,12 +15,13 @@ from pulumi.automation._stack import StackInitMode
 from semver import VersionInfo
 
 from foundation import digest
-from foundation.errors import Problem
+from foundation.errors import LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
-from landing_zone.engine import doubts
+from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.stores import Store
 from stacks.inputs import PROJECT, stack_name
 from tools import engine, pins
 
@@ -115,16 +115,17 @@ class Stacks:
     """All stacks of one environment on this machine. One operation at a time in each process: see `crew`."""
 
     home: Home
+    store: Store
     parallel: int = PARALLEL
     listener: Listener | None = None
-    backend: str | None = None
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """Environment variables of every engine process; they name secrets by file only."""
         return {
             **engine.environment(),
-            "PULUMI_BACKEND_URL": self.backend or f"file://{self.home.backend}",
+            **self.store.settings,
+            "PULUMI_BACKEND_URL": self.store.url,
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
         }
 
@@ -154,35 +155,31 @@ class Stacks:
 
     def standing(self) -> frozenset[str]:
         """Names of the stacks that there are."""
-        if self.backend is None:
-            folder = self._checkpoint(StackKey("any", "any", "any")).parent
-            return frozenset(path.name.removesuffix(".json") for path in folder.glob("*.json"))
-        listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
-        return frozenset(stack.name for stack in listed)
+        return frozenset(filter(None, map(checkpoints.stack_of, self.store.keys(checkpoints.STACKS))))
 
     def versions(self) -> Mapping[str, str]:
         """The version of the state of each stack that there is, by the stack's name: another one after every change of it."""
-        if self.backend is None:
-            return {name: digest.of_file(self._checkpoint(StackKey(*name.split(".", 2)))) for name in self.standing()}
-        listed = self._workspace(StackKey("none", "none", "none"), _nothing).list_stacks()
-        return {stack.name: stack.last_update.isoformat() for stack in listed if stack.last_update}
+        read = {name: self.store.read(checkpoints.checkpoint(name)) for name in self.standing()}
+        return {name: digest.of_texts(data.decode()) for name, data in read.items() if data is not None}
 
     def outputs(self, key: StackKey) -> Mapping[str, Any]:
         """Outputs of a stack by name; empty when there is no such stack. Ours are never secret."""
-        if self.backend is not None:
-            found = self._workspace(key, _nothing).stack_outputs(key.name) if key.name in self.standing() else {}
-            return {name: output.value for name, output in found.items()}
         root = next((one for one in self.resources(key) if one["type"] == "pulumi:pulumi:Stack"), {})
         return dict(root.get("outputs", {}))
 
     def resources(self, key: StackKey) -> list[dict[str, Any]]:
         """Resources in the state of a stack, as the engine keeps them; empty when there is no such stack."""
-        if self.backend is not None:
-            state = self.export(key).deployment if key.name in self.standing() else None
-            return list((state or {}).get("resources", ()))
-        path = self._checkpoint(key)
-        latest = json.loads(path.read_text())["checkpoint"].get("latest") if path.exists() else None
-        return list((latest or {}).get("resources", ()))
+        return list(self.latest(key).get("resources", ()))
+
+    def latest(self, key: StackKey) -> dict[str, Any]:
+        """The state of a stack as it was last written; empty when there is none. LzError when it is damaged."""
+        place = checkpoints.checkpoint(key.name)
+        data = self.store.read(place)
+        try:
+            return {} if data is None else checkpoints.latest(data)
+        except ValueError as error:
+            cure = f"lz state doctor --env {key.environment} says what can be put back"
+            raise LzError(Problem(f"the state of {key.name} is damaged", f"{place} in {self.store.url}", str(error), cure)) from None
 
     def domains(self, key: StackKey) -> Mapping[str, str]:
         """Ids of the Keystone domains that a stack has made so far, by name; also of one that is only half made."""
@@ -193,10 +190,11 @@ class Stacks:
         }
 
     def forget(self, key: StackKey) -> Path:
-        """Put the state of a stack of the local backend aside, without touching the cloud; returns where it lies now."""
-        path = self._checkpoint(key)
-        aside = self.home.aside / path.name
-        path.rename(aside)
+        """Put the state of a stack aside on this machine, without touching the cloud; returns where it lies now."""
+        place = checkpoints.checkpoint(key.name)
+        aside = self.home.aside / f"{key.name}.json"
+        aside.write_bytes(self.store.read(place) or b"")
+        self.store.remove(place)
         return aside
 
     def export(self, key: StackKey) -> auto.Deployment:
@@ -206,9 +204,6 @@ class Stacks:
     def put_back(self, key: StackKey, state: auto.Deployment) -> None:
         """Replace the state of a stack."""
         self._workspace(key, _nothing).import_stack(key.name, state)
-
-    def _checkpoint(self, key: StackKey) -> Path:
-        return self.home.backend / ".pulumi" / "stacks" / PROJECT / f"{key.name}.json"
 
     def _operate(
         self,
@@ -257,6 +252,8 @@ class Stacks:
         workspace = self._workspace(key, program)
         if key.name not in self.standing():
             self._create(workspace, key)
+        elif self.home.salt.exists() and not (Path(workspace.work_dir) / f"Pulumi.{key.name}.yaml").exists():  # another machine made it
+            workspace.save_stack_settings(key.name, auto.StackSettings(encryption_salt=self.home.salt.read_text()))
         return LeanStack(key.name, workspace, StackInitMode.SELECT)
 
     def _create(self, workspace: auto.LocalWorkspace, key: StackKey) -> None:

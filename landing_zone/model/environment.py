@@ -284,12 +284,16 @@ class Federation(Record):
 
 
 class State(Record):
-    """Where the engine keeps its state."""
+    """Where the engine keeps its state. Secrets in it are encrypted; no key or password of the backend stands here."""
 
     backend: Literal["local", "s3", "postgres"] = Field(
         default="local", description="`local`: files below the cache folder; `s3`: a bucket, also of Swift; `postgres`: a database."
     )
-    url: BackendUrl | None = Field(default=None, description="Address of the backend (s3://... or postgres://...), without any password.")
+    url: BackendUrl | None = Field(
+        default=None,
+        description="Address of the backend: `s3://BUCKET?endpoint=https://HOST:PORT&region=NAME` (in Swift of an own region, bucket "
+        "and access key are made), or `postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full` (password by PGPASSFILE).",
+    )
 
 
 class Environment(Record):

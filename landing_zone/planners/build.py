@@ -13,7 +13,17 @@ from landing_zone.planners import addresses, identity, instances, network, quota
 from landing_zone.planners.flows import RuleBook
 from landing_zone.planners.ledger import Ledger, LedgerError, assign
 from landing_zone.planners.names import PLATFORM, tags
-from landing_zone.planners.plan import AccessLayer, Demand, EnvironmentPlan, IdentitySpec, NetworkLayer, ProbesLayer, RegionPlan, TenantPlan
+from landing_zone.planners.plan import (
+    AccessLayer,
+    Demand,
+    EnvironmentPlan,
+    IdentitySpec,
+    NetworkLayer,
+    ProbesLayer,
+    RegionPlan,
+    StateSpec,
+    TenantPlan,
+)
 
 _KEYS = {"sizes": "addressing", "region": "regions.addresses"}
 Figures = Mapping[int, Mapping[str, int | None]]
@@ -40,6 +50,7 @@ def plan(environment: Environment, ledger: Ledger | None = None) -> EnvironmentP
         figures_at(environment, environment.level),
         regions,
         kept,
+        StateSpec(environment.state.backend, environment.state.url or ""),
     )
 
 
@@ -77,6 +88,7 @@ def _region(environment: Environment, region: Region, ledger: Ledger, by_level: 
         name=region.name,
         cloud=region.cloud,
         role=region.role,
+        counterpart=region.counterpart,
         external_network=region.external_network,
         availability_zones=region.availability_zones,
         identity=people,

@@ -399,6 +399,7 @@ class RegionPlan:
     name: str
     cloud: str
     role: Literal["primary", "secondary"]
+    counterpart: str | None
     external_network: str
     availability_zones: tuple[str, ...]
     identity: IdentitySpec
@@ -419,6 +420,14 @@ class RegionPlan:
 
 
 @dataclass(frozen=True)
+class StateSpec:
+    """Where the engine keeps its state. `url` is "" for the local folder."""
+
+    backend: Literal["local", "s3", "postgres"] = "local"
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class EnvironmentPlan:
     """A whole environment, region by region.
 
@@ -435,3 +444,4 @@ class EnvironmentPlan:
     figures: Mapping[str, int | None]
     regions: Mapping[str, RegionPlan]
     ledger: Ledger
+    state: StateSpec = StateSpec()

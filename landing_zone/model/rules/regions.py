@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 from landing_zone.model.complaints import Finding
 from landing_zone.model.environment import Environment, Region
 from landing_zone.model.levels import figures
 
 _EARTH_RADIUS_KM = 6371.0
+_FORMS = {
+    "s3": "s3://BUCKET?endpoint=https://HOST:PORT&region=NAME",
+    "postgres": "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full",
+}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
 
 
 def distance_km(one: Region, other: Region) -> float:
@@ -92,13 +100,32 @@ def backend(environment: Environment) -> Iterator[Finding]:
         yield Finding(("state", "url"), "the key 'url' is missing", f"backend is {state.backend}", f"write url: {state.backend}://...")
     if state.url is not None and state.backend != "local" and not state.url.startswith(f"{state.backend}://"):
         yield Finding(("state", "url"), "the url is of another backend", f"backend is {state.backend}", f"write url: {state.backend}://...")
-    if state.url is not None and ":" in state.url.partition("://")[2].rpartition("@")[0]:
-        yield Finding(
-            ("state", "url"),
-            "the url holds a password",
-            "secrets never stand in files",
-            "remove it; give it by the environment variable PGPASSWORD",
-        )
+    if state.url is not None and _PASSWORD.search(state.url):
+        cure = "remove it; put it into the file (0600) that PGPASSFILE names"
+        yield Finding(("state", "url"), "the url holds a password", "secrets never stand in files", cure)
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, apart, backend)
+def reach(environment: Environment) -> Iterator[Finding]:
+    """The address of the state backend says how it is reached, and that is by TLS with a verified certificate."""
+    state, path = environment.state, ("state", "url")
+    if state.url is None or state.backend == "local":
+        return
+    try:
+        parts = urlsplit(state.url)
+        host, query = parts.hostname or "", dict(parse_qsl(parts.query))
+    except ValueError as error:
+        yield Finding(path, "the url cannot be read", str(error), f"write url: {_FORMS[state.backend]}")
+        return
+    if state.backend == "s3":
+        missing = [name for name in ("endpoint", "region") if name not in query]
+        if missing or not host:
+            why = f"it has no {', '.join(missing) or 'bucket'}; a public cloud's would be taken"
+            yield Finding(path, "the url does not say where the bucket is", why, f"write url: {_FORMS['s3']}")
+        elif not query["endpoint"].startswith("https://"):
+            yield Finding(path, "the bucket is not reached by TLS", f"endpoint is {query['endpoint']}", "let endpoint begin with https://")
+    elif host not in _LOOPBACK and query.get("sslmode") != "verify-full":
+        why = f"sslmode is {query.get('sslmode', 'not set')}, host is {host or 'not set'}"
+        yield Finding(path, "the database is not reached by verified TLS", why, f"write url: {_FORMS['postgres']}")
+
+
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, apart, backend, reach)

@@ -12,7 +12,8 @@ import pytest
 from foundation.places import CHECKOUT
 from landing_zone.cli import main
 from landing_zone.engine.home import Home
-from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.engine.opening import load_plan, stacks_of
+from landing_zone.engine.stack import StackKey
 from landing_zone.planners.ledger import Run
 from landing_zone.planners.ledgerfile import load_ledger
 from stacks.inputs import PROJECT
@@ -80,7 +81,7 @@ def test_release_refuses_while_a_stack_stands(file: Path, capsys: pytest.Capture
     stacks = Home.of("lab").backend / ".pulumi" / "stacks" / PROJECT
     stacks.mkdir(parents=True)
     (stacks / f"{key.name}.json").write_text("{}")
-    assert Stacks(Home.of("lab")).standing() == {key.name}
+    assert stacks_of(load_plan("lab")).standing() == {key.name}
     refused(file, capsys, "portal", "stack lab.south.tenant-portal still stands")
 
 

@@ -10,6 +10,8 @@ from foundation.errors import Problem
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.stack import Outcome, StackKey
+from landing_zone.engine.stores import Store
+from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.plan import EnvironmentPlan
 
 
@@ -25,12 +27,16 @@ class FakeStacks:
     after an up; `saved` counts how often each state was written."""
 
     home: Home
+    store: Store = field(init=False)
     stands: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     ids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     did: list[str] = field(default_factory=list)
     saved: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store = Folder(self.home.backend)
 
     def standing(self) -> frozenset[str]:
         return frozenset(self.stands)

@@ -14,10 +14,11 @@ from pulumi import automation as auto
 
 from foundation.errors import LzError, Problem
 from foundation.places import CHECKOUT
-from landing_zone.engine import doubts, orphans, recovery
+from landing_zone.engine import checkpoints, doubts, orphans, recovery
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Outcome, StackKey
+from landing_zone.engine.stores.folder import Folder
 
 KEY = StackKey("lab", "north", "network")
 NETWORK = "openstack:networking/network:Network"
@@ -32,21 +33,23 @@ class Thing:
 
 
 class FakeStacks:
-    """Keeps the state of one stack where the local backend does."""
+    """Keeps the state of one stack where the engine does."""
 
     def __init__(self, home: Home, latest: dict[str, Any]) -> None:
         self.home = home
+        self.store = Folder(home.backend)
         self.problems: tuple[Problem, ...] = ()
         self.refreshed: list[StackKey] = []
-        self.path = home.backend / ".pulumi" / "stacks" / "landing-zone" / f"{KEY.name}.json"
-        self.path.parent.mkdir(parents=True)
         self._write(latest)
 
     def _write(self, latest: dict[str, Any]) -> None:
-        self.path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": latest}}))
+        self.store.write(checkpoints.checkpoint(KEY.name), json.dumps({"version": 3, "checkpoint": {"latest": latest}}).encode())
 
     def state(self) -> dict[str, Any]:
-        return dict(json.loads(self.path.read_text())["checkpoint"]["latest"])
+        return checkpoints.latest(self.store.read(checkpoints.checkpoint(KEY.name)) or b"")
+
+    def latest(self, key: StackKey) -> dict[str, Any]:
+        return self.state()
 
     def export(self, key: StackKey) -> auto.Deployment:
         return auto.Deployment(version=3, deployment=self.state())
@@ -60,8 +63,7 @@ class FakeStacks:
 
 
 def recovered(tmp_path: Path, latest: dict[str, Any], connection: MagicMock) -> tuple[FakeStacks, bool, list[str]]:
-    home = Home(tmp_path)
-    stacks = FakeStacks(home, latest)
+    stacks = FakeStacks(Home(tmp_path), latest)
     said: list[str] = []
     return stacks, recovery.recover(stacks, KEY, connection, said.append), said  # type: ignore[arg-type]
 
@@ -92,7 +94,7 @@ def test_what_perhaps_was_made_is_looked_for_once_unless_the_state_knows_it(tmp_
     perhaps = [Doubt(URN, NETWORK, {"name": "app", "tenantId": "p1"}), Doubt(URN + "2", NETWORK, {"name": "web", "tenantId": "p1"})]
     for doubt in perhaps:
         doubts.keep(home, KEY.name, [doubt])
-    assert recovery.has_notes(home, KEY)
+    assert doubts.kept(home, KEY.name)
     connection = MagicMock()
     connection.network.networks.return_value = [Thing("n1")]
     stacks, did, said = recovered(tmp_path, {"resources": [{"urn": URN + "2", "type": NETWORK, "id": "n2"}]}, connection)
@@ -100,7 +102,7 @@ def test_what_perhaps_was_made_is_looked_for_once_unless_the_state_knows_it(tmp_
     connection.network.networks.assert_called_once_with(name="app", project_id="p1")
     assert "network app (n1)" in said[0]
     assert stacks.refreshed == [KEY]
-    assert not recovery.has_notes(home, KEY)
+    assert not doubts.kept(home, KEY.name)
 
 
 def test_what_cannot_be_looked_for_now_is_looked_for_at_the_next_run(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_what_cannot_be_looked_for_now_is_looked_for_at_the_next_run(tmp_path: P
     connection.network.networks.side_effect = SDKException("no answer")
     with pytest.raises(SDKException):
         recovered(tmp_path, {"resources": []}, connection)
-    assert recovery.has_notes(home, KEY)
+    assert doubts.kept(home, KEY.name)
 
 
 def test_what_was_being_made_is_not_forgotten_before_the_state_has_been_compared(tmp_path: Path) -> None:
@@ -183,6 +185,14 @@ def test_an_orphaned_rule_is_known_by_all_that_it_says() -> None:
     assert orphans.remove(connection, "openstack:networking/secGroupRule:SecGroupRule", inputs) == ("ours",)
 
 
+def test_looking_for_what_was_left_touches_nothing() -> None:
+    connection = MagicMock()
+    connection.network.networks.return_value = [Thing("n1"), Thing("n2")]
+    found = orphans.find(connection, NETWORK, {"name": "app", "tenantId": "p1"})
+    assert [orphan.id for orphan in found] == ["n1", "n2"]
+    assert [call[0] for call in connection.mock_calls] == ["network.networks"]
+
+
 def test_an_orphaned_router_leg_of_another_router_is_left_alone() -> None:
     connection = MagicMock()
     connection.network.find_port.return_value = Thing("port", device_id="another")
@@ -239,5 +249,5 @@ def test_every_kind_that_the_components_make_is_either_removable_or_repeatable()
     made = {name for path in (CHECKOUT / "components").glob("*.py") for name in called.findall(path.read_text())}
     made -= {name for name in made if name.endswith("Args")} | repeatable
     assert {"Network", "Instance", "Keypair"} <= made
-    removable = {kind.rsplit(":", 1)[-1] for kind in orphans.REMOVERS}
+    removable = {kind.rsplit(":", 1)[-1] for kind in orphans.FINDERS}
     assert made <= removable, made - removable

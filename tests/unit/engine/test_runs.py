@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import recovery
+from landing_zone.engine import checkpoints
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
@@ -145,7 +145,7 @@ def test_an_instance_in_error_comes_with_what_the_cloud_says_of_it() -> None:
 def test_a_lock_without_a_state_is_released_too(run: Run) -> None:
     """What is left when a killed run's state was put aside: the engine would refuse to make the stack anew."""
     key = StackKey("lab", "north", "network")
-    lock = recovery.lock_folder(run.stacks.home, key) / "x.json"
+    lock = run.stacks.home.backend / checkpoints.locks(key.name) / "x.json"
     lock.parent.mkdir(parents=True)
     lock.write_text(json.dumps({"pid": 0, "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00+07:00"}))
     run.connections = {"north": MagicMock()}

@@ -1,0 +1,177 @@
+"""`lz state`: copies of the state in the other region, the way back, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foundation.errors import InputError, Problem, raise_all
+from foundation.lock import exclusive
+from foundation.progress import Progress
+from landing_zone.cli import flags, output
+from landing_zone.cli.changes import agree
+from landing_zone.engine import copies
+from landing_zone.engine.copies import Copy, Shelf
+from landing_zone.engine.doctor import Doctor, Finding
+from landing_zone.engine.home import Home
+from landing_zone.engine.opening import open_offline, sign_in
+from landing_zone.planners.plan import EnvironmentPlan
+
+app = typer.Typer(name="state", no_args_is_help=True, rich_markup_mode=None, help="The engine's state: copy it, put it back, repair it.")
+
+
+@app.command()
+def backup(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    list_: Annotated[bool, typer.Option("--list", help="Only show the copies that there are.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Copies of a region that stay; older ones are removed.")] = copies.KEEP,
+    json_: flags.Json = False,
+) -> None:
+    """Copy the state of each region into a private container of the other region's object store.
+
+    Secrets in it are encrypted with the environment's passphrase, which is not copied: keep it elsewhere.
+
+    Examples:
+
+    \b
+        lz state backup --env lab
+        lz state backup --env lab --region north --keep 90
+        lz state backup --env lab --list --json
+    """
+    planned, chosen, stacks = open_offline(flags.asked(env, region))
+    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+        shelves = _shelves(planned, chosen.regions or planned.regions)
+        found = [copy for shelf in shelves for copy in (shelf.copies() if list_ else [shelf.put(stacks, keep)])]
+    _tell(found, json_)
+    if not json_ and not list_:
+        output.out.print(f"\nThe passphrase is not in them: keep {stacks.home.passphrase} elsewhere.", markup=False)
+
+
+@app.command()
+def restore(
+    from_: Annotated[str, typer.Option("--from", help="Region in whose object store the copies lie.")],
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    stamp: Annotated[str | None, typer.Option("--stamp", help="Time of the copy; default: the latest.")] = None,
+    passphrase_file: Annotated[Path | None, typer.Option("--passphrase-file", help="The passphrase that was kept elsewhere.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace state and secrets that are here and differ.")] = False,
+    yes: flags.Yes = False,
+    json_: flags.Json = False,
+) -> None:
+    """Put a copied state back, with the secrets that belong to it. What is here and differs is refused without --overwrite.
+
+    Examples:
+
+    \b
+        lz state restore --env lab --from south --passphrase-file /media/safe/passphrase
+        lz state restore --env lab --from south --region north --stamp 20261125T220000Z --overwrite --yes
+    """
+    planned, chosen, stacks = open_offline(flags.asked(env, region))
+    known = sorted(planned.regions)
+    if from_ not in known:
+        raise InputError(Problem(f"there is no region {from_!r} in environment {planned.code!r}", cure=f"one of: {', '.join(known)}"))
+    regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and (one.name in (chosen.regions or known))]
+    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+        shelves = _shelves(planned, regions)
+        taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]
+        passphrase = stacks.home.root / copies.PASSPHRASE
+        contents = [shelf.get(copy) for shelf, copy in taken]
+        opened = [(objects, copies.unsealed(objects, passphrase_file or passphrase)) for objects in contents]
+        if not overwrite:
+            raise_all(problem for objects, files in opened for problem in copies.conflicts(stacks, objects, files))
+        if not json_:
+            _tell([copy for _, copy in taken], json_)
+        agree("Put this state back?", yes=yes)
+        done = [name for objects, files in opened for name in copies.put_back(stacks, objects, files, Progress().say)]
+    if json_:
+        output.document({"copies": [_copy(copy) for _, copy in taken], "put_back": done})
+        return
+    output.out.print(f"Put back: {', '.join(done) or 'nothing had changed'}.", markup=False)
+    output.next_steps([f"lz plan --env {env}"])
+
+
+@app.command()
+def doctor(
+    env: flags.Env = flags.DEFAULT_ENV,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what is found.")] = False,
+    break_locks: Annotated[bool, typer.Option("--break-locks", help="Also remove locks of other machines.")] = False,
+    json_: flags.Json = False,
+) -> None:
+    """Say what is wrong with the state and what would be done about it; with --fix, do it. Exit code 1 when anything is left.
+
+    Looks at locks and who holds them, operations that were under way when a run ended (and whether their resource lives in the
+    cloud), damaged states, and stacks of no known region or layer.
+
+    Examples:
+
+    \b
+        lz state doctor --env lab
+        lz state doctor --env lab --json
+        lz state doctor --env lab --fix
+        lz state doctor --env lab --fix --break-locks
+    """
+    progress = Progress()
+    planned, _, stacks = open_offline(flags.asked(env))
+    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+        doctor_ = Doctor(planned, stacks, _reachable(planned, progress), break_locks)
+        found = doctor_.examine()
+        if fix:
+            doctor_.repair(found, progress.say)
+        left = doctor_.examine() if fix else found
+    if json_:
+        output.document({"found": [_finding(one) for one in found], "left": [_finding(one) for one in left]})
+    else:
+        _report(found, left, env, fixed=fix)
+    raise typer.Exit(1 if left else 0)
+
+
+def _report(found: list[Finding], left: list[Finding], env: str, *, fixed: bool) -> None:
+    if not found:
+        output.out.print("The state is in order.")
+        return
+    columns = ["stack", "what", "seen", "repaired" if fixed else "repair"]
+    rows = [[one.stack, one.what, one.seen, ("yes" if one not in left else "no: " + one.repair) if fixed else one.repair] for one in found]
+    output.table(columns, rows)
+    if any(one.ours for one in left) and not fixed:
+        output.next_steps([f"lz state doctor --env {env} --fix"])
+
+
+def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:
+    """Where the copies of these regions lie, each other region signed in to. InputError with every region that has none."""
+    asked = [planned.regions[name] for name in regions]
+    cure = "give it a `counterpart` in the environment file"
+    raise_all(Problem(f"region {one.name} has no other region to be copied to", cure=cure) for one in asked if one.counterpart is None)
+    pairs = {one.name: one.counterpart for one in asked if one.counterpart}
+    _, connections = sign_in(planned, set(pairs.values()))
+    return [Shelf(planned.code, name, place, connections[place]) for name, place in pairs.items()]
+
+
+def _reachable(planned: EnvironmentPlan, progress: Progress) -> dict[str, Any]:
+    """Connections to the regions that can be asked; the others are told."""
+    found = {}
+    for name in planned.regions:
+        try:
+            found.update(sign_in(planned, {name})[1])
+        except InputError as error:
+            progress.say(f"region {name} is not asked: {error.problems[0].what}")
+    return found
+
+
+def _tell(found: list[Copy], json_: bool) -> None:
+    if json_:
+        output.document([_copy(copy) for copy in found])
+        return
+    rows = [[copy.region, copy.place, copy.stamp, str(len(copy.stacks)), str(copy.size)] for copy in found]
+    output.table(["of region", "in region", "stamp", "stacks", "bytes"], rows, numbers=("stacks", "bytes"))
+
+
+def _copy(copy: Copy) -> dict[str, Any]:
+    return {"region": copy.region, "in": copy.place, "stamp": copy.stamp, "stacks": list(copy.stacks), "bytes": copy.size}
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {"stack": one.stack, "kind": one.kind, "what": one.what, "seen": one.seen, "repair": one.repair, "ours": one.ours}

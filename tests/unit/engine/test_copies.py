@@ -1,0 +1,184 @@
+"""Copies of the state: sealed secrets, what is in a copy, what keeps a restore from doing harm, how many stay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from openstack.exceptions import NotFoundException
+
+from foundation.errors import InputError, LzError
+from landing_zone.engine import checkpoints, copies, sealing
+from landing_zone.engine.copies import Shelf
+from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.stack import Stacks
+from landing_zone.engine.stores.folder import Folder
+
+NAME = "lab.north.identity"
+
+
+class Objects:
+    """An object store in memory, as far as copies use it."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+        self.reader: str | None = None
+
+    def create_container(self, name: str) -> None:
+        """Containers are not told apart."""
+
+    def get_container_metadata(self, name: str) -> Any:
+        return SimpleNamespace(read_ACL=self.reader)
+
+    def upload_object(self, container: str, name: str, data: bytes) -> None:
+        self.content[name] = data
+
+    def download_object(self, name: str, container: str) -> bytes:
+        if name not in self.content:
+            raise NotFoundException("none", response=MagicMock(status_code=404))
+        return self.content[name]
+
+    def objects(self, container: str) -> Iterator[Any]:
+        yield from [SimpleNamespace(name=name) for name in sorted(self.content)]
+
+    def delete_object(self, name: str, container: str) -> None:
+        del self.content[name]
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects()
+
+
+@pytest.fixture
+def shelf(objects: Objects) -> Shelf:
+    return Shelf("lab", "north", "south", MagicMock(object_store=objects))
+
+
+def made(root: Path) -> Stacks:
+    """Stacks of a home with a state, a salt and secrets."""
+    root.mkdir(mode=0o700)
+    home = Home(root)
+    stacks = Stacks(home, Folder(home.backend))
+    for name, when in ((NAME, "2026-01-01"), ("lab.south.identity", "2026-01-02")):
+        put(stacks, name, when)
+    write_private(home.salt, "v1:salt")
+    home.secret("north.lab-edu-automation")
+    assert home.ssh_key.exists()
+    return stacks
+
+
+def put(stacks: Stacks, name: str, when: str) -> None:
+    content = {"version": 3, "checkpoint": {"latest": {"manifest": {"time": when}, "resources": []}}}
+    stacks.store.write(checkpoints.checkpoint(name), json.dumps(content).encode())
+
+
+def files_of(stacks: Stacks) -> dict[str, bytes]:
+    kept = (path for folder in ("secrets", "keys") for path in (stacks.home.root / folder).iterdir())
+    return {path.name: path.read_bytes() for path in kept}
+
+
+def empty(root: Path, passphrase: str | None) -> Stacks:
+    root.mkdir(mode=0o700)
+    if passphrase is not None:
+        write_private(root / "passphrase", passphrase)
+    return Stacks(Home(root), Folder(Home(root).backend))
+
+
+def taken(shelf: Shelf) -> dict[str, bytes]:
+    return shelf.get(shelf.copies()[0])
+
+
+def test_sealed_files_open_with_their_passphrase_only() -> None:
+    files = {"secrets/a": b"canary-4711", "keys/b": bytes(range(256))}
+    sealed = sealing.seal(files, "right")
+    assert b"canary" not in sealed
+    assert sealing.unseal(sealed, "right") == files
+    assert sealing.seal(files, "right") != sealed
+    for data, passphrase in ((sealed, "wrong"), (sealed[:-1] + bytes([sealed[-1] ^ 1]), "right"), (b"", "right")):
+        with pytest.raises(ValueError, match="another passphrase"):
+            sealing.unseal(data, passphrase)
+
+
+def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    stacks = made(tmp_path / "here")
+    copy = shelf.put(stacks)
+    assert copy.stacks == (NAME,)
+    secrets = [*files_of(stacks).values(), stacks.home.passphrase.read_bytes()]
+    assert all(secret not in data for secret in secrets for data in objects.content.values())
+    there = empty(tmp_path / "there", stacks.home.passphrase.read_text())
+    got = taken(shelf)
+    files = copies.unsealed(got, there.home.root / "passphrase")
+    assert copies.conflicts(there, got, files) == []
+    assert copies.put_back(there, got, files, lambda _: None) == [NAME]
+    assert there.store.read(checkpoints.checkpoint(NAME)) == stacks.store.read(checkpoints.checkpoint(NAME))
+    assert files_of(there) == files_of(stacks)
+    assert there.home.salt.read_text() == "v1:salt"
+    private = [path for folder in ("secrets", "keys") for path in (there.home.root / folder).iterdir()]
+    assert [path for path in private if path.stat().st_mode & 0o077] == []
+    assert copies.put_back(there, got, files, lambda _: None) == []
+
+
+def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path: Path, shelf: Shelf) -> None:
+    stacks = made(tmp_path / "here")
+    shelf.put(stacks)
+    put(stacks, NAME, "2026-03-03")
+    (stacks.home.root / "secrets" / "north.lab-edu-automation").write_text("changed")
+    got = taken(shelf)
+    files = copies.unsealed(got, stacks.home.passphrase)
+    found = copies.conflicts(stacks, got, files)
+    assert [problem.what for problem in found] == [f"stack {NAME} has another state here", "a secret is another one here"]
+    assert found[0].why == "of 2026-03-03, the copy of 2026-01-01"
+    assert copies.put_back(stacks, got, files, lambda _: None) == [NAME]
+    assert {path.read_text() for path in (stacks.home.root / "aside").rglob("secrets-*")} == {"changed"}
+    assert any("2026-03-03" in path.read_text() for path in (stacks.home.root / "aside").rglob("*.json"))
+    assert copies.conflicts(stacks, got, files) == []
+
+
+def test_without_its_passphrase_a_copy_is_closed(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.put(made(tmp_path / "here"))
+    got = taken(shelf)
+    with pytest.raises(InputError, match="there is no passphrase"):
+        copies.unsealed(got, tmp_path / "nowhere")
+    (tmp_path / "wrong").write_text("wrong")
+    with pytest.raises(InputError, match="cannot be opened"):
+        copies.unsealed(got, tmp_path / "wrong")
+
+
+def test_an_object_that_was_changed_or_lost_is_named(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    copy = shelf.put(made(tmp_path / "here"))
+    objects.content[f"{copy.stamp}/{checkpoints.checkpoint(NAME)}"] += b" "
+    del objects.content[f"{copy.stamp}/salt"]
+    with pytest.raises(LzError) as caught:
+        taken(shelf)
+    assert sorted(problem.where.rpartition("/")[2] for problem in caught.value.problems) == [f"{NAME}.json", "salt"]
+
+
+def test_the_oldest_go_and_what_was_cut_off_too(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    stacks = made(tmp_path / "here")
+    for stamp in ("20250101T000000Z", "20250102T000000Z"):
+        objects.content |= {f"{stamp}/salt": b"", f"{stamp}/manifest.json": b'{"objects": {}}'}
+    objects.content["20250103T000000Z/salt"] = b"cut off before its manifest"
+    copy = shelf.put(stacks, keep=2)
+    assert [each.stamp for each in shelf.copies()] == [copy.stamp, "20250102T000000Z"]
+    assert not [name for name in objects.content if name.startswith(("20250101", "20250103"))]
+    assert copies.chosen(shelf.copies(), "20250102T000000Z", "here").stamp == "20250102T000000Z"
+    with pytest.raises(InputError, match="no such copy"):
+        copies.chosen(shelf.copies(), "20250101T000000Z", "here")
+
+
+def test_nothing_is_copied_into_a_container_that_others_may_read(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    objects.reader = ".r:*"
+    with pytest.raises(LzError, match="others may read"):
+        shelf.put(made(tmp_path / "here"))
+    assert objects.content == {}
+
+
+def test_a_region_without_a_state_has_nothing_to_copy(tmp_path: Path, shelf: Shelf) -> None:
+    with pytest.raises(InputError, match="region north has no state"):
+        shelf.put(empty(tmp_path / "here", None))

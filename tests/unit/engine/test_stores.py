@@ -1,0 +1,120 @@
+"""Stores of the engine's state: the folder, requests to S3 as their signature is published, keys that cannot become statements."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import InputError, LzError
+from landing_zone.engine import checkpoints, stores
+from landing_zone.engine.home import Home
+from landing_zone.engine.stores.folder import Folder
+from landing_zone.engine.stores.postgres import Table
+from landing_zone.engine.stores.s3 import Bucket, credentials_text
+from landing_zone.engine.stores.signing import Credentials, Request, signed
+from landing_zone.planners.plan import StateSpec
+
+URL = "s3://lab-state/deep/er?endpoint=https://198.18.0.2:8080&region=north"
+EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")  # of the documentation of S3
+
+
+def test_a_folder_keeps_objects_by_key(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    assert store.keys("a/") == []
+    assert store.read("a/x") is None
+    for key in ("a/x.json", "a/x/lock", "b/x"):
+        store.write(key, key.encode())
+    assert store.keys("a/") == ["a/x.json", "a/x/lock"]
+    assert store.keys("a/x.") == ["a/x.json"]
+    (tmp_path / "a/x.json.attrs").write_text("{}")
+    assert store.keys("a/x.") == ["a/x.json"]
+    assert store.read("a/x.json") == b"a/x.json"
+    store.write("a/x.json", b"new")
+    store.remove("a/x/lock")
+    store.remove("a/x/lock")
+    assert [store.keys("a/"), store.read("a/x.json")] == [["a/x.json"], b"new"]
+    assert not (tmp_path / "a/x.json.attrs").exists()
+
+
+@pytest.mark.parametrize(
+    ("query", "signature"),
+    [
+        ({"lifecycle": ""}, "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"),
+        ({"max-keys": "2", "prefix": "J"}, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+    ],
+)
+def test_requests_are_signed_as_published(query: dict[str, str], signature: str) -> None:
+    request = Request("GET", "examplebucket.s3.amazonaws.com", "/", query)
+    headers = signed(request, EXAMPLE, "us-east-1", datetime(2013, 5, 24, tzinfo=UTC))
+    assert headers["authorization"] == (
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+        f"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}"
+    )
+    assert EXAMPLE.secret not in str(headers) + repr(EXAMPLE)
+
+
+def test_the_address_of_a_bucket_for_the_engine(tmp_path: Path) -> None:
+    bucket = Bucket.of(URL, tmp_path / "key", tmp_path / "ca.pem")
+    assert [bucket.name, bucket.folder, bucket.region, bucket.endpoint] == ["lab-state", "deep/er/", "north", "https://198.18.0.2:8080"]
+    assert bucket.url.startswith("s3://lab-state/deep/er/?endpoint=https%3A%2F%2F198.18.0.2%3A8080&region=north&use_path_style=true")
+    assert Bucket.of("s3://b?endpoint=https://h&region=r", tmp_path, tmp_path).folder == ""
+    assert "AWS_CA_BUNDLE" not in bucket.settings
+    bucket.authority.write_text("PEM")
+    assert bucket.settings["AWS_CA_BUNDLE"] == str(tmp_path / "ca.pem")
+    assert bucket.settings["AWS_SHARED_CREDENTIALS_FILE"] == str(tmp_path / "key")
+
+
+def test_a_bucket_without_a_key_says_where_one_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    bucket = Bucket.of(URL, tmp_path / "key", tmp_path / "ca.pem")
+    with pytest.raises(InputError, match="no access key"):
+        bucket.keys("")
+
+
+def test_a_bucket_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(credentials_text(EXAMPLE))
+    bucket = Bucket.of("s3://b?endpoint=https://127.0.0.1:1&region=r", tmp_path / "key", tmp_path / "ca.pem")
+    with pytest.raises(LzError, match="does not answer") as caught:
+        bucket.read("x")
+    assert "GET https://127.0.0.1:1/b/x" in str(caught.value)
+    assert EXAMPLE.secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["a'; DROP TABLE x; --", "a\nb", "a\\b"])
+def test_a_key_cannot_become_a_statement(key: str) -> None:
+    with pytest.raises(LzError, match="is no key"):
+        Table.of("postgres://u@127.0.0.1:1/d").read(key)
+    with pytest.raises(InputError, match="no name for a table"):
+        Table.of("postgres://u@127.0.0.1:1/d?table=a;b")
+
+
+def test_each_backend_has_its_store(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert stores.of(StateSpec(), home) == Folder(home.backend)
+    assert isinstance(stores.of(StateSpec("s3", URL), home), Bucket)
+    assert isinstance(stores.of(StateSpec("postgres", "postgres://u@127.0.0.1/d"), home), Table)
+
+
+def test_keys_as_the_engine_lays_them_out() -> None:
+    place = checkpoints.checkpoint("lab.north.tenant-edu")
+    assert place == ".pulumi/stacks/landing-zone/lab.north.tenant-edu.json"
+    assert checkpoints.stack_of(place) == "lab.north.tenant-edu"
+    assert checkpoints.stack_of(checkpoints.before("lab.north.identity")) is None
+    assert checkpoints.stack_of(".pulumi/stacks/other/lab.north.identity.json") is None
+    assert checkpoints.taken(".pulumi/history/landing-zone/x/x-1700000000000000001.checkpoint.json") == 1700000000000000001
+    assert checkpoints.taken(".pulumi/history/landing-zone/x/x-17.history.json") == 0
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"version": 3}', b'{"checkpoint": {"latest": [1]}}', b'{"checkpoint": {"latest": "x"}}']
+)
+def test_a_damaged_state_is_known(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        checkpoints.latest(data)
+
+
+def test_a_stack_in_which_nothing_was_made_yet() -> None:
+    assert checkpoints.latest(b'{"version": 3, "checkpoint": {"stack": "x", "latest": null}}') == {}
