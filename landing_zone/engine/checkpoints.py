@@ -47,6 +47,11 @@ def stack_of(key: str) -> str | None:
     return name.removesuffix(_SUFFIX) if key.startswith(STACKS) and name.endswith(_SUFFIX) and "/" not in name else None
 
 
+def empty(stack: str) -> bytes:
+    """The state of a stack, by its full name, that has nothing yet."""
+    return json.dumps({"version": 3, "checkpoint": {"stack": stack, "latest": None}}).encode()
+
+
 def latest(data: bytes) -> dict[str, Any]:
     """The state in a checkpoint; empty for a stack in which nothing has been made. ValueError when it is damaged."""
     content = json.loads(data)

@@ -260,8 +260,8 @@ class Stacks:
         """Make an empty stack, with the same salt for the secrets of all stacks of the environment.
 
         Turning passphrase and salt into a key takes the engine a quarter of a second, for each salt that it meets: its
-        own and those of all stacks that it reads. Where the local backend has been set up by the first of them, the state
-        of a further one is written here: asking the engine takes it half a second of processor time.
+        own and those of all stacks that it reads. Where the store has been set up by the first of them, the state of a further
+        one is written here: asking the engine takes it half a second of processor time.
         """
         salt = self.home.salt
         if not salt.exists():
@@ -271,8 +271,8 @@ class Stacks:
                     write_private(salt, str(workspace.stack_settings(key.name).encryption_salt))
                     return
         workspace.save_stack_settings(key.name, auto.StackSettings(encryption_salt=salt.read_text()))
-        if self.backend is None and (self.home.backend / ".pulumi" / "meta.yaml").exists():
-            write_private(self._checkpoint(key), json.dumps(empty_checkpoint(key)))
+        if self.store.read(checkpoints.META) is not None:
+            self.store.write(checkpoints.checkpoint(key.name), checkpoints.empty(f"organization/{PROJECT}/{key.name}"))
         else:
             workspace.create_stack(key.name)
 
@@ -284,11 +284,6 @@ class Stacks:
             pulumi_command=self._command,
             project_settings=auto.ProjectSettings(name=PROJECT, runtime="python", main=str(CHECKOUT)),
         )
-
-
-def empty_checkpoint(key: StackKey) -> dict[str, Any]:
-    """The state of a stack that has nothing yet, as the local backend keeps it."""
-    return {"version": 3, "checkpoint": {"stack": f"organization/{PROJECT}/{key.name}", "latest": None}}
 
 
 def forget_variables() -> None:

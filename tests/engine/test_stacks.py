@@ -101,7 +101,7 @@ def test_the_engine_is_started_once_for_an_operation_on_a_further_stack(stacks: 
 
     stacks.up(FIRST, first)
     monkeypatch.setattr("pulumi.automation._cmd.subprocess.Popen", watched)
-    again = Stacks(stacks.home)
+    again = Stacks(stacks.home, stacks.store)
     assert again.preview(SECOND, second).good
     assert again.up(SECOND, second).good
     assert again.destroy(SECOND).good
