@@ -17,6 +17,7 @@ from foundation import process
 from foundation.places import CHECKOUT
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.engine.stores.folder import Folder
 from stacks.inputs import PROJECT
 from tests.support.pulumi_recorder import run
 from tools import artefacts, pins, tokens
@@ -54,7 +55,8 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     auth = "{auth_url: 'https://127.0.0.1:1/v3', username: u, password: p, project_name: p, user_domain_name: d, project_domain_name: d}"
     (tmp_path / "clouds.yaml").write_text(f"clouds:\n  nowhere:\n    auth: {auth}\n")
     (tmp_path / "home").mkdir(mode=0o700)
-    made = Stacks(Home(tmp_path / "home"))
+    home = Home(tmp_path / "home")
+    made = Stacks(home, Folder(home.backend))
     assert made.up(KEY, lambda: None).good
     state = made.export(KEY)
     deployment = dict(state.deployment or {})
