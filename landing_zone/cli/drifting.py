@@ -95,16 +95,16 @@ def put_right(run: Run, board: Board, differences: Sequence[Difference], named: 
     wanted = planned.restore.union(*(run.dependents(key) for key in planned.remade))
     try:
         for _, keys in groupby(sorted(wanted, key=_rank), key=_rank):
-            _restore(run, board, list(keys), yes=yes, quiet=quiet)
+            _restore(run, board, planned, list(keys), yes=yes, quiet=quiet)
     except LzError as error:
         raise LzError(*problems, *error.problems) from None
     raise_all(problems, LzError)
 
 
-def _restore(run: Run, board: Board, keys: list[StackKey], *, yes: bool, quiet: bool) -> None:
-    """Have stacks of one step read the cloud anew, and then do what `lz up` does."""
+def _restore(run: Run, board: Board, planned: Repair, keys: list[StackKey], *, yes: bool, quiet: bool) -> None:
+    """Have stacks of one step do what `lz up` does; those that have to be restored read the cloud anew before."""
     with board.showing():
-        run.refresh(key for key in keys if run.stacks.resources(key))
+        run.refresh(key for key in keys if key in planned.restore and run.stacks.resources(key))
         previews = run.previews(keys)
     if not any(each.changed for each in previews):
         return
@@ -129,7 +129,7 @@ def _show(sights: Iterable[Sight], *, details: bool) -> None:
 def _show_plan(planned: Repair) -> None:
     output.out.print("\nThe repair:", style="bold")
     rows = [(one, "remove") for one in planned.remove]
-    rows += [(one, f"set {', '.join(one.changed)}") for one in planned.set]
+    rows += [(one, f"set {', '.join(one.changed)}" if one.changed else "make anew") for one in planned.set]
     rows += [(one, f"leave: {why}") for one, why in planned.leave]
     if rows:
         output.table(

@@ -310,7 +310,7 @@ def _routers(view: View) -> Iterator[Fact]:
 def _routes(view: View) -> Iterator[Fact]:
     for router, maker in _in_projects(view, "routers"):
         for route in router.routes or ():
-            name = route_name(router.name, prefix(route["destination"]), str(address(route["nexthop"])))
+            name = route_name(view.name("routers", router.id), prefix(route["destination"]), str(address(route["nexthop"])))
             at = {"router": router.id, "destination": route["destination"], "nexthop": route["nexthop"]}
             yield Fact("route", name, view.layer("route", maker), {}, "", router.id, at)
 
@@ -409,7 +409,8 @@ def _rules(view: View) -> Iterator[Fact]:
     for group, maker in _in_projects(view, "security groups"):
         ground = view.ground(group.project_id)
         theirs = ground is not None and ground.purpose == "workload"
-        label = f"{view.project(group.project_id)}/{group.name}" if theirs or group.name == DEFAULT_GROUP else group.name
+        known_as = view.name("security groups", group.id)
+        label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
         for rule in group.security_group_rules:
             if group.name == DEFAULT_GROUP and not _lets_others_in(rule, group.id):
                 continue

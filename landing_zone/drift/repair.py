@@ -6,12 +6,13 @@ stack, which reads the cloud anew and then does what `lz up` does; a few setting
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
-from openstack.exceptions import SDKException, raise_from_response
+from openstack.exceptions import HttpException, SDKException, raise_from_response
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
@@ -21,6 +22,8 @@ from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT
 from landing_zone.engine.stack import StackKey
 from landing_zone.engine.sweep import default_groups
 
+UNAUTHORIZED = 401
+REVOKED = 2.0  # seconds: with a grant Keystone revokes all tokens of its holder, also a new one of the same second; it may be ours
 Act = Callable[[Connection, Fact], object]
 
 
@@ -60,6 +63,9 @@ def plan(environment: str, differences: Iterable[Difference], named: Collection[
             else:
                 remove.append(one)
         else:
+            if one.finding == "missing" and kind.name in MAKERS and all(fact.at.values()):
+                own.append(one)
+                continue
             if settable(one):
                 own.append(one)
             key = StackKey(environment, one.region, fact.layer)
@@ -91,12 +97,19 @@ def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Pro
         for attribute in one.changed
         if (one.fact.kind, attribute) in SETTERS
     ]
+    problems += [_try(one, MAKERS[one.fact.kind], "made", connections[one.region]) for one in repair.set if one.finding == "missing"]
     return [problem for problem in problems if problem is not None]
 
 
 def _try(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
     try:
-        act(connection, one.fact)
+        try:
+            act(connection, one.fact)
+        except HttpException as error:
+            if error.status_code != UNAUTHORIZED:
+                raise
+            time.sleep(REVOKED)
+            act(connection, one.fact)
     except (SDKException, ClientException) as error:
         return Problem(
             f"{one.fact.kind} {one.fact.name} could not be {done}",
@@ -168,6 +181,10 @@ REMOVERS: Mapping[str, Act] = {
     "user": lambda connection, fact: keystone(connection).delete_user(fact.id),
     "group": lambda connection, fact: keystone(connection).delete_group(fact.id),
     "project": _project,
+}
+# What no stack makes anew: the provider cannot read that it is gone.
+MAKERS: Mapping[str, Act] = {
+    "group membership": lambda connection, fact: keystone(connection).add_user_to_group(fact.at["user"], fact.at["group"]),
 }
 # Settings that no stack writes, so that it would not put them back either.
 SETTERS: Mapping[tuple[str, str], Act] = {

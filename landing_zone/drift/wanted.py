@@ -73,7 +73,9 @@ class Wanted:
         for user in spec.machine_users:
             yield self._fact("user", user.name, layer, domain=user.domain, description=user.description, enabled=True)
             for name in user.groups:
-                yield self._fact("group membership", f"{user.name} in {name}", layer, parent=self._id("group", name))
+                group_id = self._id("group", name)
+                at = {"group": group_id, "user": self._id("user", user.name)}
+                yield Fact("group membership", f"{user.name} in {name}", layer, parent=group_id, at=at)
         for grant in spec.grants:
             name = grant_name(f"group {grant.group}", grant.role, grant.scope, grant.target, inherited=grant.inherited)
             yield self._fact("role assignment", name, layer)

@@ -203,6 +203,8 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
     ("network", "lab-edu-data", "description: by hand instead of ", giving("networks", "lab-edu-data", description="by hand")),
     ("network", "lab-edu-data", "name: by hand instead of lab-edu-data", giving("networks", "lab-edu-data", name="by hand")),
     ("network", "lab-edu-data", "port security: no instead of yes", giving("networks", "lab-edu-data", port_security_enabled=False)),
+    ("router", "lab-edu-router", "name: by hand instead of lab-edu-router", giving("routers", "lab-edu-router", name="by hand")),
+    ("security group", "lab-edu-data", "name: by hand instead of ", giving("security groups", "lab-edu-data", name="by hand")),
     ("subnet", "lab-edu-data-v4", "gateway: none instead of ", giving("subnets", "lab-edu-data-v4", gateway_ip=None)),
     ("subnet", "lab-edu-data-v4", "host routes: ", giving(
         "subnets", "lab-edu-data-v4", host_routes=[{"destination": "0.0.0.0/0", "nexthop": "10.64.0.9"}])),

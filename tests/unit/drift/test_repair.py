@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest.mock import MagicMock
 
 import pytest
-from openstack.exceptions import ConflictException
+from openstack.exceptions import ConflictException, HttpException
 
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
@@ -81,3 +81,27 @@ def test_only_the_one_route_is_taken_away() -> None:
     assert repair.carry_out(planned(route), {"north": connection}) == []
     body = {"router": {"routes": [{"destination": "10.0.0.0/8", "nexthop": "10.1.1.1"}]}}
     connection.network.remove_extra_routes_from_router.assert_called_once_with("r", body=body)
+
+
+def test_a_membership_is_made_anew_by_us_since_its_stack_cannot_read_that_it_is_gone() -> None:
+    gone = Difference("north", "missing", Fact("group membership", "x", "tenant-edu", {}, "", "g", {"group": "g", "user": "u"}))
+    assert planned(gone) == repair.Repair(set=(gone,))
+    connection = MagicMock()
+    assert repair.carry_out(planned(gone), {"north": connection}) == []
+    connection.identity.add_user_to_group.assert_called_once_with("u", "g")
+
+
+def test_a_membership_of_an_account_that_is_gone_too_is_left_to_the_stack() -> None:
+    gone = Difference("north", "missing", Fact("group membership", "x", "tenant-edu", {}, "", "", {"group": "g", "user": ""}))
+    assert planned(gone) == repair.Repair(restore=frozenset({EDU}), remade=frozenset({EDU}))
+
+
+def test_a_token_that_went_with_a_grant_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "REVOKED", 0)
+    connection = MagicMock()
+    refusal = HttpException("who are you", http_status=401)
+    connection.network.delete_port.side_effect = [refusal, None]
+    assert repair.carry_out(planned(by_hand("port")), {"north": connection}) == []
+    connection.network.delete_port.side_effect = [refusal, refusal]
+    (problem,) = repair.carry_out(planned(by_hand("port")), {"north": connection})
+    assert "who are you" in problem.why
