@@ -23,7 +23,9 @@ from lab.region import machine_of
 from lab.settings import REGIONS, SERVICES, Places, Region, places
 from lab.trees import base_digest
 
-app = typer.Typer(name="lab", no_args_is_help=True, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None)
+app = typer.Typer(
+    name="lab", no_args_is_help=True, add_completion=False, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None
+)
 # Where nobody looks on a terminal, rows are not cut to 80 columns.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 

@@ -79,17 +79,16 @@ def is_shell(file: Path) -> bool:
 
 
 def lint(checkout: Path) -> Part:
-    """Style, types, YAML, shell, generated files, and Ansible where there are playbooks."""
-    commands: list[tuple[str, ...]] = [
+    """Style, types, YAML, shell, roles."""
+    commands: tuple[tuple[str, ...], ...] = (
         (f"{BIN}/ruff", "check", "."),
         (f"{BIN}/ruff", "format", "--check", "--quiet", "."),
         (f"{BIN}/mypy",),
         (f"{BIN}/yamllint", "--strict", "."),
         (f"{BIN}/shellcheck", *shell_scripts(checkout)),
-    ]
-    if (checkout / "playbooks").is_dir():
-        commands.append((f"{BIN}/ansible-lint", "--offline", "-q"))
-    return Part(tuple(commands))
+        (f"{BIN}/ansible-lint", "--offline", "-q"),
+    )
+    return Part(commands)
 
 
 def parts(checkout: Path) -> dict[str, Part]:

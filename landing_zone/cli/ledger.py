@@ -23,7 +23,11 @@ from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import TENANT
 
 app = typer.Typer(
-    name="ledger", no_args_is_help=True, rich_markup_mode=None, help="Which addresses each tenant has, and which a former one keeps."
+    name="ledger",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Which addresses each tenant has, and which a former one keeps.",
 )
 
 

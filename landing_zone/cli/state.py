@@ -20,7 +20,13 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.opening import open_offline, sign_in
 from landing_zone.planners.plan import EnvironmentPlan
 
-app = typer.Typer(name="state", no_args_is_help=True, rich_markup_mode=None, help="The engine's state: copy it, put it back, repair it.")
+app = typer.Typer(
+    name="state",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="The engine's state: copy it, put it back, repair it.",
+)
 
 
 @app.command()
