@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from landing_zone.engine.home import Home
+from landing_zone.engine.home import Home, replace_private
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,7 @@ def keep(home: Home, stack: str, found: Iterable[Doubt]) -> None:
     every = [asdict(doubt) for doubt in (*kept(home, stack), *found)]
     if not every:
         return
-    path = home.doubts(stack)
-    part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_text(json.dumps(every))
-    part.replace(path)
+    replace_private(home.doubts(stack), json.dumps(every))
 
 
 def kept(home: Home, stack: str) -> tuple[Doubt, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from foundation import digest
 from foundation.places import CHECKOUT
-from landing_zone.engine.home import Home
+from landing_zone.engine.home import Home, replace_private
 from landing_zone.planners.shares import Share
 from stacks.inputs import Inputs, password_name
 
@@ -73,10 +73,7 @@ def read(home: Home, stack: str) -> Note | None:
 
 def keep(home: Home, stack: str, note: Note) -> None:
     """Write the note of a stack, whole or not at all."""
-    path = home.note(stack)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(note)))
-    part.replace(path)
+    replace_private(home.note(stack), json.dumps(asdict(note)))
 
 
 def drop(home: Home, stack: str) -> None:

@@ -146,3 +146,11 @@ def write_private(path: Path, text: str) -> None:
         pass
     finally:
         part.unlink()
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 whole or not at all, in place of one that may be there."""
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(text)
+    part.replace(path)
