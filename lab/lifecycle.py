@@ -109,12 +109,11 @@ def _ingredients(where: Places, kind: str, progress: Progress) -> region.Ingredi
         base = trees.ensure_base(where, progress)
         layers.extend([trees.ensure_seed(where, base, progress), base])
 
-    def guest_lane() -> None:
+    def kernel_lane() -> None:
         if kind == "uml":
             kernels.append(kernel.build(progress).path)
-        images.append(image.build(progress))
 
-    _side_by_side([trees_lane, guest_lane])
+    _side_by_side([trees_lane, kernel_lane, lambda: images.append(image.build(progress))])
     return region.Ingredients(tuple(layers), kind, kernels[0] if kernels else None, images[0])
 
 

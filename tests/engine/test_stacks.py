@@ -162,7 +162,7 @@ def test_guard_rails_stop_the_preview_with_every_violation(stacks: Stacks) -> No
     outcome = stacks.preview(SECOND, world_open)
     assert not outcome.good
     broken = [problem for problem in outcome.problems if problem.what == "NET-02: lets in 0.0.0.0/0"]
-    assert [problem.where.splitlines()[0] for problem in broken] == ["SecGroupRule app.22", "SecGroupRule app.23"]
+    assert sorted(problem.where.splitlines()[0] for problem in broken) == ["SecGroupRule app.22", "SecGroupRule app.23"]
     assert all(problem.cure.startswith("name the prefixes") for problem in broken)
 
 

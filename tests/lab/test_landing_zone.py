@@ -17,9 +17,12 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
+from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import cloud
 from lab.settings import Places, Region
+from landing_zone.cli.changes import ways_on
+from landing_zone.cli.output import callable_here
 from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.opening import Asked, open_run
@@ -320,6 +323,17 @@ def test_inventory_is_one_that_ansible_takes(run: Run, flags: list[str], tmp_pat
     inventory.write_text(json.dumps(data(lz("inventory", *flags, "--json"))))
     hosts = json.loads(inventory.read_text())["_meta"]["hostvars"]
     assert {run.plan.regions[region].access.bastion.hostname for region in run.connections} <= set(hosts)
+
+
+def test_what_next_works_when_pasted(run: Run) -> None:
+    """`lz verify` and `lz down`, which are among the lines, have tests of their own here."""
+    lines = [line for line in ways_on(run, ENV, Selection()) if not line.startswith(("lz verify", "lz down"))]
+    assert len(lines) > len(run.connections)
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", callable_here(line)], check=False, capture_output=True, text=True, cwd=CHECKOUT, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
 def test_down_leaves_nothing(run: Run, before: dict[str, census.Census], flags: list[str], admins: dict[str, Connection]) -> None:

@@ -5,15 +5,19 @@ These tests take down a lab that stands, so they run last.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import census, cloud, lifecycle
 from lab.settings import REGIONS, places
@@ -93,6 +97,31 @@ def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: P
         ground.await_ssh(ground.await_active(box))
         ground.ssh(box, f"sudo mount {device} /mnt && seq 300000 | cmp - /mnt/numbers && seq 300000 | cmp - /var/tmp/numbers")
         assert "recovery" not in ground.ssh(box, "sudo dmesg | grep EXT4-fs"), "a disk was not cleanly unmounted"
+
+
+def test_a_lab_made_by_other_code_is_known_and_rebuilt(empty: census.Census, tmp_path: Path) -> None:
+    """Another checkout finds the lab that stands. The same code takes it for its own, other code makes it anew."""
+    listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in listed:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CHECKOUT / name, tmp_path / name)
+
+    def there(*words: str) -> subprocess.CompletedProcess[str]:
+        program = "from landing_zone.cli import main; raise SystemExit(main())"
+        return subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    def own() -> object:
+        return json.loads(there("lab", "status", "--json").stdout)["own"]
+
+    assert own() is True
+    settings = tmp_path / "lab/settings.py"
+    settings.write_text(settings.read_text() + "# another line\n")
+    assert own() is False
+    done = there(*UP)
+    assert done.returncode == 0, done.stderr
+    assert "made by other code" in done.stderr
+    assert own() is True
+    assert json.loads(lz("lab", "status", "--json").stdout)["own"] is False
 
 
 def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: census.Census, monkeypatch: pytest.MonkeyPatch) -> None:
