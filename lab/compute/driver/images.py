@@ -15,8 +15,10 @@ from .units import Runner, unprivileged
 DISK = "guest/disk"
 COW = "guest/disk.cow"
 FORMATS = ("raw", "qcow2")
+# qemu-img may start 64 threads when the disk is slow. Each reserves a stack of 8 MiB, most an arena of 64 MiB: 13 took 961 MiB.
+ADDRESS_SPACE = 64 * (8 + 64) << 20
 # Programs that read what a user has uploaded run as a user who owns nothing, with bounds for time and memory.
-_AS_NOBODY = (*unprivileged(IMAGE_USER), "prlimit", f"--as={1 << 30}")
+_AS_NOBODY = (*unprivileged(IMAGE_USER), "prlimit", f"--as={ADDRESS_SPACE}")
 
 
 def info_words(path: Path, kind: str) -> list[str]:

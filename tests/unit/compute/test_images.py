@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -172,3 +174,16 @@ def test_the_tail_of_a_log(tmp_path: Path) -> None:
     assert images.tail(tmp_path / "log", 4) == b"6789"
     assert images.tail(tmp_path / "log", 100) == b"0123456789"
     assert images.tail(tmp_path / "absent", 4) == b""
+
+
+def test_the_bound_of_memory_has_room_for_every_thread_of_qemu_img() -> None:
+    words = list(images.convert_words(Path("in"), "qcow2", Path("out"), "raw"))
+    program = (
+        "import threading\n"
+        "full = threading.Barrier(65)\n"
+        "for _ in range(64): threading.Thread(target=full.wait, daemon=True).start()\n"
+        "full.wait(30)"
+    )
+    bounded = words[words.index("prlimit") : words.index("qemu-img")]
+    done = subprocess.run([*bounded, sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
