@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import pulumi
-from pulumi_openstack import compute
 
 from components.compute import Machine, MachineArgs
+
+SSHD = """\
+TrustedUserCAKeys /etc/ssh/user_ca.pub
+AuthorizedPrincipalsFile /etc/ssh/principals/%u
+AuthorizedKeysFile none
+AuthenticationMethods publickey
+"""
 
 
 class Bastion(pulumi.ComponentResource):
@@ -26,6 +35,16 @@ class Bastion(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})
 
 
-def key_pair(name: str, public_key: str, user_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
-    """Upload a public key for an account; returns the key pair's name, which only that account can use."""
-    return compute.Keypair(name, name=name, public_key=public_key, user_id=user_id, opts=opts).name
+def entry_by_certificate(user: str, authority: str, principals: Sequence[str]) -> str:
+    """Cloud-init's text that lets `user` in with SSH certificates for one of `principals`, and by nothing else.
+
+    `authority` is the public key (one line) that has to have signed them. The files are where the role `node_baseline` keeps
+    them, and they are there before the SSH server starts first.
+    """
+    files = {
+        "/etc/ssh/user_ca.pub": f"{authority}\n",
+        f"/etc/ssh/principals/{user}": "".join(f"{principal}\n" for principal in principals),
+        "/etc/ssh/sshd_config.d/05-landing-zone.conf": SSHD,
+    }
+    content = {"write_files": [{"path": path, "permissions": "0644", "content": text} for path, text in files.items()]}
+    return f"#cloud-config\n{json.dumps(content, indent=1)}\n"

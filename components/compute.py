@@ -16,9 +16,8 @@ from components.options import child
 class MachineArgs:
     """One instance with one port.
 
-    `image` and `flavor` are names. `key_pair` is the name of a key pair of the account that creates the instance.
-    `user_data` is cloud-init text without any secret. `floating_pool` is the external network that gives it a floating
-    address (None: it gets none).
+    `image` and `flavor` are names. `user_data` is cloud-init text without any secret: with another one the instance is made anew.
+    `floating_pool` is the external network that gives it a floating address (None: it gets none).
     """
 
     name: str
@@ -29,7 +28,6 @@ class MachineArgs:
     security_group_ids: tuple[pulumi.Input[str], ...]
     image: str
     flavor: str
-    key_pair: pulumi.Input[str]
     availability_zone: str | None = None
     user_data: str | None = None
     floating_pool: str | None = None
@@ -70,7 +68,6 @@ class Machine(pulumi.ComponentResource):
             name=args.name,
             image_name=args.image,
             flavor_name=args.flavor,
-            key_pair=args.key_pair,
             networks=[compute.InstanceNetworkArgs(port=port.id)],
             availability_zone=args.availability_zone,
             user_data=args.user_data,

@@ -10,7 +10,7 @@ import pulumi_openstack as openstack
 from foundation.errors import LzError, Problem
 from landing_zone.planners.plan import MachineUserSpec
 from landing_zone.planners.shares import Share
-from stacks.inputs import Inputs, password_name
+from stacks.inputs import Inputs, password_name, principal
 from stacks.names import Names
 
 
@@ -20,6 +20,7 @@ class Context:
     def __init__(self, share: Share, inputs: Inputs) -> None:
         self.region = share.region
         self.layer = share.layer
+        self.principal = principal(share.environment, share.region.name)
         self.inputs = inputs
         self.names = Names(share, inputs.standing)
         self._owners: dict[str, openstack.Provider] = {}
@@ -35,7 +36,7 @@ class Context:
         return pulumi.ResourceOptions(provider=self.admin)
 
     def owner_of(self, project: str) -> openstack.Provider:
-        """The machine user that works in a project: what a project must own itself (instances, key pairs) is made by it."""
+        """The machine user that works in a project: what a project must own itself (instances) is made by it."""
         if project not in self._owners:
             user = self.machine_user(project)
             endpoint = self.inputs.endpoint

@@ -20,19 +20,25 @@ class Endpoint:
 class Inputs:
     """What a program needs beside the plan.
 
-    `secret` gives the secret of that name, made at its first use. `public_key` is the SSH key of the operators. `standing`
-    are the layers of the region that have been applied; None: taken to be all that come earlier.
+    `secret` gives the secret of that name, made at its first use. `user_ca` is the public key (one line) of the authority
+    whose SSH certificates hosts take. `standing` are the layers of the region that have been applied; None: taken to be all
+    that come earlier.
     """
 
     endpoint: Endpoint
     secret: Callable[[str], str]
-    public_key: str
+    user_ca: str
     standing: frozenset[str] | None = None
 
 
 def stack_name(environment: str, region: str, layer: str) -> str:
     """ENV.REGION.LAYER, the one name of a stack."""
     return f"{environment}.{region}.{layer}"
+
+
+def principal(environment: str, region: str) -> str:
+    """The name in SSH certificates that opens every host of a region; the name of a host opens that one."""
+    return f"{environment}.{region}"
 
 
 def password_name(region: str, user: str) -> str:

@@ -25,7 +25,7 @@ from landing_zone.planners.ledgerfile import save_ledger
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
 from landing_zone.ssh import pinning
-from landing_zone.ssh.hosts import write_config
+from landing_zone.ssh.hosts import renew
 
 
 def plan(
@@ -209,17 +209,16 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
         }.get(key.layer, ())
     }
     pinning.unpin(run.stacks.home, gone)
-    write_config(run.stacks.home, inventory.hosts(run.plan, run.stacks, run.plan.regions))
+    renew(run.stacks.home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
     return done
 
 
 def ways_on(run: Run, env: str, chosen: Selection) -> list[str]:
     """Lines for a shell, after `up`."""
-    home = run.stacks.home
     lines = [f"lz verify --env {env}"]
     for region in run.plan.regions.values():
         if (not chosen.regions or region.name in chosen.regions) and run.stacks.outputs(StackKey(run.plan.code, region.name, "access")):
-            lines.append(f"ssh -F {home.ssh_config} {region.access.bastion.hostname}")
+            lines.append(f"lz ssh --env {env} --region {region.name}")
     first = next(iter(run.connections))
     lines.append(f'eval "$(lz env --env {env})" && openstack --os-cloud {run.plan.regions[first].cloud} server list --all-projects')
     lines.append(f"lz down --env {env}")

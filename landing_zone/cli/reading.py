@@ -22,6 +22,7 @@ from landing_zone.engine.opening import open_offline, open_run
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.proof.results import Verdict, worst
+from landing_zone.ssh.hosts import renew
 
 READY = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 5}
 
@@ -100,6 +101,8 @@ def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
 def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
     """List the instances that stand and how each is reached; with --json as an Ansible inventory.
 
+    An inventory comes with an SSH certificate for Ansible, which is good for an hour; `lz inventory --json` renews it.
+
     Examples:
 
     \b
@@ -110,12 +113,13 @@ def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
     regions = [name for name in plan.regions if not chosen.regions or name in chosen.regions]
     found = stock.hosts(plan, stacks, regions)
     if json_:
+        renew(stacks.home, plan.code, stock.hosts(plan, stacks, plan.regions))
         output.document(stock.ansible(plan, stacks.home, found))
         return
     output.table(
         ["host", "region", "zone", "tenant", "address", "way in"],
         [
-            [one.name, one.region, spec.zone, spec.tenant or "", one.address, f"ssh -F {stacks.home.ssh_config} {one.name}"]
+            [one.name, one.region, spec.zone, spec.tenant or "", one.address, f"lz ssh --env {env} {one.name}"]
             for one in found
             for spec in [stock.specs(plan)[one.name]]
         ],

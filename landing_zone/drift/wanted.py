@@ -19,7 +19,6 @@ from landing_zone.planners.plan import (
     SecurityGroupSpec,
 )
 from stacks.identity import quota_args
-from stacks.probes import key_name
 
 Ids = Mapping[tuple[str, str], str]  # (type token, name in the state) -> id
 
@@ -40,12 +39,10 @@ class Wanted:
         for layer, network in network_layers(self._region):
             if layer in self._layers:
                 yield from self._network(layer, network)
-        bastion = self._region.access.bastion
         if "access" in self._layers:
-            yield from self._instances("access", [bastion], {bastion.project: bastion.name})
+            yield from self._instances("access", [self._region.access.bastion])
         if "probes" in self._layers:
-            probes = self._region.probes.instances
-            yield from self._instances("probes", probes, {spec.project: key_name(spec.project) for spec in probes})
+            yield from self._instances("probes", self._region.probes.instances)
 
     def _fact(self, kind: str, name: str, layer: str, known_as: str = "", parent: str = "", **values: Value) -> Fact:
         said = {key.replace("_", " "): value for key, value in values.items()}
@@ -201,11 +198,7 @@ class Wanted:
             )
         yield from self._shares(layer, "security_group", group.name, group.shared_with)
 
-    def _instances(self, layer: str, specs: Iterable[InstanceSpec], keys: Mapping[str, str]) -> Iterator[Fact]:
-        """`keys` are the key pairs' names by project."""
-        users = {user.project: user.name for _, spec in identities(self._region) for user in spec.machine_users}
-        for project, key in keys.items():
-            yield self._fact("key pair", of_owner(key, users[project]), layer)
+    def _instances(self, layer: str, specs: Iterable[InstanceSpec]) -> Iterator[Fact]:
         for spec in specs:
             yield self._fact(
                 "port",
@@ -222,6 +215,6 @@ class Wanted:
                 tags=texts(spec.tags),
             )
             place = {"availability_zone": spec.availability_zone} if spec.availability_zone else {}
-            yield self._fact("instance", spec.name, layer, project=spec.project, flavor=spec.flavor, key_pair=keys[spec.project], **place)
+            yield self._fact("instance", spec.name, layer, project=spec.project, flavor=spec.flavor, key_pair=None, **place)
             if spec.floating:
                 yield self._fact("floating address", spec.name, layer, project=spec.project, port=spec.name, tags=texts(spec.tags))

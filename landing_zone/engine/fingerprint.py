@@ -1,7 +1,7 @@
 """Whether a stack can have changed since it was last found, or made, to be what the plan says.
 
 Everything that decides about a stack is digested: its share of the plan, what else its program is given (endpoint, secrets,
-the operators' key), the ids that earlier layers gave out, the programs themselves, and the pins of engine and packages. The
+the authority of SSH certificates), the ids that earlier layers gave out, the programs themselves, and the pins of engine and packages. The
 digest is kept in a note beside the state, together with the version of the state that it was true of. A stack is settled
 when both are still the same. What changed in the cloud alone is not seen here: that is for `lz drift`.
 
@@ -45,7 +45,7 @@ def of(share: Share, inputs: Inputs, earlier: Mapping[str, Ids]) -> str:
         of_code(),
         repr(share),  # plain frozen data: its text says all of it, in a fixed order
         repr(inputs.endpoint),
-        inputs.public_key,
+        inputs.user_ca,
         json.dumps({name: inputs.secret(name) for name in secrets}),
         json.dumps(earlier, sort_keys=True),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foundation.errors import InputError, Problem
 from foundation.places import cache
@@ -80,23 +80,29 @@ class Home:
         return self.root / "salt"
 
     @property
-    def ssh_key(self) -> Path:
-        """The operators' private SSH key, made at its first use; its public half is beside it with `.pub`."""
-        path = self._folder("keys") / "id_ed25519"
+    def user_ca(self) -> Path:
+        """The private key of the authority that signs SSH certificates, made at its first use."""
+        path = self._folder("keys") / "user_ca"
         if not path.exists():
-            key = ed25519.Ed25519PrivateKey.generate()
-            public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-            path.with_suffix(".pub").write_text(f"{public} landing-zone\n")
-            private = key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-            ).decode()
-            write_private(path, private)
+            write_private(path, private_text(Ed25519PrivateKey.generate()))
         return path
 
     @property
-    def public_key(self) -> str:
-        """The operators' public SSH key, one line."""
-        return self.ssh_key.with_suffix(".pub").read_text().strip()
+    def user_ca_public(self) -> str:
+        """The public key of that authority, one line; it is what hosts trust."""
+        key = serialization.load_ssh_private_key(self.user_ca.read_bytes(), password=None)
+        text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        return f"{text.decode()} landing-zone"
+
+    @property
+    def passes(self) -> Path:
+        """The folder of SSH keys that are thrown away, each with its certificate (see ssh.certificates)."""
+        return self._folder("passes")
+
+    @property
+    def issued(self) -> Path:
+        """The record of SSH certificates, one JSON object a line: serial, who, principals, and the time of both its ends."""
+        return self.root / "issued"
 
     @property
     def aside(self) -> Path:
@@ -132,6 +138,11 @@ class Home:
         path = self.root.joinpath(*parts)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
+
+
+def private_text(key: Ed25519PrivateKey) -> str:
+    """A private key as OpenSSH keeps it, not encrypted."""
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()).decode()
 
 
 def write_private(path: Path, text: str) -> None:

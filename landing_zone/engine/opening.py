@@ -104,7 +104,7 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
     found = share(planned, region, layer)
     entry = clouds.use([found.region.cloud])[found.region.cloud]
     home = Home.of(planned.code)
-    return found, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.public_key)
+    return found, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.user_ca_public)
 
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:

@@ -142,12 +142,6 @@ def _subnet_pool(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
         yield Orphan(pool.id, partial(connection.network.delete_subnet_pool, pool))
 
 
-def _key_pair(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
-    name, user = str(inputs["name"]), inputs["userId"]
-    if any(pair.name == name for pair in connection.compute.keypairs(user_id=user)):
-        yield Orphan(name, partial(connection.compute.delete_keypair, name, user_id=user))
-
-
 def _instance(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     """The port tells which instance has it; one that never got so far is known by its name and the port's project."""
     port = connection.network.find_port(inputs["networks"][0]["port"])
@@ -197,7 +191,6 @@ FINDERS: Mapping[str, Finder] = {
     "openstack:networking/rbacPolicyV2:RbacPolicyV2": _rbac_policy,
     "openstack:networking/addressScope:AddressScope": _address_scope,
     "openstack:networking/subnetPool:SubnetPool": _subnet_pool,
-    "openstack:compute/keypair:Keypair": _key_pair,
     "openstack:compute/instance:Instance": _instance,
     "openstack:dns/zone:Zone": _zone,
 }

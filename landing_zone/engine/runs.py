@@ -195,7 +195,7 @@ class Run:
     def _inputs(self, key: StackKey) -> Inputs:
         cloud = self.clouds[self.plan.regions[key.region].cloud]
         home = self.stacks.home
-        return Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.public_key)
+        return Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.user_ca_public)
 
     def _ids(self, key: StackKey) -> Ids:
         """The ids that a stack gives out to later ones, by kind and name."""

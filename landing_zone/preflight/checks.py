@@ -19,7 +19,7 @@ ALIASES = {
     "load-balancer": ("load-balancer", "load-balancing"),
     "key-manager": ("key-manager", "secret"),
 }
-# What we call: Nova 2.10 makes a key pair for another user; Placement 1.22 leaves out hosts by what they must not be.
+# What we call: Nova 2.10 lists the key pairs of another user; Placement 1.22 leaves out hosts by what they must not be.
 MICROVERSIONS: Mapping[str, Version] = {"compute": Version(2, 10), "placement": Version(1, 22)}
 NEUTRON_TWICE = 2  # Neutron counts a thing that is just being made as reserved and as used
 

@@ -9,17 +9,16 @@ from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import InputError, Problem
 from landing_zone import inventory
 from landing_zone.engine import clouds
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import RegionPlan, TenantPlan
 from landing_zone.planners.shares import PROBES
-from landing_zone.proof import isolation, packets
+from landing_zone.proof import entry, isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
-from landing_zone.ssh.shell import on_host
 from stacks.inputs import password_name
 
 
@@ -46,7 +45,7 @@ def pin(run: Run, regions: Iterable[str]) -> None:
     newly = pinning.pin(home, found, lambda region: run.connections[region])
     if newly:
         run.say(f"pinned the host keys of {', '.join(host.name for host in newly)} from their console logs")
-    hosts.write_config(home, inventory.hosts(run.plan, run.stacks, run.plan.regions))
+    hosts.renew(home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
 
 
 def remove_probes(run: Run, regions: Iterable[str]) -> None:
@@ -74,17 +73,8 @@ def _region(run: Run, region: RegionPlan) -> list[Result]:
     results, problems = packets.try_all(home, instances, region.probes.checks, region.name)
     for name, problem in problems.items():
         run.say(f"{region.name}: {name}: {problem}")
-    return [_entered(run, region), *results, *_isolation(run, region)]
-
-
-def _entered(run: Run, region: RegionPlan) -> Result:
-    name = region.access.bastion.hostname
-    what = f"{name} is entered by SSH with the key pinned from its console log"
-    try:
-        said = on_host(run.stacks.home, name, ["hostname"]).strip()
-    except LzError as error:
-        return Result("IAM-09", region.name, what, Verdict.FAIL, error.problems[0].why or str(error))
-    return Result("IAM-09", region.name, what, Verdict.PASS, f"it says it is {said}")
+    way_in = next(one for one in inventory.hosts(run.plan, run.stacks, [region.name]) if one.through is None)
+    return [*entry.check(home, run.plan.code, way_in), *results, *_isolation(run, region)]
 
 
 def _isolation(run: Run, region: RegionPlan) -> Iterator[Result]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landing_zone.engine.home import Home
+from landing_zone.engine.home import Home, replace_private
 from landing_zone.planners.plan import InstanceSpec
+from landing_zone.ssh.certificates import STANDING_MINUTES, Pass, issue
+from stacks.inputs import principal
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,27 @@ def host(spec: InstanceSpec, region: str, instance: str, address: str, through: 
     return Host(spec.hostname, region, instance, address, spec.user, through, port)
 
 
-def write_config(home: Home, hosts: Iterable[Host]) -> Path:
-    """Write the environment's ssh_config: `ssh -F FILE NAME` reaches a host, or refuses it when its key is not the pinned one."""
+def renew(home: Home, environment: str, hosts: Sequence[Host]) -> Path:
+    """Write the environment's ssh_config with a certificate for all of the hosts' regions, and return where it is."""
+    regions = sorted({principal(environment, one.region) for one in hosts})
+    if not regions:
+        home.ssh_config.unlink(missing_ok=True)
+        return home.ssh_config
+    return write_config(home, hosts, [issue(home, regions, STANDING_MINUTES)], home.ssh_config)
+
+
+def write_config(home: Home, hosts: Iterable[Host], passes: Sequence[Pass], path: Path) -> Path:
+    """Write an ssh_config: `ssh -F FILE NAME` reaches a host while a pass is good, or refuses it when its key is not the pinned one."""
+    until = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(max(one.until for one in passes)))
     lines = [
-        "# Written by lz. ssh -F this-file NAME",
+        f"# Written by lz. ssh -F this-file NAME; good until {until}, then: lz ssh",
         "Host *",
         f"  UserKnownHostsFile {home.known_hosts}",
         "  GlobalKnownHostsFile none",
         "  StrictHostKeyChecking yes",
         "  UpdateHostKeys no",
-        f"  IdentityFile {home.ssh_key}",
+        *(f"  IdentityFile {one.key}" for one in passes),
+        *(f"  CertificateFile {one.certificate}" for one in passes),
         "  IdentitiesOnly yes",
         "  PasswordAuthentication no",
         "  ConnectTimeout 15",
@@ -52,6 +66,6 @@ def write_config(home: Home, hosts: Iterable[Host]) -> Path:
             f"  Port {one.port}",
         ]
         if one.through:
-            lines.append(f"  ProxyCommand ssh -F {home.ssh_config} -W [%h]:%p {one.through}")
-    home.ssh_config.write_text("\n".join(lines) + "\n")
-    return home.ssh_config
+            lines.append(f"  ProxyCommand ssh -F {path} -W [%h]:%p {one.through}")
+    replace_private(path, "\n".join(lines) + "\n")
+    return path

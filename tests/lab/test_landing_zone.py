@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -227,6 +228,30 @@ def test_bastion_is_entered_with_its_pinned_key_and_refused_with_another(run: Ru
         assert "verification failed" in done.stderr
 
 
+def test_lz_ssh_enters_and_leaves_no_key(run: Run) -> None:
+    home = run.stacks.home
+    before = {path.name for path in home.passes.iterdir()}
+    for region in run.connections:
+        done = lz("ssh", "--env", ENV, "--region", region, "bastion", "--", "hostname")
+        assert done.returncode == 0, done.stderr
+        assert run.plan.regions[region].access.bastion.name in done.stdout
+        assert lz("ssh", "--env", ENV, "--region", region, "bastion", "--", "sh", "-c", "exit 7").returncode == 7
+    assert {path.name for path in home.passes.iterdir()} <= before
+    last = json.loads(home.issued.read_text().splitlines()[-1])
+    assert last["principals"] == [run.plan.regions[region].access.bastion.hostname]
+
+
+def test_the_command_that_lz_ssh_prints_enters_that_host_only(run: Run) -> None:
+    """Nobody else's certificate, and no key that Nova or somebody wrote to authorized_keys, opens a bastion."""
+    for region in run.connections:
+        bastion = run.plan.regions[region].access.bastion
+        words = shlex.split(lz("ssh", "--env", ENV, "--region", region, "--minutes", "1", "--print").stdout)
+        done = subprocess.run(
+            [*words, "cat .ssh/authorized_keys; cat /etc/ssh/principals/$USER"], check=False, capture_output=True, text=True
+        )
+        assert done.stdout.splitlines() == [bastion.hostname, f"{ENV}.{region}"], done.stderr
+
+
 def test_proof_holds(run: Run, flags: list[str]) -> None:
     found = data(lz("verify", *flags, "--keep-probes", "--json"))
     assert {result["result"] for result in found} == {"pass"}
@@ -285,9 +310,9 @@ def test_proof_does_not_take_a_dead_listener_for_a_block(run: Run) -> None:
 def test_secrets_are_nowhere_in_clear(run: Run) -> None:
     home = run.stacks.home
     secrets = {path.name: path.read_text() for path in (home.root / "secrets").iterdir()}
-    secrets |= {"passphrase": home.passphrase.read_text(), "ssh key": home.ssh_key.read_text().splitlines()[3]}
+    secrets |= {"passphrase": home.passphrase.read_text(), "authority": home.user_ca.read_text().splitlines()[3]}
     secrets |= {f"password of {name}": str(admin.config.config["auth"]["password"]) for name, admin in run.connections.items()}
-    own = {home.root / "secrets", home.passphrase, home.ssh_key}
+    own = {home.root / "secrets", home.passphrase, home.user_ca}
     for path in home.root.rglob("*"):
         if path.is_file() and not own & {path, path.parent}:
             text = path.read_text(errors="replace")
@@ -304,7 +329,7 @@ def test_secrets_are_nowhere_in_clear(run: Run) -> None:
 
 def test_every_private_file_is_private(run: Run) -> None:
     home = run.stacks.home
-    private = [home.passphrase, home.ssh_key, *(home.root / "secrets").iterdir()]
+    private = [home.passphrase, home.user_ca, home.issued, *home.passes.iterdir(), *(home.root / "secrets").iterdir()]
     assert len(private) > 4
     assert [path for path in private if path.stat().st_mode & 0o077] == []
 

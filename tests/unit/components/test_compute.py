@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pulumi_openstack as openstack
 import pytest
+import yaml
 
-from components.access import Bastion, key_pair
+from components.access import Bastion, entry_by_certificate
 from components.compute import Machine, MachineArgs
 from components.network import AddressArgs
 from tests.support.pulumi_recorder import Recorder, run
@@ -21,7 +22,7 @@ def args(floating: str | None = None) -> MachineArgs:
         security_group_ids=("sg1",),
         image="debian-13",
         flavor="SCS-1L-1-5",
-        key_pair="key",
+        user_data="#cloud-config",
         floating_pool=floating,
     )
 
@@ -41,7 +42,8 @@ def test_instance_boots_from_its_own_port_and_names_no_network() -> None:
     assert port["fixedIps"] == [{"subnetId": "s4", "ipAddress": "10.0.0.10"}]
     instance = made.one("compute/instance:").inputs
     assert instance["networks"] == [{"port": "id-of-bastion"}]
-    assert (instance["imageName"], instance["flavorName"], instance["keyPair"]) == ("debian-13", "SCS-1L-1-5", "key")
+    assert (instance["imageName"], instance["flavorName"], instance["userData"]) == ("debian-13", "SCS-1L-1-5", "#cloud-config")
+    assert "keyPair" not in instance
 
 
 def test_instance_is_made_by_its_owner_and_the_port_is_not() -> None:
@@ -64,6 +66,11 @@ def test_bastion_must_be_reachable() -> None:
         run(program)
 
 
-def test_key_pair_belongs_to_its_account() -> None:
-    made = run(lambda: key_pair("bastion", "ssh-ed25519 AAAA", "user-1")).one("compute/keypair")
-    assert made.inputs == {"name": "bastion", "publicKey": "ssh-ed25519 AAAA", "userId": "user-1"}
+def test_entry_is_by_certificates_of_the_authority_for_the_principals_and_by_nothing_else() -> None:
+    text = entry_by_certificate("debian", "ssh-ed25519 AAAA lz", ("bastion-north", "lab.north"))
+    assert text.startswith("#cloud-config\n")
+    files = {file["path"]: file["content"] for file in yaml.safe_load(text)["write_files"]}
+    assert files["/etc/ssh/user_ca.pub"] == "ssh-ed25519 AAAA lz\n"
+    assert files["/etc/ssh/principals/debian"] == "bastion-north\nlab.north\n"
+    sshd = files["/etc/ssh/sshd_config.d/05-landing-zone.conf"]
+    assert {"TrustedUserCAKeys /etc/ssh/user_ca.pub", "AuthorizedKeysFile none"} <= set(sshd.splitlines())

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from openstack.compute.v2.keypair import Keypair
 from openstack.compute.v2.server import Server
 from openstack.dns.v2.zone import Zone
 from openstack.identity.v3.domain import Domain
@@ -197,15 +196,13 @@ class Cloud:
             self.ids[KINDS["share"].resource, f"{kind} {name}--{project}"] = made.id
 
     def _instance(self, spec: InstanceSpec) -> None:
-        user = self.region.identity.machine_users[0].name
-        self.add("key pairs", (f"u:{user}", Keypair.existing(name=spec.name)))
         made = port(
             f"net:{spec.network}", spec.project, *(ip for _, ip in spec.addresses), name=spec.name, description=spec.description,
             device_owner="compute:nova", security_groups=[f"sg:{group}" for group in spec.security_groups], tags=list(spec.tags),
         )  # fmt: skip
         self._made("ports", "port", made)
         server = Server.existing(
-            id=f"i:{spec.name}", name=spec.name, flavor={"original_name": spec.flavor}, key_name=spec.name,
+            id=f"i:{spec.name}", name=spec.name, flavor={"original_name": spec.flavor}, key_name=None,
             project_id=f"p:{spec.project}", availability_zone=spec.availability_zone,
         )  # fmt: skip
         self._made("instances", "instance", server)

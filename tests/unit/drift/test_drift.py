@@ -257,7 +257,6 @@ DELETED: list[tuple[str, str, Hand]] = [
     ("subnet", "lab-edu-data-v6", no("subnets", "lab-edu-data-v6")),
     ("instance", "lab-platform-bastion", no("instances", "lab-platform-bastion")),
     ("floating address", "lab-platform-bastion", lambda cloud: cloud.lists["floating addresses"].clear()),
-    ("key pair", "lab-platform-bastion of lab-platform-automation", lambda cloud: cloud.lists["key pairs"].clear()),
     ("role assignment", "", lambda cloud: cloud.lists["assignments"].pop()),
     ("group membership", "lab-portal-automation in lab-portal-automation", lambda cloud: cloud.lists["members"].pop()),
     ("quota", "dns of lab-portal-main", lambda cloud: cloud.lists["dns quotas"].pop()),

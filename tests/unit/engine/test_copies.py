@@ -69,7 +69,7 @@ def made(root: Path) -> Stacks:
         put(stacks, name, when)
     write_private(home.salt, "v1:salt")
     home.secret("north.lab-edu-automation")
-    assert home.ssh_key.exists()
+    assert home.user_ca.exists()
     return stacks
 
 

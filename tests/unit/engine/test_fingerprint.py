@@ -105,7 +105,7 @@ def change_secret(run: Run) -> None:
 
 
 def change_key(run: Run) -> None:
-    run.stacks.home.ssh_key.with_suffix(".pub").write_text("ssh-ed25519 BBBB")
+    run.stacks.home.user_ca.unlink()
 
 
 def change_ids(run: Run) -> None:

@@ -54,9 +54,10 @@ def test_a_private_file_is_never_written_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_ssh_key_is_one_that_openssh_takes(tmp_path: Path) -> None:
+def test_the_authority_of_certificates_is_one_that_openssh_takes(tmp_path: Path) -> None:
     place = home(tmp_path)
-    public = subprocess.run(["ssh-keygen", "-y", "-f", place.ssh_key], capture_output=True, text=True, check=True).stdout
-    assert public.split()[:2] == place.public_key.split()[:2]
-    assert place.public_key.startswith("ssh-ed25519 ")
-    assert place.ssh_key.stat().st_mode & 0o077 == 0
+    public = subprocess.run(["ssh-keygen", "-y", "-f", place.user_ca], capture_output=True, text=True, check=True).stdout
+    assert public.split()[:2] == place.user_ca_public.split()[:2]
+    assert place.user_ca_public.startswith("ssh-ed25519 ")
+    assert place.user_ca.stat().st_mode & 0o077 == 0
+    assert place.user_ca_public == Home(place.root).user_ca_public

@@ -248,6 +248,6 @@ def test_every_kind_that_the_components_make_is_either_removable_or_repeatable()
     called = re.compile(r"\b(?:identity|networking|compute|blockstorage|loadbalancer|dns)\.([A-Z]\w+)\(")
     made = {name for path in (CHECKOUT / "components").glob("*.py") for name in called.findall(path.read_text())}
     made -= {name for name in made if name.endswith("Args")} | repeatable
-    assert {"Network", "Instance", "Keypair"} <= made
+    assert {"Network", "Instance", "Port"} <= made
     removable = {kind.rsplit(":", 1)[-1] for kind in orphans.FINDERS}
     assert made <= removable, made - removable

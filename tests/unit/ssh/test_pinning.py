@@ -9,6 +9,7 @@ import pytest
 
 from foundation.errors import LzError
 from landing_zone.engine.home import Home
+from landing_zone.ssh.certificates import Pass
 from landing_zone.ssh.hosts import Host, write_config
 from landing_zone.ssh.pinning import keys_in, pin, pinned_instance, unpin
 
@@ -85,7 +86,8 @@ def test_forgetting(tmp_path: Path) -> None:
 def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path: Path) -> None:
     home = Home(tmp_path)
     probe = Host("lab-probe-north", "north", "i2", "10.64.0.2", "debian", "lab-bastion-north")
-    text = write_config(home, [probe, host()]).read_text()
+    text = write_config(home, [probe, host()], [Pass(tmp_path / "key", 1, 0)], home.ssh_config).read_text()
+    assert f"IdentityFile {tmp_path}/key" in text
     assert "StrictHostKeyChecking yes" in text
     assert f"UserKnownHostsFile {home.known_hosts}" in text
     assert f"ProxyCommand ssh -F {home.ssh_config} -W [%h]:%p lab-bastion-north" in text.partition("Host lab-probe-north")[2]
