@@ -5,10 +5,57 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from lab.requirements import memory_gib
+
+EVERY = 0.5  # seconds between two looks at the memory of a command
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: wall time, and the most memory that all its processes had together (proportional share)."""
+
+    seconds: float
+    peak_mib: float
+
+
+def cost(words: Sequence[str]) -> Cost:
+    """Run a command in a session of its own to its end; CalledProcessError when it fails."""
+    began = time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+    over, peak = threading.Event(), [0.0]
+
+    def watch() -> None:
+        while not over.wait(EVERY):
+            peak[0] = max(peak[0], session_mib(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    status = process.wait()
+    took = time.monotonic() - began
+    over.set()
+    watcher.join()
+    if status:
+        raise subprocess.CalledProcessError(status, list(words))
+    return Cost(took, peak[0])
+
+
+def session_mib(leader: int) -> float:
+    """The memory of all processes of a session, shared pages divided among those that share them."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            if os.getsid(int(process.name)) == leader:
+                lines = (process / "smaps_rollup").read_text().splitlines()
+                total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return total / 1024
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +35,6 @@ from foundation.progress import Progress
 from landing_zone.engine import clouds
 from tools.pins import go_arch
 
-SIDES = ("lz", "tofu")
 STEPS = {"create": "create", "noop": "nothing to do", "noop-state": "nothing to do, by state only", "remove": "remove"}
 
 
@@ -64,7 +63,7 @@ def ours(tenants: int, cloud: str, region: str) -> Side:
 
     def step(word: str) -> Callable[[], None]:
         words = [sys.executable, "-m", "benchmarks.graph.ours", word, f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
-        return lambda: _quietly(words)
+        return lambda: quietly(words)
 
     return Side("lz", {"create": step("up"), "noop": step("plan"), "noop-state": step("plan"), "remove": step("down")})
 
@@ -106,31 +105,41 @@ def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str) -> 
     _expect(cloud, frozenset(), f"after {side.name} has removed the graph")
 
 
-def table(samples: list[Sample]) -> str:
-    """A Markdown table for each size: medians of both sides, and the median of the ratios within the pairs."""
+def in_turns(sides: Sequence[Side], graph: tuple[Tenant, ...], cloud: Connection, pairs: int, record: Path) -> None:
+    """Run the sides one after the other, so many times, and add each step to the record."""
+    for _ in range(pairs):
+        pair = time.strftime("%Y%m%d-%H%M%S")
+        for side in sides:
+            for sample in run(side, graph, cloud, pair):
+                with record.open("a") as stream:
+                    stream.write(json.dumps(asdict(sample)) + "\n")
+
+
+def table(samples: list[Sample], other: str = "tofu", title: str = "OpenTofu") -> str:
+    """A Markdown table for each size: medians of our side and the other, and the median of the ratios within the pairs."""
     lines = []
     for resources in sorted({sample.resources for sample in samples}):
         mine = [sample for sample in samples if sample.resources == resources]
         loads = [sample.load for sample in mine]
         lines += [f"{resources} resources, load {min(loads):.1f} to {max(loads):.1f} when a step began:", ""]
-        lines += ["| step | lz, s | OpenTofu, s | lz / OpenTofu | pairs |", "| --- | ---: | ---: | ---: | ---: |"]
-        for step, title in STEPS.items():
-            pairs = list(_pairs(mine, step).values())
+        lines += [f"| step | lz, s | {title}, s | lz / {title} | pairs |", "| --- | ---: | ---: | ---: | ---: |"]
+        for step, words in STEPS.items():
+            pairs = list(_pairs(mine, step, other).values())
             if pairs:
                 ratios = [ours / theirs for ours, theirs in pairs]
                 told = [_told([one[index] for one in pairs], 1) for index in (0, 1)]
-                lines.append(f"| {title} | {told[0]} | {told[1]} | {_told(ratios, 2)} | {len(pairs)} |")
+                lines.append(f"| {words} | {told[0]} | {told[1]} | {_told(ratios, 2)} | {len(pairs)} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _pairs(samples: list[Sample], step: str) -> dict[str, tuple[float, float]]:
+def _pairs(samples: list[Sample], step: str, other: str) -> dict[str, tuple[float, float]]:
     """Seconds of both sides by pair, for pairs that are whole."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for sample in samples:
         if sample.step == step:
             found[sample.pair][sample.side] = sample.seconds
-    return {pair: (sides["lz"], sides["tofu"]) for pair, sides in found.items() if len(sides) == len(SIDES)}
+    return {pair: (sides["lz"], sides[other]) for pair, sides in found.items() if {"lz", other} <= sides.keys()}
 
 
 def _told(figures: list[float], digits: int) -> str:
@@ -147,11 +156,13 @@ def _expect(cloud: Connection, wanted: census.Found, when: str) -> None:
         raise LzError(Problem(f"the cloud does not hold what it should {when}", why="\n".join(wrong[:12]), cure="see the logs"))
 
 
-def _quietly(words: list[str]) -> None:
+def quietly(words: list[str]) -> None:
+    """Run a step that tells nothing when all goes well."""
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=CHECKOUT)
 
 
-def _read(record: Path) -> list[Sample]:
+def read(record: Path) -> list[Sample]:
+    """What was recorded so far."""
     return [Sample(**json.loads(line)) for line in record.read_text().splitlines()] if record.exists() else []
 
 
@@ -171,13 +182,8 @@ def main() -> None:
         entry = clouds.use([given.cloud])[given.cloud]
         cloud = clouds.connect(entry, given.region)
         with theirs(graph, given.cloud, given.region, given.parallel) as tofu:
-            for _ in range(given.pairs):
-                pair = time.strftime("%Y%m%d-%H%M%S")
-                for side in (ours(len(graph), given.cloud, given.region), tofu):
-                    for sample in run(side, graph, cloud, pair):
-                        with given.record.open("a") as stream:
-                            stream.write(json.dumps(asdict(sample)) + "\n")
-    print(f"{measure.machine()}\n\n{table(_read(given.record))}")
+            in_turns((ours(len(graph), given.cloud, given.region), tofu), graph, cloud, given.pairs, given.record)
+    print(f"{measure.machine()}\n\n{table(read(given.record))}")
 
 
 if __name__ == "__main__":

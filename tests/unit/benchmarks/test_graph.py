@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from benchmarks import opentofu, peers
-from benchmarks.graph import census, ours, tofu
+from benchmarks import measure, opentofu, peers
+from benchmarks.graph import census, ours, plain, tofu
 from benchmarks.graph.description import PREFIX, TENANT_SIZE, Node, Ref, Value, describe
 from benchmarks.opentofu import Sample
 from policy import rules
@@ -150,3 +151,19 @@ def test_the_table_has_medians_and_the_ratio_within_pairs() -> None:
     seconds = {("a", "lz"): 10.0, ("a", "tofu"): 20.0, ("b", "lz"): 30.0, ("b", "tofu"): 30.0, ("c", "lz"): 99.0}
     samples = [Sample(pair, side, 200, "create", took, 1.5) for (pair, side), took in seconds.items()]
     assert "| create | 20.0 (10.0-30.0) | 25.0 (20.0-30.0) | 0.75 (0.50-1.00) | 2 |" in opentofu.table(samples)
+
+
+def test_plain_calls_make_each_thing_after_those_that_it_refers_to() -> None:
+    tenant = describe(1)[0]
+    needed = plain.needs(tenant)
+    assert needed.keys() == {node.ref for node in tenant.nodes}
+    assert {node.ref: frozenset(refs(list(node.properties.values()))) for node in tenant.nodes} == needed
+    assert {node.kind for node in tenant.nodes} == plain.MAKERS.keys()
+
+
+def test_the_memory_of_a_command_is_that_of_all_its_processes() -> None:
+    hungry = "import time; kept = bytearray(b'x') * (60 << 20); time.sleep(1.5)"
+    script = "import subprocess, sys; [p.wait() for p in [subprocess.Popen([sys.executable, '-c', sys.argv[1]]) for _ in range(2)]]"
+    cost = measure.cost([sys.executable, "-c", script, hungry])
+    assert 120 < cost.peak_mib < 240
+    assert cost.seconds > 1.5

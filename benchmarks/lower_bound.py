@@ -1,0 +1,45 @@
+"""The same graph by the project's engine and by plain calls of openstacksdk, in turns: what a state, a preview and guard rails cost.
+
+python -m benchmarks.lower_bound --resources 200 --pairs 3 --record FILE
+
+Both make as many calls at once. Plain calls are the least that any tool could need; the goal is at most 1.3 times that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.graph.description import TENANT_SIZE, describe
+from benchmarks.opentofu import Side, in_turns, ours, quietly, read, table
+from landing_zone.engine import clouds
+
+
+def plain(tenants: int, cloud: str, region: str) -> Side:
+    """Plain calls, each step in a process of its own. There is no state, and so nothing to compare it with."""
+    words = [f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
+    command = [sys.executable, "-m", "benchmarks.graph.plain"]
+    return Side("plain", {"create": lambda: quietly([*command, "up", *words]), "remove": lambda: quietly([*command, "down", *words])})
+
+
+def main() -> None:
+    """Measure, and print the table of all that is recorded."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resources", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--cloud", default="lab-north")
+    parser.add_argument("--region", default="north")
+    parser.add_argument("--record", type=Path, default=Path(tempfile.gettempdir()) / "lz-lower-bound.jsonl")
+    given = parser.parse_args()
+    graph = describe(given.resources // TENANT_SIZE)
+    cloud = clouds.connect(clouds.use([given.cloud])[given.cloud], given.region)
+    sides = (ours(len(graph), given.cloud, given.region), plain(len(graph), given.cloud, given.region))
+    in_turns(sides, graph, cloud, given.pairs, given.record)
+    print(f"{measure.machine()}\n\n{table(read(given.record), 'plain', 'plain calls')}")
+
+
+if __name__ == "__main__":
+    main()
