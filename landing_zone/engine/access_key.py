@@ -31,9 +31,12 @@ def ensure(bucket: Bucket, clouds: Mapping[str, Cloud], connections: Mapping[str
 
 
 def _given(connection: Connection) -> Credentials:
-    """A new key of the account of the region's entry in clouds.yaml, for its project."""
+    """A new key of the account of the region's entry in clouds.yaml, for its project.
+
+    Asked for once only: the library repeats any call whose answer was lost, and a key of which nobody knows would stay behind.
+    """
     place = f"/users/{connection.current_user_id}/credentials/OS-EC2"
-    answer = keystone(connection).post(place, json={"tenant_id": connection.current_project_id})
+    answer = keystone(connection).post(place, json={"tenant_id": connection.current_project_id}, connect_retries=0)
     raise_from_response(answer)
     given = answer.json()["credential"]
     return Credentials(given["access"], given["secret"])
