@@ -17,7 +17,7 @@ from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked, environment_file, load_plan, open_run
+from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_run
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.engine.sweep import default_groups
@@ -130,7 +130,8 @@ def bring_up(
             if not quiet:
                 output.outcomes(previews, future=True)
             agree("Apply these changes?", yes=yes)
-            save_ledger(environment_file(asked.environment), run.plan.ledger)
+            if not asked.environment.endswith(REHEARSED):  # its regions are the lab's: nothing of it is given out for good
+                save_ledger(environment_file(asked.environment), run.plan.ledger)
         else:
             board.say("the cloud is what the environment file says: nothing to do")
         with board.showing():
