@@ -1,6 +1,7 @@
 """How long the lab takes, in its parts, and what it weighs. Takes down a lab that stands.
 
 python -m benchmarks.lab --times 3
+python -m benchmarks.lab --region north --from-packages 0
 """
 
 from __future__ import annotations
@@ -9,19 +10,20 @@ import argparse
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 
 from benchmarks import measure
 from foundation.progress import Progress
 from lab import lifecycle, requirements, trees
 from lab.debian import remove_tree
 from lab.region import machine_of
-from lab.settings import places
+from lab.settings import REGIONS, places
 
 
-def up(figures: dict[str, list[float]], title: str) -> None:
+def up(figures: dict[str, list[float]], regions: Sequence[str], title: str) -> None:
     """One `lz lab up`, whole and by step."""
     progress = Progress()
-    figures[title].append(measure.seconds(lambda: lifecycle.up(requirements.default_regions(), "auto", progress)))
+    figures[title].append(measure.seconds(lambda: lifecycle.up(regions, "auto", progress)))
     for step in progress.timings:
         figures[f"{title}, {step.name}"].append(step.seconds)
 
@@ -32,20 +34,20 @@ def forget_layers() -> None:
         remove_tree(layer)
 
 
-def times(runs: int, from_packages: int) -> dict[str, list[float]]:
+def times(regions: Sequence[str], runs: int, from_packages: int) -> dict[str, list[float]]:
     """Name of the figure -> seconds of each run."""
     figures: dict[str, list[float]] = defaultdict(list)
     for _ in range(from_packages):
         lifecycle.down(Progress())
         forget_layers()
-        up(figures, "up from cached packages")
+        up(figures, regions, "up from cached packages")
     for _ in range(runs):
         figures["down"].append(measure.seconds(lambda: lifecycle.down(Progress())))
-        up(figures, "up from cached layers")
+        up(figures, regions, "up from cached layers")
         figures["reset"].append(measure.seconds(lambda: lifecycle.reset(Progress())))
         figures["down --keep"].append(measure.seconds(lambda: lifecycle.down(Progress(), keep=True)))
-        up(figures, "warm start")
-        up(figures, "up again")
+        up(figures, regions, "warm start")
+        up(figures, regions, "up again")
     return figures
 
 
@@ -78,8 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--from-packages", type=int, default=3, help="times from cached packages, without base tree and seed")
+    parser.add_argument("--region", action="append", choices=sorted(REGIONS), help="default: as many as fit")
     arguments = parser.parse_args()
-    lines = [measure.machine(), "", measure.table(("step",), times(arguments.times, arguments.from_packages), "s"), ""]
+    regions = arguments.region or requirements.default_regions()
+    lines = [measure.machine(), "", measure.table(("step",), times(regions, arguments.times, arguments.from_packages), "s"), ""]
     lines += [measure.table(("unit, by region",), memory(), "MiB"), ""]
     sys.stdout.write("\n".join(lines))
 

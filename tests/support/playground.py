@@ -188,7 +188,7 @@ class Playground:
         router = network.find_router(self.name)
         if router:
             for port in network.ports(device_id=router.id, device_owner="network:router_interface"):
-                network.remove_interface_from_router(router, port_id=port.id)
+                network.remove_interface_from_router(router, port=port)
             network.delete_router(router)
         inner = network.find_network(self.name)
         if inner:
