@@ -16,6 +16,7 @@ from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
+from landing_zone.engine import credentials
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_run
 from landing_zone.engine.runs import WIDTH, Run, Selection
@@ -119,7 +120,7 @@ def up(
 def bring_up(
     asked: Asked, progress: Progress, *, yes: bool, full: bool = False, quiet: bool = False
 ) -> tuple[Run, Selection, list[Outcome]]:
-    """Preview, ask, apply, pin host keys. `full`: look at every stack; `quiet`: no table of the preview."""
+    """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview."""
     board = Board(progress)
     with exclusive(Home.of(load_plan(asked.environment).code).lock, f"a run on environment {asked.environment}"):
         with board.showing():
@@ -137,6 +138,7 @@ def bring_up(
         with board.showing():
             done = run.apply(previews)
             pin(run, run.connections)
+            credentials.ensure(run, [each.key for each in done])
     return run, chosen, done
 
 
@@ -199,6 +201,7 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
     """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone."""
     projects = {key: tuple(run.stacks.outputs(key).get("ids", {}).get("project", {}).values()) for key in keys}
     done = run.remove(keys)
+    credentials.forget(run.stacks.home, keys)
     for key, ids in projects.items():
         default_groups(run.connections[key.region], ids)
     gone = {

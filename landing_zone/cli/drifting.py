@@ -20,6 +20,7 @@ from landing_zone.drift.facts import Difference
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.look import Sight
 from landing_zone.drift.repair import Repair
+from landing_zone.engine import credentials
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan, open_run
 from landing_zone.engine.runs import WIDTH, Run, rank
@@ -96,6 +97,7 @@ def put_right(run: Run, board: Board, differences: Sequence[Difference], named: 
     try:
         for _, keys in groupby(sorted(wanted, key=_rank), key=_rank):
             _restore(run, board, planned, list(keys), yes=yes, quiet=quiet)
+        credentials.ensure(run, wanted, look=True)
     except LzError as error:
         raise LzError(*problems, *error.problems) from None
     raise_all(problems, LzError)

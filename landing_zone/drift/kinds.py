@@ -30,7 +30,9 @@ _ALL = (
     Kind("stack", "OPS-03", ""),
     Kind("role assignment", "IAM-02", "identity"),
     Kind("group membership", "IAM-02", "identity", "members of the tenant's own domain in its groups of people", data=False),
-    Kind("application credential", "IAM-05", "identity", "those of people; machine accounts have none"),
+    Kind(
+        "application credential", "IAM-05", "identity", "those of people", "openstack:identity/applicationCredential:ApplicationCredential"
+    ),
     Kind("access key", "IAM-05", "identity", "those of people; machine accounts have none"),
     Kind("key pair", "IAM-05", "access", "those of people"),
     Kind("DNS record", "OPS-04", "network", "in zones of its own projects", service="dns"),

@@ -182,8 +182,18 @@ def _grants(view: View) -> Iterator[Fact]:
 
 
 def _application_credentials(view: View) -> Iterator[Fact]:
+    """Ours are known by the name that they have in their file; in the cloud it ends with the time."""
     for user, one in view.all("application credentials"):
-        yield _of_account(view, "application credential", one.name, user, {"user": user, "id": one.id})
+        maker = view.maker_of_holder("user", user) or ""
+        yield Fact(
+            "application credential",
+            view.known.get(one.id) or of_owner(one.name, view.users[user]),
+            view.layer("application credential", maker),
+            {"unrestricted": bool(one.unrestricted), "ends": bool(one.expires_at), "rules": bool(one.access_rules)},
+            one.id,
+            user,
+            {"user": user},
+        )
 
 
 def _access_keys(view: View) -> Iterator[Fact]:

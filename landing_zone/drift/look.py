@@ -14,12 +14,14 @@ from openstack.exceptions import SDKException
 from landing_zone.drift import live
 from landing_zone.drift.compare import compare
 from landing_zone.drift.estate import estate
-from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.facts import Difference, Fact, of_owner
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.drift.reading import read
 from landing_zone.drift.wanted import Wanted
+from landing_zone.engine import credentials
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.plan import RegionPlan
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.results import Result, Verdict
 
@@ -56,6 +58,7 @@ def _region(run: Run, chosen: Selection, name: str) -> Sight:
     resources = {key: run.stacks.resources(key) for key in standing}
     layers = {key.layer for key in planned if resources.get(key)}
     ids = known_ids(resources[key] for key in planned if key in resources)
+    ids |= _credentials(run, region)
     wanted = list(Wanted(region, ids, layers).facts())
     ours = {identity: logical for (_, logical), identity in ids.items()}
     dropped = {one["id"] for key in standing if key not in planned for one in resources[key] if one.get("id")}
@@ -86,6 +89,16 @@ def known_ids(states: Iterable[Sequence[Mapping[str, Any]]]) -> dict[tuple[str, 
             if one.get("id"):
                 found[str(one["type"]), name] = str(one["id"])
     return found
+
+
+def _credentials(run: Run, region: RegionPlan) -> dict[tuple[str, str], str]:
+    """The ids of application credentials, as their files know them, by what states would know them by."""
+    kind = KINDS["application credential"].resource
+    return {
+        (kind, of_owner(one.name, tenant.identity.machine_users[0].name)): one.id
+        for tenant in region.tenants.values()
+        for one in credentials.kept(credentials.file_of(run.stacks.home, region.name, tenant.code)).values()
+    }
 
 
 def _stacks(region: str, planned: Sequence[StackKey], layers: set[str], standing: Sequence[StackKey]) -> Iterator[Difference]:

@@ -73,6 +73,10 @@ class Wanted:
                 group_id = self._id("group", name)
                 at = {"group": group_id, "user": self._id("user", user.name)}
                 yield Fact("group membership", f"{user.name} in {name}", layer, parent=group_id, at=at)
+        for one in spec.credentials:
+            name = of_owner(one.name, one.user)
+            owner = self._id("user", one.user)
+            yield self._fact("application credential", name, layer, parent=owner, unrestricted=False, ends=True, rules=True)
         for grant in spec.grants:
             name = grant_name(f"group {grant.group}", grant.role, grant.scope, grant.target, inherited=grant.inherited)
             yield self._fact("role assignment", name, layer)

@@ -104,6 +104,10 @@ class Home:
         """The record of SSH certificates, one JSON object a line: serial, who, principals, and the time of both its ends."""
         return self.root / "issued"
 
+    def credentials(self, region: str) -> Path:
+        """The folder of tenants' application credentials in a region, a file a tenant (see credentials)."""
+        return self._folder("credentials", region)
+
     @property
     def aside(self) -> Path:
         """A fresh folder for state that is no longer true but is not thrown away."""

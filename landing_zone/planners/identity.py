@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from landing_zone.model.environment import Environment, QuotaProfile, Tenant
 from landing_zone.model.levels import zones
 from landing_zone.model.platform import PROJECT, platform_zones
 from landing_zone.planners import quotas
 from landing_zone.planners.names import PLATFORM, name, tags
 from landing_zone.planners.plan import (
+    CredentialSpec,
     DomainSpec,
     GrantSpec,
     GroupSpec,
@@ -24,6 +27,11 @@ _PLATFORM_GROUPS: tuple[tuple[str, Role, str], ...] = (
     ("monitors", "reader", "Watch the platform's projects"),
     ("automation", "member", "Machines that work in the platform's projects"),
 )
+
+_PURPOSES: tuple[Literal["member", "reader"], ...] = (
+    "member",
+    "reader",
+)  # of a project's programs: to change, and to look
 
 
 def network_project(environment: Environment, owner: str) -> str:
@@ -122,5 +130,8 @@ def tenant(environment: Environment, agency: Tenant, network: NetworkLayer) -> I
         machine_users=(MachineUserSpec(machines.name, domain, projects[0].name, (machines.name,), f"Automation of {agency.name.en}"),),
         people=tuple(
             PersonSpec(person.federated_id, domain, tuple(name(code, own, group) for group in person.groups)) for person in agency.people
+        ),
+        credentials=tuple(
+            CredentialSpec(f"{project.name}-{each}", machines.name, project.name, each) for project in projects for each in _PURPOSES
         ),
     )

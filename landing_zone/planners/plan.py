@@ -125,6 +125,16 @@ class MachineUserSpec:
 
 
 @dataclass(frozen=True)
+class CredentialSpec:
+    """An application credential of the machine account `user`: what its program signs in with, as `role` in `project`."""
+
+    name: str
+    user: str
+    project: str
+    role: Literal["member", "reader"]
+
+
+@dataclass(frozen=True)
 class PersonSpec:
     """Somebody who signs on by the identity provider under `federated_id` and is mapped to `groups` of `domain`."""
 
@@ -135,7 +145,7 @@ class PersonSpec:
 
 @dataclass(frozen=True)
 class IdentitySpec:
-    """Domains, projects, groups, grants and accounts that one stack makes."""
+    """Domains, projects, groups, grants and accounts that one stack makes, and the credentials that its accounts make themselves."""
 
     domains: tuple[DomainSpec, ...]
     projects: tuple[ProjectSpec, ...]
@@ -143,6 +153,7 @@ class IdentitySpec:
     grants: tuple[GrantSpec, ...]
     machine_users: tuple[MachineUserSpec, ...] = ()
     people: tuple[PersonSpec, ...] = ()
+    credentials: tuple[CredentialSpec, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------------------- network

@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from keystoneauth1.exceptions import ClientException
-from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, Problem
 from landing_zone import inventory
-from landing_zone.engine import clouds
+from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
-from landing_zone.planners.plan import RegionPlan, TenantPlan
+from landing_zone.planners.plan import RegionPlan
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof import entry, isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
-from stacks.inputs import password_name
 
 
 def verify(run: Run, regions: Iterable[str], *, keep_probes: bool = False) -> list[Result]:
@@ -87,24 +85,11 @@ def _isolation(run: Run, region: RegionPlan) -> Iterator[Result]:
     }
     for tenant, other in zip(tenants, [*tenants[1:], tenants[0]], strict=True):
         try:
-            connection = as_tenant(run, region, tenant)
+            user = tenant.identity.machine_users[0]
+            connection = as_machine(run, region, user, user.project)
             connection.authorize()
         except (ClientException, SDKException) as error:
             what = f"{tenant.code} cannot see {other.code} by the API"
             yield Result("NET-04", region.name, what, Verdict.UNKNOWN, f"{tenant.code} cannot sign in: {error}")
             continue
         yield from isolation.check_pair(connection, region.name, tenant.code, ids[tenant.code], other.code, ids[other.code])
-
-
-def as_tenant(run: Run, region: RegionPlan, tenant: TenantPlan) -> Connection:
-    """A connection with the credentials of a tenant's own machine user."""
-    user = tenant.identity.machine_users[0]
-    return clouds.connect(
-        run.clouds[region.cloud],
-        region.name,
-        username=user.name,
-        password=run.stacks.home.secret(password_name(region.name, user.name)),
-        user_domain_name=user.domain,
-        project_name=user.project,
-        project_domain_name=user.domain,
-    )

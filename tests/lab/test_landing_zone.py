@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
+from keystoneauth1.exceptions import ClientException
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+from openstack.exceptions import HttpException, SDKException
 
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
@@ -26,6 +29,7 @@ from landing_zone.cli.changes import ways_on
 from landing_zone.cli.output import callable_here
 from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
+from landing_zone.engine.credentials import file_of, kept
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
@@ -307,12 +311,59 @@ def test_proof_does_not_take_a_dead_listener_for_a_block(run: Run) -> None:
     assert all("lab-edu-data-probe" in result["check"] for result in unknown)
 
 
+def as_program(run: Run, region: str, name: str) -> Connection:
+    """Signed in as a tenant's program does: with an entry of its file and nothing else."""
+    loader = OpenStackConfig(config_files=[str(file_of(run.stacks.home, region, "edu"))], secure_files=[], load_envvars=False)
+    return Connection(config=loader.get_one(cloud=name))
+
+
+def test_programs_of_a_tenant_do_what_their_credential_is_for_and_nothing_else(run: Run) -> None:
+    for region in run.connections:
+        member, reader = (as_program(run, region, f"lab-edu-main-{role}") for role in ("member", "reader"))
+        group = member.network.create_security_group(name="of-a-program")
+        assert group.id in {one.id for one in reader.network.security_groups()}
+        with pytest.raises(HttpException) as refused:
+            reader.network.delete_security_group(group.id)
+        assert refused.value.status_code in {401, 403}
+        member.network.delete_security_group(group.id)
+        assert list(reader.compute.servers()) is not None
+        with pytest.raises(HttpException) as refused:
+            keystone(member).create_application_credential(str(member.current_user_id), "another")
+        assert refused.value.status_code in {401, 403}
+
+
+def test_drift_knows_the_credentials_and_makes_a_lost_one_anew(run: Run, admins: dict[str, Connection]) -> None:
+    region = next(iter(admins))
+    words = ("drift", "--env", ENV, "--region", region, "--tenant", "edu")
+    assert lz(*words).returncode == 0
+    lost = kept(file_of(run.stacks.home, region, "edu"))["lab-edu-main-reader"]
+    keystone(admins[region]).delete_application_credential(lost.user, lost.id)
+    found = lz(*words, "--json")
+    assert found.returncode == 4
+    assert [one["name"] for one in json.loads(found.stdout)["differences"]] == ["lab-edu-main-reader of lab-edu-automation"]
+    mended = lz(*words, "--fix", "--yes")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    as_program(run, region, "lab-edu-main-reader").authorize()
+
+
+def test_rotation_ends_the_old_credentials(run: Run, admins: dict[str, Connection]) -> None:
+    region = next(iter(admins))
+    old = as_program(run, region, "lab-edu-main-member")
+    found = data(lz("credentials", "--env", ENV, "--region", region, "--tenant", "edu", "--rotate", "--json"))
+    assert {row["cloud"] for row in found} == {"lab-edu-main-member", "lab-edu-main-reader"}
+    as_program(run, region, "lab-edu-main-member").authorize()
+    with pytest.raises((SDKException, ClientException)):
+        old.authorize()
+
+
 def test_secrets_are_nowhere_in_clear(run: Run) -> None:
     home = run.stacks.home
+    files = [file_of(home, region, code) for region in run.connections for code in run.plan.regions[region].tenants]
     secrets = {path.name: path.read_text() for path in (home.root / "secrets").iterdir()}
     secrets |= {"passphrase": home.passphrase.read_text(), "authority": home.user_ca.read_text().splitlines()[3]}
     secrets |= {f"password of {name}": str(admin.config.config["auth"]["password"]) for name, admin in run.connections.items()}
-    own = {home.root / "secrets", home.passphrase, home.user_ca}
+    secrets |= {one.id: one.secret for file in files for one in kept(file).values()}
+    own = {home.root / "secrets", home.passphrase, home.user_ca, *files}
     for path in home.root.rglob("*"):
         if path.is_file() and not own & {path, path.parent}:
             text = path.read_text(errors="replace")
@@ -329,7 +380,14 @@ def test_secrets_are_nowhere_in_clear(run: Run) -> None:
 
 def test_every_private_file_is_private(run: Run) -> None:
     home = run.stacks.home
-    private = [home.passphrase, home.user_ca, home.issued, *home.passes.iterdir(), *(home.root / "secrets").iterdir()]
+    private = [
+        home.passphrase,
+        home.user_ca,
+        home.issued,
+        *home.passes.iterdir(),
+        *home.root.glob("credentials/*/*"),
+        *(home.root / "secrets").iterdir(),
+    ]
     assert len(private) > 4
     assert [path for path in private if path.stat().st_mode & 0o077] == []
 
@@ -365,5 +423,6 @@ def test_down_leaves_nothing(run: Run, before: dict[str, census.Census], flags: 
     data(lz("down", *flags, "--yes", "--json"))
     for name, admin in admins.items():
         assert census.left_over(before[name], census.take(admin)) == []
+        assert list(run.stacks.home.credentials(name).glob("*.yaml")) == []
     assert run.standing(Selection(regions=frozenset(admins))) == []
     assert run.stacks.home.known_hosts.read_text() == ""

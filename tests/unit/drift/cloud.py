@@ -9,6 +9,7 @@ from typing import Any
 
 from openstack.compute.v2.server import Server
 from openstack.dns.v2.zone import Zone
+from openstack.identity.v3.application_credential import ApplicationCredential
 from openstack.identity.v3.domain import Domain
 from openstack.identity.v3.group import Group
 from openstack.identity.v3.project import Project
@@ -25,6 +26,7 @@ from openstack.network.v2.security_group import SecurityGroup
 from openstack.network.v2.subnet import Subnet
 from openstack.network.v2.subnet_pool import SubnetPool
 
+from landing_zone.drift.facts import of_owner
 from landing_zone.drift.kinds import KINDS
 from landing_zone.planners.plan import IdentitySpec, InstanceSpec, NetworkLayer, RegionPlan
 from stacks.identity import quota_args
@@ -103,6 +105,13 @@ class Cloud:
             self._made("users", "user", made_user)
             for name in user.groups:
                 self.add("members", (f"g:{name}", made_user))
+        for one in spec.credentials:
+            made_credential = ApplicationCredential.existing(
+                id=f"ac:{one.name}", name=f"{one.name}-20260101T000000000000Z", unrestricted=False, expires_at="2026-04-01T00:00:00Z",
+                access_rules=[{"service": "compute", "method": "GET", "path": "/**"}],
+            )  # fmt: skip
+            self.add("application credentials", (f"u:{one.user}", made_credential))
+            self.ids[KINDS["application credential"].resource, of_owner(one.name, one.user)] = made_credential.id
         for grant in spec.grants:
             scope: dict[str, Any] = {grant.scope: {"id": f"{grant.scope[0]}:{grant.target}"}}
             if grant.inherited:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import yaml
 from openstack.exceptions import HttpException
 
 from landing_zone.drift import look
 from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.look import Sight
 from landing_zone.drift.reading import Reading, read
+from landing_zone.engine.credentials import file_of
+from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.proof.results import Verdict, worst
@@ -80,8 +85,9 @@ def test_shares_of_a_network_and_of_a_group_of_the_same_name_are_told_apart() ->
 class States:
     """States of stacks, as `Stacks` reads them."""
 
-    def __init__(self, states: dict[str, list[dict[str, Any]]]) -> None:
+    def __init__(self, states: dict[str, list[dict[str, Any]]], home: Home) -> None:
         self._states = states
+        self.home = home
 
     def standing(self) -> frozenset[str]:
         return frozenset(self._states)
@@ -90,14 +96,26 @@ class States:
         return self._states.get(key.name, [])
 
 
+def entry(identity: str) -> dict[str, Any]:
+    """An application credential in its file."""
+    auth = {"application_credential_id": identity, "application_credential_secret": "x"}
+    return {"auth": auth, "landing_zone": {"user": "u", "ends": "2026-04-01T00:00:00Z"}}
+
+
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """North is as it is planned, but nothing of the portal was ever made, and something stands that nobody asks for."""
     cloud = cloud_of("lab", "north")
     everything = [
-        resource(kind, name.split(" ")[-1], identity, objectType=name.split(" ")[0]) for (kind, name), identity in cloud.ids.items()
+        resource(kind, name.split(" ")[-1], identity, objectType=name.split(" ")[0])
+        for (kind, name), identity in cloud.ids.items()
+        if kind != KINDS["application credential"].resource  # no state knows these
     ]
-    states: Any = States({f"lab.north.{layer}": everything for layer in ("identity", "network", "access", "tenant-edu", "tenant-health")})
+    there = {f"lab.north.{layer}": everything for layer in ("identity", "network", "access", "tenant-edu", "tenant-health")}
+    states: Any = States(there, Home(tmp_path))
+    for tenant in ("edu", "health"):
+        entries = {f"lab-{tenant}-main-{role}": entry(f"ac:lab-{tenant}-main-{role}") for role in ("member", "reader")}
+        file_of(states.home, "north", tenant).write_text(yaml.safe_dump({"clouds": entries}))
     states._states["lab.north.tenant-gone"] = [resource("x", "y", "z")]
     monkeypatch.setattr(look, "read", lambda *_: Reading(cloud.lists, {}))
     return Run(planned("lab"), states, {}, {"north": MagicMock()}, lambda _: None)
@@ -109,6 +127,17 @@ def test_layers_that_were_never_made_and_stacks_that_nobody_asks_for_are_told_on
     assert stacks == [("missing", "lab.north.tenant-portal"), ("not in the model", "lab.north.tenant-gone")]
     assert sight.counts["stack"] == 6
     assert {one.fact.layer for one in sight.differences} == {"tenant-portal", "tenant-gone"}
+
+
+def test_an_application_credential_that_no_file_knows_is_missing_and_another_in_its_place_is_found(run: Run) -> None:
+    file_of(run.stacks.home, "north", "edu").unlink()
+    (sight,) = look.look(run, Selection(tenants=frozenset({"edu"})))
+    assert [(one.finding, one.fact.name) for one in sight.differences] == [
+        ("missing", "lab-edu-main-member of lab-edu-automation"),
+        ("not in the model", "lab-edu-main-member-20260101T000000000000Z of lab-edu-automation"),
+        ("missing", "lab-edu-main-reader of lab-edu-automation"),
+        ("not in the model", "lab-edu-main-reader-20260101T000000000000Z of lab-edu-automation"),
+    ]
 
 
 def test_only_the_chosen_part_is_told(run: Run) -> None:

@@ -1,0 +1,188 @@
+"""Application credentials: made once, kept in one file, made anew before they end, and nothing of ours left in the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from openstack.exceptions import HttpException
+
+from foundation.errors import LzError
+from landing_zone.engine import credentials
+from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.home import Home
+from landing_zone.engine.runs import Run
+from landing_zone.engine.stack import StackKey
+from tests.unit.engine.support import FakeStacks, plan
+
+KEY = StackKey("lab", "north", "tenant-edu")
+NAMES = ["lab-edu-main-member", "lab-edu-main-reader"]
+
+
+class Keystone:
+    """The credentials of one account, as far as we use them."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, Any] = {}
+        self.asked = 0
+        self.broken = False
+
+    def application_credentials(self, user: str) -> Iterator[Any]:
+        self.asked += 1
+        yield from list(self.there.values())
+
+    def create_application_credential(self, user: str, name: str, **body: Any) -> Any:
+        if self.broken:
+            raise HttpException("not now")
+        identity = f"ac-{name}"
+        self.there[identity] = SimpleNamespace(id=identity, name=name, secret=f"secret of {identity}", user=user, **body)
+        return self.there[identity]
+
+    def delete_application_credential(self, user: str, identity: str) -> None:
+        del self.there[identity]
+
+
+@dataclass
+class Ground:
+    run: Run
+    keystone: Keystone
+    stacks: Any
+
+    @property
+    def file(self) -> Path:
+        return credentials.file_of(self.run.stacks.home, "north", "edu")
+
+    @property
+    def kept(self) -> dict[str, credentials.Credential]:
+        return credentials.kept(self.file)
+
+    def ensure(self, **how: bool) -> None:
+        credentials.ensure(self.run, [KEY], **how)
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    keystone = Keystone()
+    stacks: Any = FakeStacks(Home(tmp_path), stands={KEY.name}, ids={"tenant-edu": [{"machine-user": {"lab-edu-automation": "u1"}}]})
+    cloud = Cloud("lab-north", "https://cloud.example/v3", "CA")
+    monkeypatch.setattr("landing_zone.engine.clouds.connect", lambda *_, **__: MagicMock(identity=keystone))
+    return Ground(Run(plan(), stacks, {"lab-north": cloud}, {}, lambda _: None), keystone, stacks)
+
+
+def test_each_project_gets_one_that_changes_and_one_that_reads(ground: Ground) -> None:
+    ground.ensure()
+    assert sorted(ground.kept) == NAMES
+    member, reader = (ground.keystone.there[ground.kept[name].id] for name in NAMES)
+    assert (member.roles, reader.roles) == ([{"name": "member"}], [{"name": "reader"}])
+    assert {rule["method"] for rule in reader.access_rules} == {"GET", "HEAD"}
+    assert {rule["method"] for rule in member.access_rules} > {"POST", "DELETE"}
+    for made in (member, reader):
+        assert made.unrestricted is False
+        assert datetime.strptime(made.expires_at, credentials.ENDS).replace(tzinfo=UTC) - datetime.now(UTC) <= credentials.LIFETIME
+        assert "identity" not in {rule["service"] for rule in made.access_rules}
+
+
+def test_the_file_is_private_and_what_clients_read(ground: Ground) -> None:
+    ground.ensure()
+    assert ground.file.stat().st_mode & 0o077 == 0
+    entry = yaml.safe_load(ground.file.read_text())["clouds"]["lab-edu-main-member"]
+    assert entry["auth"]["application_credential_secret"] == f"secret of {entry['auth']['application_credential_id']}"
+    assert (entry["auth_type"], entry["region_name"]) == ("v3applicationcredential", "north")
+    assert Path(entry["cacert"]).read_text() == "CA"
+    assert "secret of" not in repr(ground.kept)
+
+
+def test_a_second_time_nothing_is_done_and_nothing_asked(ground: Ground) -> None:
+    ground.ensure()
+    before, asked = ground.file.read_text(), ground.keystone.asked
+    ground.ensure()
+    assert (ground.file.read_text(), ground.keystone.asked) == (before, asked)
+    ground.ensure(look=True)
+    assert ground.file.read_text() == before
+
+
+def age(ground: Ground) -> None:
+    text = ground.file.read_text()
+    ends = ground.kept[NAMES[0]].ends
+    soon = datetime.now(UTC) + credentials.RENEW - timedelta(days=1)
+    ground.file.write_text(text.replace(ends.strftime(credentials.ENDS), soon.strftime(credentials.ENDS)))
+
+
+def another_account(ground: Ground) -> None:
+    ground.stacks.ids = {"tenant-edu": [{"machine-user": {"lab-edu-automation": "u2"}}]}
+    ground.keystone.there.clear()
+
+
+def lose_file(ground: Ground) -> None:
+    ground.file.unlink()
+
+
+@pytest.mark.parametrize("change", [age, another_account, lose_file])
+def test_they_are_made_anew_and_the_old_ones_go(ground: Ground, change: Any) -> None:
+    ground.ensure()
+    old = set(ground.keystone.there)
+    change(ground)
+    ground.ensure()
+    assert set(ground.keystone.there) == {one.id for one in ground.kept.values()}
+    assert not old & set(ground.keystone.there)
+
+
+def test_one_that_somebody_deleted_is_made_anew_when_the_cloud_is_looked_at(ground: Ground) -> None:
+    ground.ensure()
+    gone, stays = (ground.kept[name].id for name in NAMES)
+    del ground.keystone.there[gone]
+    ground.ensure(look=True)
+    assert ground.kept[NAMES[1]].id == stays
+    assert set(ground.keystone.there) == {one.id for one in ground.kept.values()}
+
+
+def test_rotation_makes_all_anew_and_ends_the_old_ones(ground: Ground) -> None:
+    ground.ensure()
+    old = set(ground.keystone.there)
+    ground.ensure(rotate=True)
+    assert len(ground.keystone.there) == 2
+    assert not old & set(ground.keystone.there)
+
+
+def test_what_a_killed_run_made_is_removed_and_what_others_made_is_not(ground: Ground) -> None:
+    for name in ("lab-edu-main-member-20260101T000000000000Z", "by-hand", "lab-edu-other-20260101T000000000000Z"):
+        ground.keystone.create_application_credential("u1", name)
+    ground.ensure()
+    names = {one.name for one in ground.keystone.there.values()}
+    assert {"by-hand", "lab-edu-other-20260101T000000000000Z"} <= names
+    assert len(names) == 4
+
+
+def test_one_of_a_project_that_is_no_longer_planned_goes(ground: Ground) -> None:
+    ground.ensure()
+    region = ground.run.plan.regions["north"]
+    tenant = region.tenants["edu"]
+    fewer = replace(tenant, identity=replace(tenant.identity, credentials=tenant.identity.credentials[:1]))
+    region = replace(region, tenants={**region.tenants, "edu": fewer})
+    ground.run.plan = replace(ground.run.plan, regions={**ground.run.plan.regions, "north": region})
+    ground.ensure()
+    assert list(ground.kept) == NAMES[:1]
+    assert len(ground.keystone.there) == 1
+
+
+def test_what_does_not_work_is_told_with_the_tenant_and_nothing_is_half_kept(ground: Ground) -> None:
+    ground.keystone.broken = True
+    with pytest.raises(LzError, match="application credentials of edu") as caught:
+        ground.ensure()
+    assert "not now" in caught.value.problems[0].why
+    assert not ground.file.exists()
+
+
+def test_only_tenants_that_stand_get_some_and_the_file_goes_with_the_stack(ground: Ground) -> None:
+    credentials.ensure(ground.run, [StackKey("lab", "north", "tenant-health"), StackKey("lab", "north", "network")])
+    assert ground.keystone.there == {}
+    ground.ensure()
+    credentials.forget(ground.run.stacks.home, [KEY, StackKey("lab", "north", "network")])
+    assert not ground.file.exists()
