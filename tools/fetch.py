@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http
 import http.client
@@ -60,13 +61,25 @@ def download(url: str, target: Path, sha256: str, timeout: float = CONNECT_SECON
 
 
 def text(url: str, timeout: float = CONNECT_SECONDS) -> str:
-    """Fetch a small text. Raises Unreachable."""
+    """Fetch a small text, asking again when the server hangs up. Raises Unreachable."""
+    for _ in range(1, ATTEMPTS):
+        with contextlib.suppress(ConnectionError):
+            return _text(url, timeout)
+    try:
+        return _text(url, timeout)
+    except ConnectionError as problem:
+        raise _unreachable(url, problem) from None
+
+
+def _text(url: str, timeout: float) -> str:
+    """One attempt. Raises Unreachable, or ConnectionError when the server hung up on a connection that it had taken."""
     try:
         with urllib.request.urlopen(_request(url), timeout=timeout) as answer:
-            body: bytes = answer.read(CHUNK)
+            return str(answer.read(CHUNK), errors="replace")
+    except ConnectionError:
+        raise
     except (OSError, http.client.HTTPException) as problem:
         raise _unreachable(url, problem) from None
-    return body.decode(errors="replace")
 
 
 def listed_checksum(listing: str, name: str, where: str) -> str:
@@ -100,7 +113,7 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
 
 
 def _fill(url: str, part: Path, timeout: float) -> None:
-    """Bring `part` to its end, asking again for the rest when the connection breaks while data arrives."""
+    """Bring `part` to its end, asking again for the rest when the connection breaks."""
     for attempt in range(1, ATTEMPTS + 1):
         before = part.stat().st_size if part.exists() else 0
         try:
@@ -111,7 +124,8 @@ def _fill(url: str, part: Path, timeout: float) -> None:
             raise _unreachable(url, problem) from None
         except (OSError, http.client.HTTPException) as problem:
             arrived = part.stat().st_size if part.exists() else 0
-            if arrived == before or attempt == ATTEMPTS:
+            hung_up = isinstance(problem, ConnectionError)  # a refused connection comes as URLError: that no is final
+            if (arrived == before and not hung_up) or attempt == ATTEMPTS:
                 raise _unreachable(url, problem) from None
         else:
             return

@@ -16,7 +16,10 @@ from tools.pins import Artefact, Build, Release
 
 @dataclass
 class Site:
-    """What the server serves. `cut_after`: bytes sent before it hangs up, one entry per answer, None for all of them."""
+    """What the server serves. `cut_after`: bytes sent before it hangs up, one entry per answer, None for all of them.
+
+    hang_up: how many requests are not answered at all.
+    """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class Site:
     ranges: bool = True
     cut_after: list[int | None] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    hang_up: int = 0
 
 
 @pytest.fixture
@@ -34,6 +38,9 @@ def site() -> Iterator[Site]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             known.asked.append(wanted)
+            if known.hang_up:
+                known.hang_up -= 1
+                return
             content = known.files.get(self.path)
             if known.status or content is None:
                 self.send_error(known.status or 404)

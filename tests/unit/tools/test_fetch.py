@@ -36,6 +36,25 @@ def test_a_broken_connection_is_resumed_where_it_broke(site: Site, target: Path)
     assert site.asked == ["", "bytes=1000000-"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_server_that_hangs_up_is_asked_again(site: Site, target: Path, times: int) -> None:
+    site.files["/list"] = b"words"
+    site.hang_up = times
+    assert fetch.text(f"{site.url}/list") == "words"
+    site.hang_up = times
+    fetch.download(f"{site.url}/file", target, SHA256)
+    assert len(site.asked) == 2 * (times + 1)
+
+
+def test_a_server_that_always_hangs_up_is_unreachable(site: Site, target: Path) -> None:
+    site.hang_up = 100
+    with pytest.raises(fetch.Unreachable):
+        fetch.text(f"{site.url}/list")
+    with pytest.raises(fetch.Unreachable):
+        fetch.download(f"{site.url}/file", target, SHA256)
+    assert len(site.asked) == 2 * fetch.ATTEMPTS
+
+
 def test_what_arrived_is_kept_for_the_next_run(site: Site, target: Path) -> None:
     site.cut_after = [1000, 1000, 1000]
     with pytest.raises(fetch.Unreachable, match="what has arrived is kept"):
