@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from foundation.errors import InputError, Problem, raise_all
+from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
+from landing_zone.drift import others
+from landing_zone.drift.others import Others
 from landing_zone.engine import credentials
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_run
@@ -149,17 +152,26 @@ def down(
     tenant: flags.Tenants = None,
     parallel: flags.Parallel = PARALLEL,
     side_by_side: flags.Width = WIDTH,
+    yes_delete_others: Annotated[
+        bool, typer.Option("--yes-delete-others", help="Do not ask about what others have made inside; it goes too.")
+    ] = False,
+    yes_delete_data: Annotated[
+        list[str] | None, typer.Option("--yes-delete-data", help="Name or id of a thing with data that goes too; as often as needed.")
+    ] = None,
     yes: flags.Yes = False,
     json_: flags.Json = False,
 ) -> None:
     """Remove what `lz up` made, in the reverse order, and leave nothing behind.
+
+    What others have made in its projects, domains and networks is shown, asked for, and removed first. Volumes, snapshots,
+    backups, images, containers, and what is protected hold data: without their names nothing at all is removed.
 
     Examples:
 
     \b
         lz down --env lab
         lz down --env lab --region south --yes
-        lz down --env lab --tenant edu
+        lz down --env lab --tenant edu --yes --yes-delete-others --yes-delete-data old-database
     """
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
@@ -167,12 +179,19 @@ def down(
         run, chosen = open_run(asked, board.say, board)
         keys = with_dependents(run, chosen)
         counts = {key: len([one for one in run.stacks.resources(key) if one["type"].startswith("openstack:")]) for key in keys}
-        _refuse_protected(run, keys)
+        with board.showing():
+            run.recover(keys)
+            found = others.look(run, keys)
+        protected = data_that_goes(run, keys, found, yes_delete_data or ())
         if keys and not json_:
             output.table(["region", "layer", "resources"], [[key.region, key.layer, str(count)] for key, count in counts.items()])
+        agree_others(found, yes=yes_delete_others, quiet=json_)
         if keys:
             agree("Remove all of this?", yes=yes)
         with board.showing():
+            raise_all((problem for each in found for problem in others.remove(each, run.connections[each.region])), LzError)
+            for key, urns in protected.items():
+                run.stacks.unprotect(key, urns)
             done = remove(run, keys)
     if json_:
         output.document([output.outcome_data(each) for each in done])
@@ -181,6 +200,43 @@ def down(
     if not keys:
         output.out.print("Nothing stands.")
     output.next_steps([f"lz up --env {env}", "lz lab down"] if run.plan.stage == "lab" else [f"lz up --env {env}"])
+
+
+def data_that_goes(run: Run, keys: Iterable[StackKey], found: Iterable[Others], named: Collection[str]) -> dict[StackKey, list[str]]:
+    """The protected resources (URNs) of stacks that are to be removed, all of them named.
+
+    InputError with everything that holds data, ours or others', and is not named.
+    """
+    protected = {key: [one for one in run.stacks.resources(key) if one.get("protect")] for key in keys}
+    ours = [
+        (f"stack {key.name}", str(one["urn"]).rsplit("::", 1)[-1], one.get("id", "")) for key, each in protected.items() for one in each
+    ]
+    theirs = [(f"region {each.region}: {fact.kind}", fact.name, fact.id) for each in found for fact in each.data]
+    problems = [
+        Problem(f"{name} holds data", f"{where} {identity}".strip(), cure=f"save the data, then: --yes-delete-data {shlex.quote(name)}")
+        for where, name, identity in (*ours, *theirs)
+        if name not in named and identity not in named
+    ]
+    if problems:
+        raise InputError(*problems)
+    return {key: [str(one["urn"]) for one in each] for key, each in protected.items() if each}
+
+
+def agree_others(found: Iterable[Others], *, yes: bool, quiet: bool) -> None:
+    """Show what others have made and ask whether it goes; leaves the command when the answer is no.
+
+    InputError, with all of it, when there is nobody to ask.
+    """
+    rows = [(each.region, fact) for each in found for fact in each.facts]
+    if not rows:
+        return
+    if not yes and not sys.stdin.isatty():
+        problems = [Problem(f"{fact.kind} {fact.name} was made by somebody else", f"region {where}, {fact.id}") for where, fact in rows]
+        raise InputError(*problems, Problem("there is nobody to ask whether it goes too", cure="say so beforehand: --yes-delete-others"))
+    if not quiet:
+        output.out.print("\nMade by others, inside of it:", style="bold")
+        output.table(["region", "what", "id"], [[region, output.plain(f"{fact.kind} {fact.name}"), fact.id] for region, fact in rows])
+    agree("Remove what others have made, too?", yes=yes)
 
 
 def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
@@ -237,21 +293,6 @@ def agree(question: str, *, yes: bool) -> None:
         raise InputError(Problem("there is nobody to ask whether to go on", cure="say so beforehand: --yes"))
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
-
-
-def _refuse_protected(run: Run, keys: Iterable[StackKey]) -> None:
-    protected = [
-        Problem(
-            f"{one['urn'].rsplit('::', 1)[-1]} holds data and is protected",
-            where=f"stack {key.name}",
-            cure=f"save the data, then: pulumi state unprotect --stack {key.name} '{one['urn']}' (settings: lz env)",
-        )
-        for key in keys
-        for one in run.stacks.resources(key)
-        if one.get("protect")
-    ]
-    if protected:
-        raise InputError(*protected)
 
 
 def _tell_skipped(outcomes: Iterable[Outcome]) -> None:

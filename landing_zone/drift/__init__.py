@@ -9,4 +9,5 @@ live       what was read as facts; what is a tenant's own is left out
 compare    facts against facts
 look       all of it for the chosen part of an environment
 repair     what puts a difference right
+others     what others have made inside what is to be removed
 """

@@ -90,18 +90,18 @@ def settable(difference: Difference) -> bool:
 
 def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Problem]:
     """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done."""
-    problems = [_try(one, REMOVERS[one.fact.kind], "removed", connections[one.region]) for one in repair.remove]
+    problems = [attempt(one, REMOVERS[one.fact.kind], "removed", connections[one.region]) for one in repair.remove]
     problems += [
-        _try(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
+        attempt(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
         for one in repair.set
         for attribute in one.changed
         if (one.fact.kind, attribute) in SETTERS
     ]
-    problems += [_try(one, MAKERS[one.fact.kind], "made", connections[one.region]) for one in repair.set if one.finding == "missing"]
+    problems += [attempt(one, MAKERS[one.fact.kind], "made", connections[one.region]) for one in repair.set if one.finding == "missing"]
     return [problem for problem in problems if problem is not None]
 
 
-def _try(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
+def attempt(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
     try:
         try:
             act(connection, one.fact)

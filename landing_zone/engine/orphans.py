@@ -160,10 +160,10 @@ def _remove_instance(connection: Connection, server: Server) -> None:
 
 def _zone(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
-        yield Orphan(zone.id, partial(_remove_zone, connection, zone.id, inputs["name"]))
+        yield Orphan(zone.id, partial(remove_zone, connection, zone.id, inputs["name"]))
 
 
-def _remove_zone(connection: Connection, zone: str, name: str) -> None:
+def remove_zone(connection: Connection, zone: str, name: str) -> None:
     """Designate answers before a zone is gone, and counts it against the quota until then.
 
     An administrator reaches a zone of another project only by a header that the library's own call does not send.

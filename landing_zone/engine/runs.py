@@ -80,7 +80,7 @@ class Run:
         A stack that cannot have changed since it was last right is skipped; `full`: none is.
         """
         wanted = list(keys)
-        self._recover(wanted)
+        self.recover(wanted)
         versions = self.stacks.versions()
         ids = cache(self._ids)
         digests = {key: self.digest(key, ids) for key in wanted}
@@ -132,13 +132,13 @@ class Run:
     def refresh(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """Take over into the states what is in the cloud, so that the next `previews` tell what others have changed there."""
         wanted = list(keys)
-        self._recover(wanted)
+        self.recover(wanted)
         return _checked(self._all(wanted, lambda key: partial(_refresh, key)), self.connections)
 
     def remove(self, keys: Iterable[StackKey]) -> list[Outcome]:
         """Remove stacks, in the reverse of the order in which they were made. LzError has all problems."""
         wanted = list(keys)
-        self._recover(wanted)
+        self.recover(wanted)
         if not wanted:
             return []
         for key in wanted:
@@ -208,7 +208,8 @@ class Run:
             if key.name in versions:
                 fingerprint.keep(self.stacks.home, key.name, fingerprint.Note(known, versions[key.name], outcomes[key].resources))
 
-    def _recover(self, keys: Iterable[StackKey]) -> None:
+    def recover(self, keys: Iterable[StackKey]) -> None:
+        """Clear what a killed or failed run left behind of these stacks, once in this run."""
         stands = self.stacks.standing()
         for key in keys:
             if key in self.recovered or key.region not in self.connections:

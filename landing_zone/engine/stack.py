@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -204,6 +204,15 @@ class Stacks:
     def put_back(self, key: StackKey, state: auto.Deployment) -> None:
         """Replace the state of a stack."""
         self._workspace(key, _nothing).import_stack(key.name, state)
+
+    def unprotect(self, key: StackKey, urns: Collection[str]) -> None:
+        """Take the protection off some resources of a stack, so that the next operation may remove them."""
+        state = self.export(key)
+        deployment = dict(state.deployment or {})
+        for one in deployment.get("resources") or ():
+            if one["urn"] in urns:
+                one.pop("protect", None)
+        self.put_back(key, auto.Deployment(version=state.version, deployment=deployment))
 
     def _operate(
         self,

@@ -76,6 +76,23 @@ def test_second_preview_is_empty_and_a_later_stack_reads_an_earlier_one(stacks: 
     assert stacks.outputs(SECOND) == {}
 
 
+def guarded() -> None:
+    for name in ("books", "papers"):
+        pulumi.ComponentResource("lz:test:Part", name, opts=pulumi.ResourceOptions(protect=True))
+
+
+def test_what_is_protected_goes_only_when_its_protection_was_taken_off(stacks: Stacks) -> None:
+    assert stacks.up(FIRST, guarded).good
+    protected = {one["urn"].rsplit("::", 1)[-1]: one["urn"] for one in stacks.resources(FIRST) if one.get("protect")}
+    assert set(protected) == {"books", "papers"}
+    stacks.unprotect(FIRST, [protected["books"]])
+    assert [one["urn"] for one in stacks.resources(FIRST) if one.get("protect")] == [protected["papers"]]
+    assert not stacks.destroy(FIRST).good
+    stacks.unprotect(FIRST, [protected["papers"]])
+    assert stacks.destroy(FIRST).good
+    assert stacks.standing() == frozenset()
+
+
 def test_the_version_of_a_state_is_another_after_each_change_and_the_same_after_a_look(stacks: Stacks) -> None:
     assert stacks.versions() == {}
     stacks.up(FIRST, first)

@@ -29,7 +29,7 @@ from landing_zone.cli.changes import ways_on
 from landing_zone.cli.output import callable_here
 from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
-from landing_zone.engine.credentials import file_of, kept
+from landing_zone.engine.credentials import as_machine, file_of, kept
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
@@ -61,7 +61,7 @@ def flags(regions: tuple[Region, ...]) -> list[str]:
 @pytest.fixture(scope="module")
 def before(admins: dict[str, Connection], flags: list[str]) -> dict[str, census.Census]:
     """What lives in the regions without a landing zone."""
-    down = lz("down", *flags, "--yes")
+    down = lz("down", *flags, "--yes", "--yes-delete-others")
     assert down.returncode == 0, down.stderr
     return {name: census.take(admin) for name, admin in admins.items()}
 
@@ -419,8 +419,73 @@ def test_what_next_works_when_pasted(run: Run) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
-def test_down_leaves_nothing(run: Run, before: dict[str, census.Census], flags: list[str], admins: dict[str, Connection]) -> None:
-    data(lz("down", *flags, "--yes", "--json"))
+@pytest.fixture(scope="module")
+def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[str]]:
+    """What people left in the first region, made with the plain SDK; the region, and the names of what holds data."""
+    region = next(iter(admins))
+    admin, plan = admins[region], run.plan.regions[region]
+    own = as_machine(run, plan, plan.tenants["edu"].identity.machine_users[0], "lab-edu-main")
+    application = next(admin.network.networks(name="lab-edu-application"))
+    subnet = next(admin.network.subnets(name="lab-edu-application-v4"))
+    group = own.network.create_security_group(name="left-behind")
+    own.network.create_port(name="left-port", network_id=application.id, security_group_ids=[group.id])
+    own.compute.create_server(
+        name="left-server",
+        image_id=next(own.image.images(name="debian-13")).id,
+        flavor_id=next(flavor.id for flavor in own.compute.flavors() if flavor.name == "SCS-1L-1-5"),
+        networks=[{"uuid": application.id}],
+    )
+    volume = own.block_storage.create_volume(name="left-volume", size=1)
+    own.block_storage.wait_for_status(volume, "available", wait=120)
+    snapshot = own.block_storage.create_snapshot(name="left-snapshot", volume_id=volume.id)
+    own.block_storage.wait_for_status(snapshot, "available", wait=120)
+    own.object_store.create_container("left-container")
+    own.object_store.upload_object("left-container", "paper", data=b"paper")
+    own.load_balancer.create_load_balancer(name="left-balancer", vip_subnet_id=subnet.id, provider="ovn")
+    router = admin.network.create_router(name="left-router")
+    leg = admin.network.create_port(network_id=application.id, project_id=admin.current_project_id)
+    admin.network.add_interface_to_router(router, port=leg.id)
+    project = keystone(admin).create_project(name="left-project", domain_id=next(keystone(admin).domains(name="lab-edu")).id)
+    admin.network.create_network(name="left-network", project_id=project.id)
+    return region, ["left-volume", "left-snapshot", "left-container"]
+
+
+def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for(run: Run, left_by_others: tuple[str, list[str]]) -> None:
+    region, data_names = left_by_others
+    before = run.standing(Selection())
+    words = ["down", "--env", ENV, "--region", region, "--yes"]
+    done = lz(*words, "--yes-delete-others")
+    assert done.returncode == 2
+    for name in data_names:
+        assert f"{name} holds data" in done.stderr
+    done = lz(*words, *(word for name in data_names for word in ("--yes-delete-data", name)))
+    assert done.returncode == 2
+    for what in (
+        "instance left-server",
+        "port left-port",
+        "security group left-behind",
+        "load balancer left-balancer",
+        "project left-project",
+        "network left-network",
+        "router interface",
+    ):
+        assert what in done.stderr
+    assert run.standing(Selection()) == before
+
+
+def test_down_leaves_nothing(
+    run: Run,
+    before: dict[str, census.Census],
+    flags: list[str],
+    admins: dict[str, Connection],
+    left_by_others: tuple[str, list[str]],
+) -> None:
+    region, data_names = left_by_others
+    data(
+        lz("down", *flags, "--yes", "--yes-delete-others", *(word for name in data_names for word in ("--yes-delete-data", name)), "--json")
+    )
+    for router in admins[region].network.routers(name="left-router"):  # of the administrator's own project: only its way in is ours
+        admins[region].network.delete_router(router)
     for name, admin in admins.items():
         assert census.left_over(before[name], census.take(admin)) == []
         assert list(run.stacks.home.credentials(name).glob("*.yaml")) == []

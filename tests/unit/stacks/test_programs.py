@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 
 from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
@@ -97,6 +98,14 @@ def test_passwords_come_from_the_secret_store_and_go_nowhere_in_clear() -> None:
         for one in composed(layer).made:
             for key, value in one.inputs.items():
                 assert "secret " not in str(value) or "4dabf18193072939515e22adb298388d" in str(value), f"{one.name}: {key}"
+
+
+def test_hosts_take_certificates_of_the_authority_for_themselves_and_for_their_region() -> None:
+    (bastion,) = composed("access").of("compute/instance:")
+    assert "keyPair" not in bastion.inputs
+    files = {file["path"]: file["content"] for file in yaml.safe_load(bastion.inputs["userData"])["write_files"]}
+    assert files["/etc/ssh/user_ca.pub"] == "ssh-ed25519 AAAA\n"
+    assert files["/etc/ssh/principals/debian"].split() == ["lab-platform-bastion-north", "lab.north"]
 
 
 def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:

@@ -1,0 +1,246 @@
+"""What others have made inside what is about to be removed: found in the live lists, and removed before the stacks are.
+
+Without that the cloud would refuse to remove a network with their ports on it, and what is in their projects would be left
+behind by nobody. A thing is somebody else's when it lies in a project, domain or network that a stack would take away, and
+no state knows it. What goes by itself with something else that is found, or with its project, is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from keystoneauth1.exceptions import Unauthorized
+from openstack import resource
+from openstack.connection import Connection
+from openstack.exceptions import ForbiddenException, NotFoundException
+
+from foundation.errors import Problem
+from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.live import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
+from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
+from landing_zone.drift.repair import REMOVERS, Act, attempt
+from landing_zone.engine.credentials import as_machine
+from landing_zone.engine.orphans import DELETE_TIMEOUT, remove_zone
+from landing_zone.engine.runs import Run, Selection
+from landing_zone.engine.stack import StackKey
+from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
+
+PROJECT = "openstack:identity/project:Project"
+NETWORK = "openstack:networking/network:Network"
+DATA = frozenset({"volume", "snapshot", "backup", "image", "container"})  # removed only when they are named
+# Kind -> the source that lists it, where all of it in our projects is somebody else's but for what a state knows.
+PLAIN: Mapping[str, str] = {
+    "floating address": "floating addresses",
+    "load balancer": "load balancers",
+    "instance": "instances",
+    "backup": "backups",
+    "snapshot": "snapshots",
+    "volume": "volumes",
+    "image": "images",
+    "router": "routers",
+    "security group": "security groups",
+    "network": "networks",
+    "subnet pool": "subnet pools",
+    "address scope": "address scopes",
+    "DNS zone": "DNS zones",
+}
+# The same as in LISTS: source -> the service that it needs, and how it is read.
+SOURCES: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
+    **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
+    **{source: LISTS[source] for source in {"subnets", "ports", "shares", *PLAIN.values()} if source in LISTS},
+    "images": ("image", lambda connection: connection.image.images(visibility="all")),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a removal takes away in a region, by id; `known`: what any state knows there."""
+
+    domains: frozenset[str]
+    projects: frozenset[str]
+    networks: frozenset[str]
+    known: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Others:
+    """What others have made in one region, in the order in which it is removed. `stores`: who removes containers, by project."""
+
+    region: str
+    facts: tuple[Fact, ...]
+    stores: Mapping[str, Connection] = field(default_factory=dict)
+
+    @property
+    def data(self) -> list[Fact]:
+        """What holds data."""
+        return [fact for fact in self.facts if fact.kind in DATA]
+
+
+def look(run: Run, keys: Iterable[StackKey]) -> list[Others]:
+    """What others have made inside what these stacks would take away, region by region."""
+    wanted = list(keys)
+    regions = sorted({key.region for key in wanted} & run.connections.keys())
+    with ThreadPoolExecutor(max_workers=max(1, len(regions))) as pool:
+        return list(pool.map(lambda region: _region(run, region, [key for key in wanted if key.region == region]), regions))
+
+
+def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
+    """What the removal of stacks takes away, as their states know it."""
+    taken = [one for key in keys for one in run.stacks.resources(key) if one.get("id")]
+    domains = frozenset(one["id"] for one in taken if one["type"] == PROJECT and one["inputs"].get("isDomain"))
+    return Scope(
+        domains,
+        frozenset(one["id"] for one in taken if one["type"] == PROJECT) - domains,
+        frozenset(one["id"] for one in taken if one["type"] == NETWORK),
+        frozenset(
+            str(one["id"])
+            for key in run.standing(Selection(regions=frozenset({region})))
+            for one in run.stacks.resources(key)
+            if one.get("id")
+        ),
+    )
+
+
+def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
+    """Everything of others in these lists, by SOURCES, in the order in which it is removed."""
+    by_hand = {one.id: one for one in lists["projects"] if one.domain_id in taken.domains and one.id not in taken.known}
+    whole = replace(taken, projects=taken.projects | by_hand.keys())
+    found = [Fact("project", one.name, "", {}, one.id) for one in by_hand.values()]
+    found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole)]
+    found += _ports(lists, whole, {fact.id for fact in found})
+    return sorted(found, key=lambda fact: (ORDER.index(fact.kind), fact.name))
+
+
+def remove(others: Others, connection: Connection) -> list[Problem]:
+    """Remove all of it; what the cloud refuses is told, and does not keep the rest from being removed."""
+    problems = [
+        attempt(Difference(others.region, "not in the model", fact), ACTS[fact.kind], "removed", others.stores.get(fact.parent, connection))
+        for fact in others.facts
+    ]
+    return [problem for problem in problems if problem is not None]
+
+
+def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
+    region, connection = run.plan.regions[name], run.connections[name]
+    there = {"identity", *region.demand.services}
+    taken = scope(run, name, keys)
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        asked = {source: pool.submit(_all, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
+        lists = {source: future.result() for source, future in asked.items()}
+        ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
+        stores = _stores(run, region, ids) if "object-store" in there else {}
+        held = zip(stores, pool.map(_containers, stores.values()), strict=True)
+        containers = [Fact("container", one.name, "", {}, "", project) for project, each in held for one in each]
+    return Others(name, tuple(sorted((*find(lists, taken), *containers), key=lambda fact: ORDER.index(fact.kind))), stores)
+
+
+def _plain(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
+    for kind, source in PLAIN.items():
+        for one in lists.get(source, ()):
+            owner = one.owner_id if kind == "image" else one.project_id
+            if owner in taken.projects and one.id not in taken.known and not (kind == "security group" and one.name == DEFAULT_GROUP):
+                yield Fact(kind, _name(kind, one), "", {}, one.id)
+
+
+def _name(kind: str, one: Any) -> str:
+    return str(one.floating_ip_address if kind == "floating address" else one.name or one.id)
+
+
+def _subnets(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
+    """In our networks only: those of a network by hand go with it."""
+    for one in lists["subnets"]:
+        if one.network_id in taken.networks and one.id not in taken.known:
+            yield Fact("subnet", one.name or one.cidr, "", {}, one.id)
+
+
+def _shares(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
+    for one in lists["shares"]:
+        if one.id not in taken.known and (one.object_id in taken.networks or one.target_project_id in taken.projects):
+            yield Fact("share", f"{one.object_type} {one.object_id} with {one.target_project_id}", "", {}, one.id)
+
+
+def _ports(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[str]) -> Iterator[Fact]:
+    """Ports, and where routers stand; without those of Neutron itself. An instance's port may have been there before it, and stays
+    behind when it goes."""
+    for one in lists["ports"]:
+        owner, device = one.device_owner or "", one.device_id or ""
+        inside = one.network_id in taken.networks or one.project_id in taken.projects
+        if one.id in taken.known or any(device.startswith(start) for start in NEUTRONS_OWN.get(owner, ())):
+            continue
+        name = one.name or ", ".join(str(ip["ip_address"]) for ip in one.fixed_ips) or one.id
+        if owner.startswith(INTERFACE):
+            if inside or device in found:
+                yield Fact("router interface", name, "", {}, one.id, "", {"router": device})
+        elif inside:
+            yield Fact("port", name, "", {}, one.id)
+
+
+def _stores(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[str, Connection]:
+    """Connections of the machine accounts that work in projects, by the project's id: only they see its containers."""
+    specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
+    accounts = {project: user for spec in specs for project, user in _accounts(spec) if project in projects}
+    return {projects[project]: as_machine(run, region, user, project) for project, user in accounts.items()}
+
+
+def _accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
+    users = {user.name: user for user in spec.machine_users}
+    yield from ((user.project, user) for user in users.values())
+    yield from ((one.project, users[one.user]) for one in spec.credentials)
+
+
+def _containers(store: Connection) -> list[Any]:
+    """None where the account is not there (any more, or yet), may not use the service, or has never used it."""
+    try:
+        return list(store.object_store.containers())
+    except (Unauthorized, ForbiddenException, NotFoundException):
+        return []
+
+
+def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:
+    return list(lister(connection))
+
+
+def _volume(connection: Connection, fact: Fact) -> None:
+    volume = connection.block_storage.get_volume(fact.id)
+    connection.block_storage.delete_volume(fact.id)
+    resource.wait_for_delete(connection.block_storage, volume, interval=1, wait=int(DELETE_TIMEOUT))
+
+
+def _load_balancer(connection: Connection, fact: Fact) -> None:
+    balancer = connection.load_balancer.get_load_balancer(fact.id)
+    connection.load_balancer.delete_load_balancer(balancer, cascade=True)
+    resource.wait_for_delete(connection.load_balancer, balancer, interval=1, wait=int(DELETE_TIMEOUT))
+
+
+def _container(store: Connection, fact: Fact) -> None:
+    for one in store.object_store.objects(fact.name):
+        store.object_store.delete_object(one, container=fact.name)
+    store.object_store.delete_container(fact.name)
+
+
+# In the order in which it is done: first what others hang on to. Here one waits until a thing is gone: its network goes next.
+ACTS: Mapping[str, Act] = {
+    "share": REMOVERS["share"],
+    "floating address": REMOVERS["floating address"],
+    "load balancer": _load_balancer,
+    "instance": REMOVERS["instance"],
+    "backup": REMOVERS["backup"],
+    "snapshot": REMOVERS["snapshot"],
+    "volume": _volume,
+    "image": lambda connection, fact: connection.image.delete_image(fact.id),
+    "container": _container,
+    "router interface": REMOVERS["router interface"],
+    "port": REMOVERS["port"],
+    "router": REMOVERS["router"],
+    "subnet": REMOVERS["subnet"],
+    "network": REMOVERS["network"],
+    "subnet pool": REMOVERS["subnet pool"],
+    "address scope": REMOVERS["address scope"],
+    "security group": REMOVERS["security group"],
+    "DNS zone": lambda connection, fact: remove_zone(connection, fact.id, fact.name),
+    "project": REMOVERS["project"],
+}
+ORDER = list(ACTS)

@@ -1,0 +1,179 @@
+"""What others have made inside what is to be removed: all of it is found, nothing of ours, and it goes in a working order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from keystoneauth1.exceptions import Unauthorized
+from openstack.exceptions import ConflictException, ForbiddenException, NotFoundException
+
+from landing_zone.drift import others
+from landing_zone.drift.facts import Fact
+from landing_zone.drift.live import INTERFACE
+from landing_zone.drift.others import Others, Scope
+from landing_zone.engine.runs import Run, Selection
+from tests.unit.drift.cloud import cloud_of
+from tests.unit.planners.support import planned
+
+TAKEN = Scope(frozenset({"d:edu"}), frozenset({"p:main", "p:net"}), frozenset({"n:data"}), frozenset({"n:data", "port:ours", "r:ours"}))
+NOTHING: dict[str, Sequence[Any]] = dict.fromkeys(others.SOURCES, ())
+
+
+def thing(identity: str, project: str = "p:main", name: str = "theirs", **more: Any) -> SimpleNamespace:
+    return SimpleNamespace(id=identity, name=name, project_id=project, **more)
+
+
+def port(identity: str, network: str = "n:data", project: str = "p:else", owner: str = "compute:nova", device: str = "") -> SimpleNamespace:
+    return thing(identity, project, identity, network_id=network, device_owner=owner, device_id=device, fixed_ips=[])
+
+
+def found(**lists: Any) -> list[tuple[str, str]]:
+    given = {source.replace("_", " "): things for source, things in lists.items()}
+    return [(fact.kind, fact.id) for fact in others.find({**NOTHING, **given}, TAKEN)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in others.PLAIN if kind not in {"image", "floating address"}])
+def test_what_lies_in_our_projects_and_no_state_knows(kind: str) -> None:
+    source = others.PLAIN[kind].replace(" ", "_")
+    given = {source: [thing("x"), thing("elsewhere", "p:else"), thing("r:ours")]}
+    assert found(**given) == [(kind, "x")]
+
+
+@pytest.mark.parametrize("environment", ["lab", "ministry-agc"])
+def test_a_whole_region_as_it_is_planned_has_nothing_of_others(environment: str) -> None:
+    cloud = cloud_of(environment, "north")
+    known = frozenset(cloud.ids.values())
+    domains = frozenset(one.id for one in cloud.lists["domains"] if one.id in known)
+    projects = frozenset(one.id for one in cloud.lists["projects"] if one.id in known)
+    networks = frozenset(one.id for one in cloud.lists["networks"] if one.id in known)
+    assert domains
+    assert networks
+    lists = {**NOTHING, **{source: things for source, things in cloud.lists.items() if source in others.SOURCES}}
+    assert others.find(lists, Scope(domains, projects, networks, known)) == []
+    nobodys = Scope(domains, projects, networks, frozenset())
+    kinds = {fact.kind for fact in others.find(lists, nobodys)}
+    assert kinds >= {
+        "project",
+        "network",
+        "subnet",
+        "port",
+        "router",
+        "router interface",
+        "security group",
+        "share",
+        "instance",
+        "DNS zone",
+    }
+
+
+@pytest.mark.parametrize("error", [Unauthorized("gone"), ForbiddenException("no"), NotFoundException("none")])
+def test_a_region_is_read_by_its_lists_and_containers_by_accounts(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The account of one project sees a container; that of another one sees nothing, for whatever reason."""
+    state = {
+        "lab.north.tenant-edu": [
+            {"type": others.PROJECT, "id": "p:lab-edu-main", "inputs": {}},
+            {"type": others.PROJECT, "id": "d:lab-edu", "inputs": {"isDomain": True}},
+            {"type": others.PROJECT, "inputs": {}},
+        ],
+        "lab.north.tenant-health": [{"type": others.PROJECT, "id": "p:lab-health-main", "inputs": {}}],
+    }
+    stacks: Any = SimpleNamespace(standing=lambda: frozenset(state), resources=lambda key: state[key.name])
+    cloud = MagicMock()
+    named = [SimpleNamespace(id=f"p:{name}", name=name, domain_id="d") for name in ("lab-edu-main", "lab-health-main")]
+    cloud.identity.projects.return_value = named
+    cloud.block_storage.volumes.return_value = [thing("v", "p:lab-edu-main"), thing("w", "p:lab-portal-main")]
+    cloud.image.images.return_value = [SimpleNamespace(id="i", name="golden", owner_id="p:lab-health-main")]
+    edu, health = MagicMock(), MagicMock()
+    edu.object_store.containers.return_value = [SimpleNamespace(name="papers")]
+    health.object_store.containers.side_effect = error
+    monkeypatch.setattr(others, "as_machine", lambda run, region, user, project: edu if "edu" in project else health)
+    run = Run(planned("lab"), stacks, {}, {"north": cloud}, lambda _: None)
+    (seen,) = others.look(run, run.standing(Selection()))
+    assert [(fact.kind, fact.name) for fact in seen.facts] == [("volume", "theirs"), ("image", "golden"), ("container", "papers")]
+    assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers"]
+    assert others.look(run, []) == []
+
+
+def test_images_and_floating_addresses_by_their_own_words() -> None:
+    image = SimpleNamespace(id="i", name="golden", owner_id="p:main")
+    address = SimpleNamespace(id="f", floating_ip_address="198.18.0.9", project_id="p:main")
+    assert found(images=[image], floating_addresses=[address]) == [("floating address", "f"), ("image", "i")]
+
+
+def test_default_groups_are_left_to_the_sweep() -> None:
+    assert found(security_groups=[thing("g", name="default")]) == []
+
+
+def test_ports_of_anybody_in_our_networks_but_not_those_of_neutron_and_of_ours() -> None:
+    ports = [
+        port("theirs"),
+        port("ours-elsewhere", "n:else", "p:main"),
+        port("port:ours"),
+        port("foreign", "n:else"),
+        port("dhcp", owner="network:dhcp", device="dhcp-1"),
+        port("metadata", owner="network:distributed", device="ovnmeta-1"),
+        port("like-dhcp", owner="network:dhcp", device="mine"),
+    ]
+    assert found(ports=ports) == [("port", "like-dhcp"), ("port", "ours-elsewhere"), ("port", "theirs")]
+
+
+def test_routers_of_others_leave_our_networks_and_theirs_before_they_go() -> None:
+    ports = [
+        port("in-ours", owner=INTERFACE, device="r:else"),
+        port("far", "n:far", "p:x", INTERFACE, "r:1"),
+    ]
+    assert found(ports=ports, routers=[thing("r:1")]) == [("router interface", "far"), ("router interface", "in-ours"), ("router", "r:1")]
+
+
+def test_subnets_in_our_networks_and_shares_of_ours_and_with_us() -> None:
+    subnets = [thing("s", "p:else", network_id="n:data"), thing("t", "p:main", network_id="n:by-hand")]
+    shares = [
+        SimpleNamespace(id="1", object_id="n:data", object_type="network", target_project_id="p:else"),
+        SimpleNamespace(id="2", object_id="n:else", object_type="network", target_project_id="p:main"),
+        SimpleNamespace(id="3", object_id="n:else", object_type="network", target_project_id="p:else"),
+    ]
+    assert found(subnets=subnets, shares=shares) == [("share", "1"), ("share", "2"), ("subnet", "s")]
+
+
+def test_projects_by_hand_in_our_domains_go_with_all_that_is_in_them() -> None:
+    projects = [
+        SimpleNamespace(id="p:hand", name="hand", domain_id="d:edu"),
+        SimpleNamespace(id="p:far", name="far", domain_id="d:else"),
+        SimpleNamespace(id="n:data", name="known", domain_id="d:edu"),
+    ]
+    assert found(projects=projects, volumes=[thing("v", "p:hand"), thing("w", "p:far")]) == [("volume", "v"), ("project", "p:hand")]
+
+
+def test_what_others_hang_on_to_goes_first() -> None:
+    order = others.ORDER
+    pairs = [("instance", "volume"), ("instance", "port"), ("load balancer", "port"), ("snapshot", "volume"),
+             ("router interface", "router"),
+             ("port", "network"), ("port", "subnet"), ("router interface", "subnet"), ("port", "security group"),
+             ("network", "project")]  # fmt: skip
+    assert [pair for pair in pairs if order.index(pair[0]) > order.index(pair[1])] == []
+    assert set(order) >= others.DATA
+    assert set(others.PLAIN) <= set(order)
+
+
+def test_what_the_cloud_refuses_is_told_and_the_rest_goes() -> None:
+    cloud = MagicMock()
+    cloud.network.delete_port.side_effect = ConflictException("in use")
+    facts = (Fact("port", "stuck", "", {}, "p"), Fact("router", "loose", "", {}, "r"))
+    (problem,) = others.remove(Others("north", facts), cloud)
+    assert "port stuck" in problem.what
+    assert "in use" in problem.why
+    cloud.network.delete_router.assert_called_once_with("r")
+
+
+def test_a_container_goes_with_its_objects_by_the_account_of_its_project() -> None:
+    admin, store = MagicMock(), MagicMock()
+    store.object_store.objects.return_value = ["a", "b"]
+    fact = Fact("container", "papers", "", {}, "", "p:main")
+    assert others.remove(Others("north", (fact,), {"p:main": store}), admin) == []
+    assert [call.args[0] for call in store.object_store.delete_object.call_args_list] == ["a", "b"]
+    store.object_store.delete_container.assert_called_once_with("papers")
+    admin.object_store.delete_container.assert_not_called()
