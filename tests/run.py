@@ -1,6 +1,6 @@
 """Run the parts of the test suite, say how long each took, and end with one line that counts every test.
 
-usage: python -m tests.run PART...      parts: lint unit engine lab life long
+usage: python -m tests.run PART...      parts: lint unit engine nodes lab life long
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Result:
-    """How one part ended: which of its commands failed, the tests counted, seconds."""
+    """How one part ended: which of its commands failed, the tests counted, what tests measured (name, words), seconds."""
 
     name: str
     seconds: float
     broken: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
+    figures: tuple[tuple[str, str], ...] = ()
 
     @property
     def good(self) -> bool:
@@ -97,6 +98,7 @@ def parts(checkout: Path) -> dict[str, Part]:
         "lint": lint(checkout),
         "unit": Part(pytest=("tests/unit", "-m", "not long")),
         "engine": Part(((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long")),
+        "nodes": Part(pytest=("tests/nodes", "-m", "not long")),
         "lab": Part(((f"{BIN}/lz", "lab", "up"),), ("tests/lab", "-m", "not long")),
         "life": Part(pytest=("tests/life", "-m", "not long")),
         "long": Part(((f"{BIN}/python", "-m", "tools", "install"), (f"{BIN}/lz", "lab", "up")), ("tests", "-m", "long")),
@@ -112,6 +114,11 @@ def counted(report: Path) -> Counts:
     return total
 
 
+def measured(report: Path) -> tuple[tuple[str, str], ...]:
+    """What tests recorded as figures in a JUnit report: name and words."""
+    return tuple((str(entry.get("name")), str(entry.get("value"))) for entry in ET.parse(report).iter("property"))
+
+
 def run_part(name: str, part: Part, checkout: Path) -> Result:
     """Run one part to its end, whatever fails in it."""
     began = time.monotonic()
@@ -120,14 +127,16 @@ def run_part(name: str, part: Part, checkout: Path) -> Result:
         if subprocess.run(command, cwd=checkout, check=False).returncode:
             broken.append(" ".join(command[:3]))
     counts = Counts()
+    figures: tuple[tuple[str, str], ...] = ()
     if part.pytest:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
             status = subprocess.run([*PYTEST, *part.pytest, f"--junit-xml={report}"], cwd=checkout, check=False).returncode
-            counts = counted(report) if report.is_file() else counts
+            if report.is_file():
+                counts, figures = counted(report), measured(report)
         if status and not counts.failed:
             broken.append(f"pytest (exit status {status})")
-    return Result(name, time.monotonic() - began, tuple(broken), counts)
+    return Result(name, time.monotonic() - began, tuple(broken), counts, figures)
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -160,6 +169,8 @@ def main(names: Sequence[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
     console.print(table)
+    for name, words in (figure for result in results for figure in result.figures):
+        print(f"{name}: {words}")
     print(summary(results), flush=True)
     return 0 if all(result.good for result in results) else 1
 

@@ -40,7 +40,26 @@ IPv6AcceptRA=no
     # A user manager never sees its cgroup become empty below a host with both kinds of cgroups, and would wait two minutes.
     "etc/systemd/system/user@.service.d/10-node.conf": "[Service]\nTimeoutStopSec=1s\n",
     "etc/cloud/cloud-init.disabled": "",
+    # The clock is the host's: chrony runs, and leaves it alone.
+    "etc/systemd/system/chrony.service.d/10-node.conf": """[Unit]
+ConditionCapability=
+[Service]
+ExecStart=
+ExecStart=!/usr/sbin/chronyd -x $DAEMON_OPTS
+""",
     "etc/apt/sources.list": "deb [trusted=yes] file:/srv/pool ./\n",
+    # A container has no disk; with this, the boot menu is written by Debian's own programs all the same.
+    "usr/sbin/grub-probe": """#!/bin/sh
+case "$*" in
+*target=device*) echo /dev/vda1 ;;
+*uuid*) echo 3c2f1a52-6a3e-4d6f-9d1c-0a4a6f1d2b11 ;;
+*drive*) echo "(hd0,gpt1)" ;;
+*partmap*) echo gpt ;;
+*abstraction*) ;;
+*fs*) echo ext2 ;;
+esac
+""",
+    "boot/grub/grubenv": "",
     # As cloud-init leaves it.
     "etc/sudoers.d/90-cloud-init-users": f"{USER} ALL=(ALL) NOPASSWD:ALL\n",
     "etc/default/grub": """GRUB_DEFAULT=0
@@ -159,11 +178,14 @@ def _furnish(one: Node) -> None:
     """What a fresh cloud instance has after its first boot: a name, host keys, an administrator; and our way in, pinned."""
     for sources in (one.root / "etc/apt").rglob("*.sources"):
         sources.unlink()
+    (one.root / "etc/apt/apt.conf.d/99mmdebstrap").unlink()  # how the tree was made is no setting of a node
     for name, text in FILES.items():
         file = one.root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     (one.root / "etc/sudoers.d/90-cloud-init-users").chmod(0o440)
+    (one.root / "usr/sbin/grub-probe").chmod(0o755)
+    run(["chroot", one.root, "update-grub"])
     (one.root / "etc/hostname").write_text(f"{one.home.name}\n")
     (one.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {one.home.name}\n")
     (one.root / "etc/machine-id").write_text("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,23 @@ def test_an_exception_without_a_date_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_text("- {rule: a, reason: b}\n")
     with pytest.raises(TypeError, match="date"):
         scan.exceptions(tmp_path / "file.yaml")
+
+
+def test_what_a_kernel_is_asked_is_what_applies_and_only_it_can_show() -> None:
+    blind = [scan.Allowance("sysctl_*", "because", TODAY), scan.Allowance("partition_*", "because", TODAY, kernel=False)]
+    results = {"sysctl_b": "fail", "sysctl_a": "pass", "sysctl_c": "notapplicable", "partition_x": "fail", "other": "pass"}
+    assert scan.asked(results, blind) == ["sysctl_a", "sysctl_b"]
+
+
+def test_the_site_fills_in_values_and_chooses_no_rules() -> None:
+    root = ET.fromstring(scan.tailoring())
+    kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert kinds == {"Tailoring", "version", "Profile", "title", "set-value"}
+    assert [profile.get("extends") for profile in root if profile.get("extends")] == [
+        scan.PROFILE + name for name in scan.PROFILES.values()
+    ]
+
+
+def test_the_scanner_is_asked_for_all_rules_or_for_some() -> None:
+    assert "--rule" not in scan.oscap("cis", "out.xml")
+    assert scan.oscap("cis", "out.xml", ["a", "b"]).count(f"--rule {scan.RULE}") == 2

@@ -12,7 +12,9 @@ from foundation.places import CHECKOUT
 from tests import run
 from tests.run import Counts, Part, Result
 
-SUITE = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1"/></testsuites>"""
+SUITE = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
+<testcase name="test_scores"><properties><property name="CIS level 1" value="12 of 13"/></properties></testcase>
+</testsuite></testsuites>"""
 
 
 def test_help_is_the_default_and_names_every_target() -> None:
@@ -33,6 +35,12 @@ def test_reports_are_counted(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(SUITE)
     assert run.counted(report) == Counts(passed=2, failed=2, skipped=1)
+
+
+def test_what_tests_measured_is_told(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(SUITE)
+    assert run.measured(report) == (("CIS level 1", "12 of 13"),)
 
 
 def test_every_command_of_a_part_is_run_though_one_fails(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""Run the hardening role on a test node as an administrator would: over SSH, as an account that becomes root by sudo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from foundation.places import CHECKOUT
+from foundation.process import CommandFailed, run
+from tests.nodes.node import OUTSIDE, USER, Node
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 900  # seconds
+COLLECTOR = "collector"
+JOURNAL = f"https://{COLLECTOR}:19532"
+RECAP = re.compile(r"^node\s+: ok=\d+\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)", re.MULTILINE)
+HEADER = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<task>.*)\] \*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the playbook. output: all that ansible-playbook said. seconds: wall time, its own start included."""
+
+    output: str
+    seconds: float
+
+    @cached_property
+    def recap(self) -> dict[str, int]:
+        """How many tasks changed something or failed, and whether the node was unreachable."""
+        found = RECAP.search(self.output)
+        return {key: int(value) for key, value in found.groupdict().items()} if found else {"changed": 0, "unreachable": 0, "failed": 1}
+
+    @property
+    def good(self) -> bool:
+        """Whether it came to its end."""
+        return not self.recap["failed"] and not self.recap["unreachable"]
+
+    @property
+    def changes(self) -> list[str]:
+        """Names of the tasks that changed something, in order."""
+        names, task = [], ""
+        for line in self.output.splitlines():
+            if header := HEADER.match(line):
+                task = header["task"]
+            elif line.startswith("changed: [") and task not in names:
+                names.append(task)
+        return names
+
+    @property
+    def tail(self) -> str:
+        """What it ended with, for the message of a failed test."""
+        return "\n".join(self.output.splitlines()[-40:])
+
+
+def grub_hash() -> str:
+    """The hash of a password for the boot loader that nobody knows."""
+    salt, rounds = secrets.token_bytes(64), 10_000
+    digest = hashlib.pbkdf2_hmac("sha512", secrets.token_bytes(16), salt, rounds)
+    return f"grub.pbkdf2.sha512.{rounds}.{salt.hex()}.{digest.hex()}".upper().replace("GRUB.PBKDF2.SHA512", "grub.pbkdf2.sha512")
+
+
+def collector(folder: Path) -> str:
+    """Key and certificate of a log collector, made in the folder if they are not there; returns the certificate, which signs itself."""
+    names = ["-subj", f"/CN={COLLECTOR}", "-addext", f"subjectAltName=DNS:{COLLECTOR}", "-addext", "extendedKeyUsage=serverAuth,clientAuth"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
+    certificate = folder / "collector.pem"
+    if not certificate.exists():
+        run(["openssl", "req", "-x509", *curve, *names, "-keyout", folder / "collector.key", "-out", certificate])
+    return certificate.read_text()
+
+
+def variables(one: Node) -> dict[str, object]:
+    """What a node of a landing zone is given: a second administrator, a log collector, a password for its boot menu.
+
+    The administrator who runs the play may become root only by what cloud-init wrote.
+    Kept beside the node: the same again for a second run.
+    """
+    file = one.home / "variables.json"
+    if not file.exists():
+        given = {
+            "node_baseline_accounts": {"administrators": {"second": {"authorized_keys": [(one.home / "second.pub").read_text().strip()]}}},
+            "node_baseline_sudo": {"passwordless": ["second"]},
+            "node_baseline_boot": {"password_hash": grub_hash()},
+            "node_baseline_logging": {
+                "collector_host": OUTSIDE,
+                "collector_name": COLLECTOR,
+                "collector_ca": collector(one.home),
+                "journal_url": JOURNAL,
+            },
+            "node_baseline_lockout": {"rollback_seconds": 400},
+        }
+        file.write_text(json.dumps(given))
+    return dict(json.loads(file.read_text()))
+
+
+def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = False) -> Run:
+    """Harden the node. more: variables beside, or instead of, those of `variables`. check: only say what would be done."""
+    settings = one.home / "given.json"
+    settings.write_text(json.dumps({**variables(one), **(more or {})}))
+    inventory = one.home / "inventory.yaml"
+    reach = {"ansible_user": USER, "ansible_ssh_common_args": f"-F {one.ssh_config}", "ansible_python_interpreter": "/usr/bin/python3"}
+    inventory.write_text(json.dumps({"all": {"hosts": {"node": reach}}}))
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command: list[str | Path] = [program, "-i", inventory, "-e", f"@{settings}", HERE / "harden.yaml"]
+    environment = {
+        "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
+        "ANSIBLE_HOME": str(one.home / "ansible"),
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_INJECT_FACT_VARS": "0",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+    }
+    began = time.monotonic()
+    try:
+        output = run([*command, *(["--check"] if check else [])], env=environment, timeout=PATIENCE)
+    except CommandFailed as problem:
+        output = problem.output
+    return Run(output, time.monotonic() - began)
