@@ -131,7 +131,9 @@ def run_part(name: str, part: Part, checkout: Path) -> Result:
     if part.pytest:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            status = subprocess.run([*PYTEST, *part.pytest, f"--junit-xml={report}"], cwd=checkout, check=False).returncode
+            status = subprocess.run(
+                [*PYTEST, *part.pytest, f"--junit-xml={report}", "-o", "junit_family=xunit1"], cwd=checkout, check=False
+            ).returncode
             if report.is_file():
                 counts, figures = counted(report), measured(report)
         if status and not counts.failed:

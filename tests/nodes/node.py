@@ -94,7 +94,7 @@ class Node(Machine):
         ]  # fmt: skip
 
     def settings(self) -> dict[str, str]:
-        return NSPAWN
+        return {**NSPAWN, "SYSTEMD_NSPAWN_TMPFS_TMP": "0"}  # the node mounts its own /tmp, with the options of its fstab
 
     def ssh(self, *command: str, user: str = USER, key: str = "admin", options: tuple[str, ...] = ()) -> str:
         """Sign in and run a program. Raises CommandFailed, with status 255 when the node let nobody in."""

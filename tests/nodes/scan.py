@@ -25,14 +25,15 @@ from tests.nodes.play import JOURNAL
 
 HERE = Path(__file__).resolve().parent
 PROFILES = {"CIS level 1": "cis_level1_server", "CIS level 2": "cis_level2_server"}
+WIDEST = "CIS level 2"
 # Rules that have to pass. The best of all other roles had 320 and 403, by the scanner's own count in a container.
 GOALS = {"CIS level 1": 361, "CIS level 2": 461}
 RULE = "xccdf_org.ssgproject.content_rule_"
 VALUE = "xccdf_org.ssgproject.content_value_"
 PROFILE = "xccdf_org.ssgproject.content_profile_"
-SITE = "xccdf_landing-zone_profile_"
-# The benchmark asks for one clock and one collector, and leaves to the site which.
-SITE_VALUES = {"var_timesync_service": "chronyd", "var_journal_upload_url": JOURNAL}
+SITE = "xccdf_landing-zone_profile_site"
+# What the benchmark leaves to the site: which clock, which collector, and from whom kernel addresses are hidden (2: also from root).
+SITE_VALUES = {"var_timesync_service": "chronyd", "var_journal_upload_url": JOURNAL, "sysctl_kernel_kptr_restrict_value": "2"}
 SPACE = "{http://checklists.nist.gov/xccdf/1.2}"
 BAD = {"fail", "error", "unknown"}
 
@@ -113,29 +114,35 @@ def scan(one: Node, progress: Progress) -> list[Score]:
     twin = copy(one, f"{one.home.name[:7]}S", (layer,))
     try:
         (twin.root / "root/site.xml").write_text(tailoring())
-        found = {}
-        for title, profile in PROFILES.items():
-            with progress.step(f"OpenSCAP, {title}"):
-                command = oscap(profile, f"/root/{profile}.xml")
-                # 0: every rule passed, 2: some did not
-                twin.inside(
-                    "sh",
-                    "-c",
-                    f"{command} >/root/scan.log 2>&1; s=$?; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 /root/scan.log >&2; exit $s; }}",
-                )
-            found[title] = results_in((twin.root / f"root/{profile}.xml").read_text())
+        with progress.step("OpenSCAP"):
+            # 0: every rule passed, 2: some did not
+            twin.inside(
+                "sh", "-c", f"{oscap('all.xml')} >scan.log 2>&1; s=$?; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 scan.log >&2; exit $s; }}"
+            )
+        results = results_in((twin.root / "root/all.xml").read_text())
         twin.power_off()
+        questions = asked(results, blind)
         with progress.step("what a container cannot show, on a kernel of its own"):
-            commands = [oscap(PROFILES[title], f"{PROFILES[title]}.xml", asked(results, blind)) for title, results in found.items()]
-            answers = kernel.ask(twin.root, twin.home, "\n".join(commands), progress)
-        scores = []
-        for title, results in found.items():
-            told = results_in((answers / f"{PROFILES[title]}.xml").read_text())
-            whole = {**results, **{rule: told[rule] for rule in asked(results, blind)}}
-            scores.append(judge(title, whole, waivers, [entry for entry in blind if not entry.kernel]))
-        return scores
+            answers = results_in((kernel.ask(twin.root, twin.home, oscap("some.xml", questions), progress) / "some.xml").read_text())
+        results |= {rule: answers[rule] for rule in questions}
+        unseen = [entry for entry in blind if not entry.kernel]
+        rules = members(twin.root / trees.CONTENT_FILE)
+        return [judge(title, {rule: results[rule] for rule in rules[title]}, waivers, unseen) for title in PROFILES]
     finally:
         down(twin)
+
+
+def members(content: Path) -> dict[str, set[str]]:
+    """Rules of every profile. Raises ValueError when the widest does not have all rules of the others, as one scan is for all."""
+    found = {}
+    for profile in ET.parse(content).iter(f"{SPACE}Profile"):
+        for title, name in PROFILES.items():
+            if profile.get("id") == PROFILE + name:
+                chosen = {str(entry.get("idref")) for entry in profile.iter(f"{SPACE}select") if entry.get("selected") == "true"}
+                found[title] = {rule.removeprefix(RULE) for rule in chosen if rule.startswith(RULE)}
+    if set().union(*found.values()) != found[WIDEST]:
+        raise ValueError(f"{WIDEST} does not have every rule of {', '.join(PROFILES)}")
+    return found
 
 
 def asked(results: Mapping[str, str], blind: Iterable[Allowance]) -> list[str]:
@@ -144,20 +151,16 @@ def asked(results: Mapping[str, str], blind: Iterable[Allowance]) -> list[str]:
     return sorted(rule for rule, word in results.items() if word in {"pass", *BAD} and any(fnmatch(rule, each) for each in patterns))
 
 
-def oscap(profile: str, report: str, rules: Iterable[str] = ()) -> str:
-    """The scanner's command line. rules: only these of the profile; none means all."""
+def oscap(report: str, rules: Iterable[str] = ()) -> str:
+    """The scanner's command line. rules: only these of the widest profile; none means all."""
     only = " ".join(f"--rule {RULE}{rule}" for rule in rules)
-    return f"oscap xccdf eval --tailoring-file /root/site.xml --profile {SITE}{profile} {only} --results {report} /{trees.CONTENT_FILE}"
+    return f"oscap xccdf eval --tailoring-file /root/site.xml --profile {SITE} {only} --results {report} /{trees.CONTENT_FILE}"
 
 
 def tailoring() -> str:
-    """The profiles with what the benchmark leaves to a site filled in, and not a rule more or less."""
+    """The widest profile with what the benchmark leaves to a site filled in, and not a rule more or less."""
     values = "".join(f'<set-value idref="{VALUE}{name}">{escape(value)}</set-value>' for name, value in SITE_VALUES.items())
-    profiles = "".join(
-        f'<Profile id="{SITE}{profile}" extends="{PROFILE}{profile}"><title>{title}</title>{values}</Profile>'
-        for title, profile in PROFILES.items()
-    )
     return (
-        f'<Tailoring xmlns="{SPACE.strip("{}")}" id="xccdf_landing-zone_tailoring_site">'
-        f'<version time="2026-11-28T00:00:00">1</version>{profiles}</Tailoring>'
+        f'<Tailoring xmlns="{SPACE.strip("{}")}" id="xccdf_landing-zone_tailoring_site"><version time="2026-11-28T00:00:00">1</version>'
+        f'<Profile id="{SITE}" extends="{PROFILE}{PROFILES[WIDEST]}"><title>{WIDEST}</title>{values}</Profile></Tailoring>'
     )

@@ -178,7 +178,7 @@ def test_a_password_is_not_asked_for(hardened: Hardened) -> None:
 
 def test_a_key_of_nobody_is_refused(hardened: Hardened) -> None:
     with pytest.raises(CommandFailed, match="Permission denied"):
-        hardened.node.ssh("true", key="second")
+        hardened.node.ssh("true", user="second")
 
 
 def test_sshd_does_what_the_file_says(hardened: Hardened) -> None:
@@ -269,7 +269,7 @@ def test_logs_reach_the_collector_over_tls_also_those_from_before_it_was_there(h
     one = hardened.node
     one.inside("logger", "written while nobody listened")
     server = [
-        "nsenter", f"--net=/run/netns/{one.netns}", "openssl", "s_server", "-quiet", "-naccept", "1", "-accept", f"{OUTSIDE}:6514",
+        "nsenter", f"--net=/run/netns/{one.netns}", "openssl", "s_server", "-quiet", "-accept", f"{OUTSIDE}:6514",
         "-cert", str(one.home / "collector.pem"), "-key", str(one.home / "collector.key"),
     ]  # fmt: skip
     with subprocess.Popen(server, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as listening:

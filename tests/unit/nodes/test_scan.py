@@ -64,11 +64,25 @@ def test_the_site_fills_in_values_and_chooses_no_rules() -> None:
     root = ET.fromstring(scan.tailoring())
     kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert kinds == {"Tailoring", "version", "Profile", "title", "set-value"}
-    assert [profile.get("extends") for profile in root if profile.get("extends")] == [
-        scan.PROFILE + name for name in scan.PROFILES.values()
-    ]
+    assert [profile.get("extends") for profile in root if profile.get("extends")] == [scan.PROFILE + scan.PROFILES[scan.WIDEST]]
 
 
 def test_the_scanner_is_asked_for_all_rules_or_for_some() -> None:
-    assert "--rule" not in scan.oscap("cis", "out.xml")
-    assert scan.oscap("cis", "out.xml", ["a", "b"]).count(f"--rule {scan.RULE}") == 2
+    assert "--rule" not in scan.oscap("out.xml")
+    assert scan.oscap("out.xml", ["a", "b"]).count(f"--rule {scan.RULE}") == 2
+
+
+CONTENT = """<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2">
+<Profile id="xccdf_org.ssgproject.content_profile_cis_level1_server">{one}</Profile>
+<Profile id="xccdf_org.ssgproject.content_profile_cis_level2_server">{one}{two}</Profile>
+</Benchmark>"""
+SELECT = '<select idref="xccdf_org.ssgproject.content_rule_{}" selected="true"/>'
+
+
+def test_one_scan_is_for_all_profiles_as_long_as_one_has_all_rules(tmp_path: Path) -> None:
+    file = tmp_path / "content.xml"
+    file.write_text(CONTENT.format(one=SELECT.format("a"), two=SELECT.format("b")))
+    assert scan.members(file) == {"CIS level 1": {"a"}, "CIS level 2": {"a", "b"}}
+    file.write_text(file.read_text().replace("level1", "X").replace("level2", "level1").replace("X", "level2"))
+    with pytest.raises(ValueError, match="does not have every rule"):
+        scan.members(file)
