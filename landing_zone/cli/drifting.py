@@ -97,7 +97,8 @@ def put_right(run: Run, board: Board, differences: Sequence[Difference], named: 
     try:
         for _, keys in groupby(sorted(wanted, key=_rank), key=_rank):
             _restore(run, board, planned, list(keys), yes=yes, quiet=quiet)
-        credentials.ensure(run, wanted, look=True)
+        touched = {StackKey(run.plan.code, one.region, one.fact.layer) for one in planned.remove}
+        credentials.ensure(run, wanted | touched, look=True)  # with a grant Keystone removes the credentials of its holder
     except LzError as error:
         raise LzError(*problems, *error.problems) from None
     raise_all(problems, LzError)
