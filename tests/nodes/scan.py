@@ -116,9 +116,8 @@ def scan(one: Node, progress: Progress) -> list[Score]:
         (twin.root / "root/site.xml").write_text(tailoring())
         with progress.step("OpenSCAP"):
             # 0: every rule passed, 2: some did not
-            twin.inside(
-                "sh", "-c", f"{oscap('all.xml')} >scan.log 2>&1; s=$?; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 scan.log >&2; exit $s; }}"
-            )
+            command = f"cd /root; {oscap('all.xml')} >scan.log 2>&1; s=$?"
+            twin.inside("sh", "-c", f"{command}; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 scan.log >&2; exit $s; }}")
         results = results_in((twin.root / "root/all.xml").read_text())
         twin.power_off()
         questions = asked(results, blind)
