@@ -221,7 +221,9 @@ class _Call(BaseHTTPRequestHandler):
     def _pass_on(self, body: bytes) -> None:
         answer = self._ask(body)
         told = self.server.proxy.told
-        headers = {name: told(value) if name == "Location" else value for name, value in answer.headers.items()}
+        headers = {name.title(): value for name, value in answer.headers.items()}  # a cloud's gateway may write them all small
+        if "Location" in headers:
+            headers["Location"] = told(headers["Location"])
         is_json = "json" in headers.get("Content-Type", "")
         self._answer(answer.status, headers, told(answer.content.decode()).encode() if is_json else answer.content)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import Counter
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -78,3 +81,12 @@ def test_a_schedule_has_every_kind_at_calls_that_were_made() -> None:
     assert all(1 <= fault.first <= calls[fault.method, fault.service] for fault in made)
     assert made == schedule(7, KINDS, calls)
     assert made != schedule(8, KINDS, calls)
+
+
+def test_an_answer_is_understood_however_its_headers_are_written(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways before real clouds write the names of headers in small letters."""
+    plain = BaseHTTPRequestHandler.send_header
+    monkeypatch.setattr(BaseHTTPRequestHandler, "send_header", lambda self, name, value: plain(self, name.lower(), value))
+    base = next(iter(proxy._doors))
+    with urlopen(f"{proxy.door(base)}/v3/", context=ssl.create_default_context(cafile=str(proxy.certificates.ca))) as answer:
+        assert f'"{proxy.door(base)}/v3/"' in answer.read().decode()
