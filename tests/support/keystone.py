@@ -45,6 +45,9 @@ def make_certificates(folder: Path, *, days: int = 30) -> Certificates:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=365))
             .not_valid_after(end)
+            # Python 3.13 refuses a certificate that does not name its issuer's key.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         )
 
     signs = x509.KeyUsage(
