@@ -13,6 +13,7 @@ from tests import run
 from tests.run import Counts, Part, Result
 
 SUITE = """<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">
+<properties><property name="statistics of a plugin" value="c29tZXRoaW5n"/></properties>
 <testcase name="test_scores"><properties><property name="CIS level 1" value="12 of 13"/></properties></testcase>
 </testsuite></testsuites>"""
 
