@@ -5,9 +5,10 @@ Kinds and properties have the names of terraform-provider-openstack, which both 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Any
 
 MARKS = ("lz-environment=graph", "lz-level=2", "lz-owner=graph")  # what the guard rails ask of everything that can have tags
 PREFIX = "graph-"  # of every name, so that a census finds them
@@ -143,3 +144,14 @@ def _rule(zone: str, port: int, project: Ref, group: Ref, number: int) -> Node:
             "remote_ip_prefix": f"10.{number}.0.0/16",
         },
     )
+
+
+def filled(value: Value, of: Callable[[Ref], Any]) -> Any:
+    """A property with what `of` gives in the place of each reference."""
+    if isinstance(value, Ref):
+        return of(value)
+    if isinstance(value, Mapping):
+        return {name: filled(each, of) for name, each in value.items()}
+    if isinstance(value, str | int):
+        return value
+    return [filled(each, of) for each in value]

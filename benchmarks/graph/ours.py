@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import pulumi
 import pulumi_openstack as openstack
 from pulumi_openstack import identity, networking
 
-from benchmarks.graph.description import Ref, Tenant, Value, describe
+from benchmarks.graph.description import Ref, Tenant, describe, filled
 from foundation import digest
 from foundation.errors import LzError
 from landing_zone.engine import clouds, fingerprint
@@ -98,7 +97,7 @@ def compose(tenant: Tenant, place: Place) -> None:
     options = pulumi.ResourceOptions(provider=administrator, delete_before_replace=True)
     made: dict[Ref, pulumi.CustomResource] = {}
     for node in tenant.nodes:
-        arguments = {RENAMED.get(name, name): _given(value, made) for name, value in node.properties.items()}
+        arguments = {RENAMED.get(name, name): filled(value, lambda ref: made[ref].id) for name, value in node.properties.items()}
         made[node.ref] = CLASSES[node.kind](node.name, **arguments, opts=options)
 
 
@@ -145,17 +144,6 @@ def down(run: GraphRun) -> list[Outcome]:
 
 
 STEPS: Mapping[str, Callable[[GraphRun], list[Outcome]]] = {"up": up, "plan": plan, "down": down}
-
-
-def _given(value: Value, made: Mapping[Ref, pulumi.CustomResource]) -> Any:
-    """A property with ids in the place of references."""
-    if isinstance(value, Ref):
-        return made[value].id
-    if isinstance(value, Mapping):
-        return {name: _given(each, made) for name, each in value.items()}
-    if isinstance(value, str | int):
-        return value
-    return [_given(each, made) for each in value]
 
 
 def _counts(outcomes: Iterable[Outcome]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from openstack.connection import Connection
 
-from benchmarks.graph.description import PREFIX, Ref, Tenant, Value, describe
+from benchmarks.graph.description import PREFIX, Ref, Tenant, Value, describe, filled
 from landing_zone.engine import clouds, schedule
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.runs import WIDTH
@@ -52,7 +52,7 @@ def _tenant(cloud: Connection, tenant: Tenant, parallel: int) -> None:
 
     def make(ref: Ref) -> None:
         node = nodes[ref]
-        ids[ref] = MAKERS[node.kind](cloud, {name: _given(value, ids) for name, value in node.properties.items()})
+        ids[ref] = MAKERS[node.kind](cloud, {name: filled(value, ids.__getitem__) for name, value in node.properties.items()})
 
     schedule.run(needs(tenant), make, parallel)
 
@@ -64,17 +64,6 @@ def _refs(value: Value) -> list[Ref]:
         return []
     inner = value.values() if isinstance(value, Mapping) else value
     return [ref for each in inner for ref in _refs(each)]
-
-
-def _given(value: Value, ids: Ids) -> Any:
-    """A property with ids in the place of references."""
-    if isinstance(value, Ref):
-        return ids[value]
-    if isinstance(value, Mapping):
-        return {name: _given(each, ids) for name, each in value.items()}
-    if isinstance(value, str | int):
-        return value
-    return [_given(each, ids) for each in value]
 
 
 # ---------------------------------------------------------------------------------------------------------------- make
