@@ -13,8 +13,8 @@ import yaml
 from openstack.connection import Connection
 from tenacity import retry, stop_after_delay, wait_fixed
 
+from foundation import files
 from lab.image import GuestImage
-from lab.secrets import write_private
 from lab.settings import PATIENCE, REGIONS, SERVICES, Places, Region, Service
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")
@@ -71,7 +71,7 @@ def write_clouds_yaml(places: Places, passwords: dict[str, str]) -> None:
         }
         for name, password in sorted(passwords.items())
     }  # fmt: skip
-    write_private(places.clouds, yaml.safe_dump({"clouds": clouds}, sort_keys=True))
+    files.replace(places.clouds, yaml.safe_dump({"clouds": clouds}, sort_keys=True))
 
 
 def connect(region: Region, places: Places) -> Connection:

@@ -35,7 +35,6 @@ def build_tree(
     *,
     variant: str = "minbase",
     hooks: Sequence[str] = (),
-    env: dict[str, str] | None = None,
 ) -> None:
     """Make `target`, a Debian tree with `packages` (recommended packages left out), or leave nothing.
 
@@ -63,7 +62,6 @@ def build_tree(
         run(
             command,
             log=log,
-            env=env,
             cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept",
         )
         (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)

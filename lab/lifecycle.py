@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from foundation import digest, lock
+from foundation import digest, files, lock
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
@@ -94,9 +94,7 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     region.lay_ground(where, chosen)
     _side_by_side([partial(region.bring_up, where, entry, using, progress) for entry in chosen])
     made = Standing(code_digest(), names, kind, using.image.digest)
-    part = where.marker.with_suffix(".part")
-    part.write_text(json.dumps(asdict(made), indent=1))
-    part.rename(where.marker)
+    files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.secrets import write_private
+from foundation import files
 
 LIFETIME = datetime.timedelta(days=365)
 
@@ -52,7 +52,7 @@ def ensure_authority(cert: Path, key: Path) -> None:
         )
         .sign(made, hashes.SHA256())
     )
-    write_private(key, _pem(made))
+    files.replace(key, _pem(made))
     cert.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
 

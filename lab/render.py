@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from foundation import files
 from foundation.process import run
 from lab.daemons import UWSGI_APPS
 from lab.settings import CODE, SERVICES, Region
@@ -87,12 +88,7 @@ def _put(root: Path, name: str, text: str, *, mode: int = 0o640, executable: boo
     file.parent.mkdir(parents=True, exist_ok=True)
     if name.startswith(("etc/systemd", "etc/mysql", "etc/haproxy/haproxy", "etc/bind/named", "etc/host", "etc/resolv", "etc/openvswitch")):
         mode = 0o644
-    part = file.with_name(f".{file.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-    part.chmod(0o755 if executable else mode)
-    part.rename(file)
+    files.replace(file, text, 0o755 if executable else mode)
 
 
 def _ids(root: Path, table: str) -> dict[str, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from pathlib import Path
+
+from foundation import files
 
 NAMES = (
     "admin", "rabbit", "metadata", "swift_hash_prefix", "swift_hash_suffix",
@@ -23,15 +24,6 @@ def load_or_make(path: Path) -> dict[str, str]:
         known["barbican_kek"] = base64.b64encode(secrets.token_bytes(32)).decode()
     for name in missing:
         known[name] = secrets.token_hex(20)
-    write_private(path, json.dumps(known, indent=1, sort_keys=True))
-    return known
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write atomically with mode 0600 from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-    part.rename(path)
+    files.replace(path, json.dumps(known, indent=1, sort_keys=True))
+    return known

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from foundation import digest
+from foundation import digest, files
 from foundation.process import run
 from foundation.progress import Progress
 from lab import debian, hostnet, render, secrets
@@ -49,8 +49,7 @@ LANES = (
 
 
 def packages() -> list[str]:
-    lines = (CODE / "packages.txt").read_text().splitlines()
-    return [word for line in lines if not line.startswith("#") for word in line.split()]
+    return files.words(CODE / "packages.txt")
 
 
 def base_digest() -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from foundation import process
+from foundation import files, process
 from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT, cache
 
@@ -17,8 +17,7 @@ PACKAGES_FILE = CHECKOUT / "tools" / "host-packages.txt"
 
 def listed(file: Path = PACKAGES_FILE) -> list[str]:
     """The package names in a list with one name and one comment a line."""
-    names = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
-    return [name for name in names if name]
+    return files.lines(file)
 
 
 def missing(wanted: Sequence[str], state: str) -> list[str]:

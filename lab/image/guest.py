@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation import digest, lock
+from foundation import digest, files, lock
 from foundation.errors import InputError, Problem
 from foundation.places import cache
 from foundation.process import run
@@ -84,17 +84,13 @@ def properties(built: str) -> dict[str, str]:
     }
 
 
-def _lines(name: str) -> list[str]:
-    return [line for line in (HERE / name).read_text().splitlines() if line and not line.startswith("#")]
-
-
 def packages() -> list[str]:
-    return [word for line in _lines("packages.txt") for word in line.split()]
+    return files.words(HERE / "packages.txt")
 
 
 def units() -> list[tuple[str, str]]:
     """(verb, unit) for systemctl, in order."""
-    return [(verb, unit) for verb, unit in (line.split() for line in _lines("units.txt"))]
+    return [(verb, unit) for verb, unit in (line.split() for line in files.lines(HERE / "units.txt"))]
 
 
 def _require_tools() -> None:
@@ -139,7 +135,7 @@ def prepare(tree: Path, log: Path) -> None:
         run(["systemctl", f"--root={tree}", "--quiet", verb, *(unit for v, unit in units() if v == verb)], log=log)
     generators = tree / "etc/systemd/system-generators"
     generators.mkdir(parents=True, exist_ok=True)
-    for generator in _lines("generators.txt"):
+    for generator in files.lines(HERE / "generators.txt"):
         (generators / generator).symlink_to("/dev/null")
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from openstack.connection import Connection
 from openstack.exceptions import raise_from_response
 
+from foundation import files
 from landing_zone.engine.clouds import Cloud, keystone
-from landing_zone.engine.home import write_private
 from landing_zone.engine.stores.s3 import Bucket, credentials_text
 from landing_zone.engine.stores.signing import Credentials
 
@@ -24,9 +24,9 @@ def ensure(bucket: Bucket, clouds: Mapping[str, Cloud], connections: Mapping[str
             continue
         authority = clouds[region].ca
         if authority and not bucket.authority.exists():
-            write_private(bucket.authority, authority)
+            files.make(bucket.authority, authority)
         if not bucket.credentials_file.exists():
-            write_private(bucket.credentials_file, credentials_text(_given(connection)))
+            files.make(bucket.credentials_file, credentials_text(_given(connection)))
         bucket.make()
 
 

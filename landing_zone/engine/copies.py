@@ -18,9 +18,10 @@ from typing import Any
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
+from foundation import files
 from foundation.errors import InputError, LzError, Problem, raise_all
 from landing_zone.engine import checkpoints, sealing
-from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey, Stacks
 
 MANIFEST = "manifest.json"
@@ -165,17 +166,17 @@ def unsealed(objects: Mapping[str, bytes], passphrase: Path) -> dict[str, bytes]
         raise InputError(Problem("the secrets of the copy cannot be opened", str(passphrase), str(error), cure)) from None
 
 
-def put_back(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, bytes], say: Callable[[str], None]) -> list[str]:
+def put_back(stacks: Stacks, objects: Mapping[str, bytes], private: Mapping[str, bytes], say: Callable[[str], None]) -> list[str]:
     """Take over what a copy has; returns the stacks whose state was written. What is replaced is put aside on this machine."""
     home = stacks.home
-    for name, data in {**files, **{name: data for name, data in objects.items() if name == SALT}}.items():
+    for name, data in {**private, **{name: data for name, data in objects.items() if name == SALT}}.items():
         path = home.root / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.read_bytes() != data:
             aside = home.aside / name.replace("/", "-")
             path.rename(aside)
             say(f"{path}: the one that was here is {aside} now")
-        write_private(path, data.decode())
+        files.make(path, data.decode())
     done = []
     for place, data in objects.items():
         stack = checkpoints.stack_of(place)

@@ -21,10 +21,11 @@ from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
+from foundation import files
 from foundation.errors import LzError, Problem, raise_all
 from landing_zone.engine import clouds
 from landing_zone.engine.clouds import keystone
-from landing_zone.engine.home import Home, replace_private
+from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import CredentialSpec, MachineUserSpec, RegionPlan, TenantPlan
@@ -182,7 +183,7 @@ def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Crede
     common: dict[str, Any] = {"auth_type": "v3applicationcredential", "region_name": region.name, "identity_api_version": "3"}
     if cloud.ca:
         authority = path.with_name("ca.pem")
-        replace_private(authority, cloud.ca)
+        files.replace(authority, cloud.ca)
         common["cacert"] = str(authority)
     content = {
         name: {
@@ -196,4 +197,4 @@ def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Crede
         }
         for name, one in sorted(entries.items())
     }
-    replace_private(path, yaml.safe_dump({"clouds": content}, sort_keys=False))
+    files.replace(path, yaml.safe_dump({"clouds": content}, sort_keys=False))

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from landing_zone.engine.home import Home, replace_private
+from foundation import files
+from landing_zone.engine.home import Home
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def keep(home: Home, stack: str, found: Iterable[Doubt]) -> None:
     every = [asdict(doubt) for doubt in (*kept(home, stack), *found)]
     if not every:
         return
-    replace_private(home.doubts(stack), json.dumps(every))
+    files.replace(home.doubts(stack), json.dumps(every))
 
 
 def kept(home: Home, stack: str) -> tuple[Doubt, ...]:

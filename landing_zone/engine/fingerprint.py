@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from foundation import digest
+from foundation import digest, files
 from foundation.places import CHECKOUT
-from landing_zone.engine.home import Home, replace_private
+from landing_zone.engine.home import Home
 from landing_zone.planners.shares import Share
 from stacks.inputs import Inputs, password_name
 
@@ -73,7 +73,7 @@ def read(home: Home, stack: str) -> Note | None:
 
 def keep(home: Home, stack: str, note: Note) -> None:
     """Write the note of a stack, whole or not at all."""
-    replace_private(home.note(stack), json.dumps(asdict(note)))
+    files.replace(home.note(stack), json.dumps(asdict(note)))
 
 
 def drop(home: Home, stack: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from foundation import files
 from foundation.errors import InputError, Problem
 from foundation.places import cache
 
@@ -61,7 +61,7 @@ class Home:
         """The file with the passphrase of Pulumi's secrets, made at its first use."""
         path = self.root / "passphrase"
         if not path.exists():
-            write_private(path, secrets.token_urlsafe(32))
+            files.make(path, secrets.token_urlsafe(32))
         return path
 
     @property
@@ -84,7 +84,7 @@ class Home:
         """The private key of the authority that signs SSH certificates, made at its first use."""
         path = self._folder("keys") / "user_ca"
         if not path.exists():
-            write_private(path, private_text(Ed25519PrivateKey.generate()))
+            files.make(path, private_text(Ed25519PrivateKey.generate()))
         return path
 
     @property
@@ -135,7 +135,7 @@ class Home:
             raise InputError(Problem(f"{name!r} is no name for a secret", cure=f"use {SECRET_NAME.pattern}"))
         path = self._folder("secrets") / name
         if not path.exists():
-            write_private(path, secrets.token_urlsafe(32))
+            files.make(path, secrets.token_urlsafe(32))
         return path.read_text()
 
     def _folder(self, *parts: str) -> Path:
@@ -147,25 +147,3 @@ class Home:
 def private_text(key: Ed25519PrivateKey) -> str:
     """A private key as OpenSSH keeps it, not encrypted."""
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()).decode()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 at once or not at all. A file that is there already stays as it is: the first writer wins."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-
-
-def replace_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all, in place of one that may be there."""
-    part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_text(text)
-    part.replace(path)

@@ -14,13 +14,13 @@ from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 from semver import VersionInfo
 
-from foundation import digest
+from foundation import digest, files
 from foundation.errors import LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
-from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.home import Home
 from landing_zone.engine.stores import Store
 from stacks.inputs import PROJECT, stack_name
 from tools import engine, pins
@@ -277,7 +277,7 @@ class Stacks:
             with exclusive(salt.with_suffix(".lock"), "making the first stack", wait=60):
                 if not salt.exists():
                     workspace.create_stack(key.name)
-                    write_private(salt, str(workspace.stack_settings(key.name).encryption_salt))
+                    files.make(salt, str(workspace.stack_settings(key.name).encryption_salt))
                     return
         workspace.save_stack_settings(key.name, auto.StackSettings(encryption_salt=salt.read_text()))
         if self.store.read(checkpoints.META) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from foundation import digest
+from foundation import digest, files
 from foundation.places import cache
 from foundation.progress import Progress
 from lab import debian
@@ -15,8 +15,7 @@ VARIANT = "important"  # mmdebstrap's name for what Debian's own installer puts 
 
 def packages() -> list[str]:
     """Names of the packages that are installed beyond Debian's important ones."""
-    lines = PACKAGES_FILE.read_text().splitlines()
-    return [word for line in lines if not line.startswith("#") for word in line.split()]
+    return files.words(PACKAGES_FILE)
 
 
 def ensure(progress: Progress) -> Path:

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import SSHCertificateBuilder, SSHCertificateType
 
-from landing_zone.engine.home import Home, private_text, write_private
+from foundation import files
+from landing_zone.engine.home import Home, private_text
 
 SESSION_MINUTES = 15  # for `lz ssh`: only entering needs the certificate, a session may last longer
 STANDING_MINUTES = 60  # for ssh_config, which `lz` itself, Ansible and plain ssh use
@@ -79,8 +80,8 @@ def make(folder: Path, authority: Ed25519PrivateKey, principals: Sequence[str], 
     )
     for extension in EXTENSIONS:
         builder = builder.add_extension(extension, b"")
-    write_private(made.key, private_text(key))
-    write_private(made.certificate, f"{builder.sign(authority).public_bytes().decode()}\n")
+    files.make(made.key, private_text(key))
+    files.make(made.certificate, f"{builder.sign(authority).public_bytes().decode()}\n")
     return made
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landing_zone.engine.home import Home, replace_private
+from foundation import files
+from landing_zone.engine.home import Home
 from landing_zone.planners.plan import InstanceSpec
 from landing_zone.ssh.certificates import STANDING_MINUTES, Pass, issue
 from stacks.inputs import principal
@@ -67,5 +68,5 @@ def write_config(home: Home, hosts: Iterable[Host], passes: Sequence[Pass], path
         ]
         if one.through:
             lines.append(f"  ProxyCommand ssh -F {path} -W [%h]:%p {one.through}")
-    replace_private(path, "\n".join(lines) + "\n")
+    files.replace(path, "\n".join(lines) + "\n")
     return path

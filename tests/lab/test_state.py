@@ -19,13 +19,14 @@ from pathlib import Path
 import pytest
 from openstack.exceptions import ConflictException
 
+from foundation import files
 from foundation.progress import Progress
 from lab import cloud
 from lab.settings import Places, Region
 from landing_zone.engine import recovery
 from landing_zone.engine.clouds import connect
 from landing_zone.engine.copies import PASSPHRASE, PRIVATE
-from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, open_offline, open_run
 from landing_zone.engine.stack import StackKey, Stacks
 from stacks.inputs import password_name
@@ -62,7 +63,7 @@ def made(where: Places) -> Iterator[Made]:
     before = home.secret(own.name)
     canary = f"canary-{uuid.uuid4().hex}"
     own.unlink()
-    write_private(own, canary)
+    files.make(own, canary)
     try:
         with Watcher([canary, home.passphrase.read_text()]) as watcher:
             done = lz("up", *HERE, "--layer", "identity", "--yes")
@@ -71,7 +72,7 @@ def made(where: Places) -> Iterator[Made]:
         assert lz("down", *HERE, "--yes").returncode == 0
     finally:
         own.unlink(missing_ok=True)
-        write_private(own, before)
+        files.make(own, before)
 
 
 def test_the_canary_is_a_real_secret(made: Made) -> None:
@@ -117,7 +118,7 @@ def test_a_copy_in_the_other_region_brings_everything_back(made: Made, where: Pl
         assert made.canary.encode() not in content, name
         assert passphrase.encode() not in content, name
     kept = tmp_path / "passphrase"
-    write_private(kept, passphrase)
+    files.make(kept, passphrase)
     away = made.home.root.with_name("lab.away")
     made.home.root.rename(away)
     try:

@@ -12,10 +12,11 @@ from unittest.mock import MagicMock
 import pytest
 from openstack.exceptions import NotFoundException
 
+from foundation import files
 from foundation.errors import InputError, LzError
 from landing_zone.engine import checkpoints, copies, sealing
 from landing_zone.engine.copies import Shelf
-from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Stacks
 from landing_zone.engine.stores.folder import Folder
 
@@ -67,7 +68,7 @@ def made(root: Path) -> Stacks:
     stacks = Stacks(home, Folder(home.backend))
     for name, when in ((NAME, "2026-01-01"), ("lab.south.identity", "2026-01-02")):
         put(stacks, name, when)
-    write_private(home.salt, "v1:salt")
+    files.make(home.salt, "v1:salt")
     home.secret("north.lab-edu-automation")
     assert home.user_ca.exists()
     return stacks
@@ -86,7 +87,7 @@ def files_of(stacks: Stacks) -> dict[str, bytes]:
 def empty(root: Path, passphrase: str | None) -> Stacks:
     root.mkdir(mode=0o700)
     if passphrase is not None:
-        write_private(root / "passphrase", passphrase)
+        files.make(root / "passphrase", passphrase)
     return Stacks(Home(root), Folder(Home(root).backend))
 
 

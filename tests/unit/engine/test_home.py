@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from foundation.errors import InputError
-from landing_zone.engine.home import Home, write_private
+from landing_zone.engine.home import Home
 
 
 def home(tmp_path: Path) -> Home:
@@ -44,14 +44,6 @@ def test_two_who_make_the_same_secret_get_the_same(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(set(got)) == 1
-
-
-def test_a_private_file_is_never_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_private(path, "first")
-    write_private(path, "second")
-    assert path.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_authority_of_certificates_is_one_that_openssh_takes(tmp_path: Path) -> None:

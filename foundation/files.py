@@ -1,0 +1,47 @@
+"""Small text files: lists that people write, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def lines(file: Path) -> list[str]:
+    """The lines of a list, without comments (from # on) and empty ones."""
+    texts = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+    return [text for text in texts if text]
+
+
+def words(file: Path) -> list[str]:
+    """The words of a list, in their order."""
+    return [word for line in lines(file) for word in line.split()]
+
+
+def replace(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, in place of one that may be there; nobody but its owner can read it before it has its mode."""
+    part = _part(path, text)
+    part.chmod(mode)
+    part.replace(path)
+
+
+def make(path: Path, text: str) -> None:
+    """Write a file of mode 0600 whole or not at all. A file that is there already stays as it is: the first writer wins."""
+    part = _part(path, text)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+
+
+def _part(path: Path, text: str) -> Path:
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        try:
+            stream.write(text)
+        except BaseException:
+            part.unlink()
+            raise
+    return part
