@@ -7,12 +7,12 @@ Both make as many calls at once. Plain calls are the least that any tool could n
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import measure
+from benchmarks.graph import words
 from benchmarks.graph.description import TENANT_SIZE, describe
 from benchmarks.opentofu import Side, in_turns, ours, quietly, read, table
 from landing_zone.engine import clouds
@@ -20,20 +20,14 @@ from landing_zone.engine import clouds
 
 def plain(tenants: int, cloud: str, region: str) -> Side:
     """Plain calls, each step in a process of its own. There is no state, and so nothing to compare it with."""
-    words = [f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
+    told = [f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
     command = [sys.executable, "-m", "benchmarks.graph.plain"]
-    return Side("plain", {"create": lambda: quietly([*command, "up", *words]), "remove": lambda: quietly([*command, "down", *words])})
+    return Side("plain", {"create": lambda: quietly([*command, "up", *told]), "remove": lambda: quietly([*command, "down", *told])})
 
 
 def main() -> None:
     """Measure, and print the table of all that is recorded."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--resources", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--cloud", default="lab-north")
-    parser.add_argument("--region", default="north")
-    parser.add_argument("--record", type=Path, default=Path(tempfile.gettempdir()) / "lz-lower-bound.jsonl")
-    given = parser.parse_args()
+    given = words.comparison(__doc__, Path(tempfile.gettempdir()) / "lz-lower-bound.jsonl").parse_args()
     graph = describe(given.resources // TENANT_SIZE)
     cloud = clouds.connect(clouds.use([given.cloud])[given.cloud], given.region)
     sides = (ours(len(graph), given.cloud, given.region), plain(len(graph), given.cloud, given.region))

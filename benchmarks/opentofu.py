@@ -9,7 +9,6 @@ the graph itself, and after each removal empty.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -26,7 +25,7 @@ from pathlib import Path
 from openstack.connection import Connection
 
 from benchmarks import measure, peers
-from benchmarks.graph import census
+from benchmarks.graph import census, words
 from benchmarks.graph.description import TENANT_SIZE, Tenant, describe
 from benchmarks.graph.tofu import Tofu, mirror, render
 from foundation.errors import LzError, Problem
@@ -62,8 +61,8 @@ def ours(tenants: int, cloud: str, region: str) -> Side:
     """The project's engine. Its preview reads the state only: both kinds of no-op are the same."""
 
     def step(word: str) -> Callable[[], None]:
-        words = [sys.executable, "-m", "benchmarks.graph.ours", word, f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
-        return lambda: quietly(words)
+        command = [sys.executable, "-m", "benchmarks.graph.ours", word, f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
+        return lambda: quietly(command)
 
     return Side("lz", {"create": step("up"), "noop": step("plan"), "noop-state": step("plan"), "remove": step("down")})
 
@@ -123,12 +122,12 @@ def table(samples: list[Sample], other: str = "tofu", title: str = "OpenTofu") -
         loads = [sample.load for sample in mine]
         lines += [f"{resources} resources, load {min(loads):.1f} to {max(loads):.1f} when a step began:", ""]
         lines += [f"| step | lz, s | {title}, s | lz / {title} | pairs |", "| --- | ---: | ---: | ---: | ---: |"]
-        for step, words in STEPS.items():
+        for step, called in STEPS.items():
             pairs = list(_pairs(mine, step, other).values())
             if pairs:
                 ratios = [ours / theirs for ours, theirs in pairs]
                 told = [_told([one[index] for one in pairs], 1) for index in (0, 1)]
-                lines.append(f"| {words} | {told[0]} | {told[1]} | {_told(ratios, 2)} | {len(pairs)} |")
+                lines.append(f"| {called} | {told[0]} | {told[1]} | {_told(ratios, 2)} | {len(pairs)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -156,9 +155,9 @@ def _expect(cloud: Connection, wanted: census.Found, when: str) -> None:
         raise LzError(Problem(f"the cloud does not hold what it should {when}", why="\n".join(wrong[:12]), cure="see the logs"))
 
 
-def quietly(words: list[str]) -> None:
+def quietly(command: list[str]) -> None:
     """Run a step that tells nothing when all goes well."""
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=CHECKOUT)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=CHECKOUT)
 
 
 def read(record: Path) -> list[Sample]:
@@ -168,13 +167,8 @@ def read(record: Path) -> list[Sample]:
 
 def main() -> None:
     """Measure, and print the table of all that is recorded."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--resources", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--cloud", default="lab-north")
-    parser.add_argument("--region", default="north")
+    parser = words.comparison(__doc__, Path(tempfile.gettempdir()) / "lz-opentofu.jsonl")
     parser.add_argument("--parallel", type=int, help="calls of OpenTofu at once (its default: 10)")
-    parser.add_argument("--record", type=Path, default=Path(tempfile.gettempdir()) / "lz-opentofu.jsonl")
     parser.add_argument("--show", action="store_true", help="only print the table")
     given = parser.parse_args()
     if not given.show:

@@ -7,7 +7,6 @@ Prints one JSON object: cloud resources by what was done to them.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -18,14 +17,15 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_openstack import identity, networking
 
+from benchmarks.graph import words
 from benchmarks.graph.description import Ref, Tenant, describe, filled
 from foundation import digest
 from foundation.errors import LzError
 from landing_zone.engine import clouds, fingerprint
 from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.home import Home
-from landing_zone.engine.runs import WIDTH, Run, Selection, Source
-from landing_zone.engine.stack import PARALLEL, Outcome, StackKey, Stacks, forget_variables
+from landing_zone.engine.runs import Run, Selection, Source
+from landing_zone.engine.stack import Outcome, StackKey, Stacks, forget_variables
 from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.ledger import Ledger
 from landing_zone.planners.plan import EnvironmentPlan
@@ -155,14 +155,7 @@ def _counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 def main() -> None:
     """Do one step."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=sorted(STEPS))
-    parser.add_argument("--tenants", type=int, default=5)
-    parser.add_argument("--cloud", default="lab-north")
-    parser.add_argument("--region", default="north")
-    parser.add_argument("--width", type=int, default=WIDTH)
-    parser.add_argument("--parallel", type=int, default=PARALLEL)
-    given = parser.parse_args()
+    given = words.step(__doc__, STEPS)
     run = open_run(given.tenants, Place(given.cloud, given.region), given.width, given.parallel)
     print(json.dumps(_counts(STEPS[given.step](run))))
 

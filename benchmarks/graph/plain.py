@@ -7,7 +7,6 @@ python -m benchmarks.graph.plain up|down --tenants 5 --cloud lab-north --region 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 from openstack.connection import Connection
 
+from benchmarks.graph import words
 from benchmarks.graph.description import PREFIX, Ref, Tenant, Value, describe, filled
 from landing_zone.engine import clouds, schedule
 from landing_zone.engine.clouds import keystone
@@ -182,14 +182,7 @@ REMOVERS: tuple[Callable[[Connection], list[Removal]], ...] = (
 
 def main() -> None:
     """Do one step."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("up", "down"))
-    parser.add_argument("--tenants", type=int, default=5)
-    parser.add_argument("--cloud", default="lab-north")
-    parser.add_argument("--region", default="north")
-    parser.add_argument("--width", type=int, default=WIDTH)
-    parser.add_argument("--parallel", type=int, default=PARALLEL)
-    given = parser.parse_args()
+    given = words.step(__doc__, ("up", "down"))
     cloud = clouds.connect(clouds.use([given.cloud])[given.cloud], given.region)
     if given.step == "up":
         up(cloud, describe(given.tenants), given.width, given.parallel)
