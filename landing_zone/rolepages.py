@@ -1,4 +1,4 @@
-"""README of a role, made from what the role itself reads: meta/argument_specs.yml, defaults and the settings it ships."""
+"""README of a role, made from what the role itself reads: meta/argument_specs.yml, defaults, the settings it ships, and profiles."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def page(role: Path) -> str:
     spec = _read(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]
     defaults = _read(role / "defaults" / "main.yml")
     shipped = _read(role / "vars" / "main" / "settings.yml")[f"__{role.name}_shipped"]
-    profiles = _read(role / "vars" / "main" / "profiles.yml")[f"__{role.name}_profiles"]
+    lifts = {file.stem: _read(file)[f"__{role.name}_lifts"] for file in sorted((role / "vars" / "profiles").glob("*.yml"))}
     lines = [
         f"# {role.name}",
         "",
-        f"{spec['short_description']}. Made from `meta/argument_specs.yml`, `defaults` and `vars/main` by",
+        f"{spec['short_description']}. Made from `meta/argument_specs.yml`, `defaults` and `vars` by",
         "`python -m landing_zone.documents`; do not edit.",
         "",
         "A theme is switched by `ROLE_THEME_enabled`; `ROLE_THEME` is a dict of what differs from what is shipped. A profile lifts what",
@@ -39,9 +39,13 @@ def page(role: Path) -> str:
         theme = name.removeprefix(f"{role.name}_")
         lines.append(_row(name, option, defaults[name]))
         lines += [_row(f"{name}.{key}", each, shipped[theme][key]) for key, each in option.get("options", {}).items()]
-    lines += ["", "## What profiles lift", "", "| profile | setting | value |", "| --- | --- | --- |"]
-    for profile, themes in profiles.items():
-        lines += [f"| {profile} | {setting} | {_code(value)} |" for setting, value in _leaves(themes)] or [f"| {profile} | nothing | |"]
+    lines += ["", "## What profiles lift", "", "| profile | deviation | setting | value |", "| --- | --- | --- | --- |"]
+    for profile, deviations in lifts.items():
+        lines += [
+            f"| {profile} | [{deviation}](../../docs/deviations/{deviation}.md) | {setting} | {_code(value)} |"
+            for deviation, themes in deviations.items()
+            for setting, value in leaves(themes)
+        ] or [f"| {profile} | none | nothing | |"]
     return "\n".join(lines) + "\n"
 
 
@@ -61,10 +65,10 @@ def _code(value: object) -> str:
     return f"`{json.dumps(value)}`"
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
-    """Settings of a profile with their dotted names. Names of kernel parameters have dots of their own."""
+def leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    """Settings below themes with their dotted names. Names of kernel parameters have dots of their own."""
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{above}{key}.")
+            yield from leaves(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value

@@ -11,6 +11,7 @@ import pytest
 from foundation.errors import LzError
 from foundation.progress import Progress
 from lab.machine import CGROUP_ROOTS
+from tests.nodes.hardened import Hardened, life
 from tests.nodes.node import Node, down, find, up
 
 
@@ -29,6 +30,12 @@ def fresh() -> Iterator[Node]:
     finally:
         down(one)
         assert traces(one) == []
+
+
+@pytest.fixture(scope="session")
+def hardened() -> Iterator[Hardened]:
+    """The node that all runs have seen; tests leave it as they found it, but for its profile."""
+    yield from life()
 
 
 def traces(one: Node) -> list[str]:

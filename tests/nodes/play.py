@@ -8,7 +8,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,8 +101,11 @@ def variables(one: Node) -> dict[str, object]:
     return dict(json.loads(file.read_text()))
 
 
-def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = False) -> Run:
-    """Harden the node. more: variables beside, or instead of, those of `variables`. check: only say what would be done."""
+def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = False, themes: Sequence[str] = ()) -> Run:
+    """Harden the node.
+
+    more: variables beside, or instead of, those of `variables`. check: only say what would be done. themes: only these.
+    """
     settings = one.home / "given.json"
     settings.write_text(json.dumps({**variables(one), **(more or {})}))
     inventory = one.home / "inventory.yaml"
@@ -110,9 +113,12 @@ def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = F
     inventory.write_text(json.dumps({"all": {"hosts": {"node": reach}}}))
     program = Path(sys.executable).with_name("ansible-playbook")
     command: list[str | Path] = [program, "-i", inventory, "-e", f"@{settings}", HERE / "harden.yaml"]
+    command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
     environment = {
         "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
         "ANSIBLE_HOME": str(one.home / "ansible"),
+        # Ansible tells connections that it keeps open by host and account, which are the same for every node.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(one.home / "cp"),
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_INJECT_FACT_VARS": "0",
@@ -120,7 +126,7 @@ def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = F
     }
     began = time.monotonic()
     try:
-        output = run([*command, *(["--check"] if check else [])], env=environment, timeout=PATIENCE)
+        output = run(command, env=environment, timeout=PATIENCE)
     except CommandFailed as problem:
         output = problem.output
     return Run(output, time.monotonic() - began)

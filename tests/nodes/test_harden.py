@@ -1,125 +1,23 @@
-"""One node's life: what listens is refused to be cut off, check mode, hardened, hardened again, rebooted; then what is in force.
-
-The node starts as the ones that other roles break on: a service of its own, another clock, package lists that are of no
-use, an account that may become root only by what cloud-init wrote.
-"""
+"""A hardened node: what each run said, who gets in, what is in force, its scores, and a mistake that it undoes by itself."""
 
 from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
 
 from foundation.process import CommandFailed, run
 from foundation.progress import Progress
-from tests.nodes.node import ADDRESS, OUTSIDE, Node, down, find, up
-from tests.nodes.play import COLLECTOR, Run, collector, play
+from tests.nodes.hardened import Hardened, in_force
+from tests.nodes.node import ADDRESS, OUTSIDE
+from tests.nodes.play import play
 from tests.nodes.scan import GOALS, scan
 
 pytestmark = pytest.mark.timeout(1800)
-
-SERVICE = """[Unit]
-Description=What this node is for
-[Service]
-WorkingDirectory=/usr/share/doc
-ExecStart=/usr/bin/python3 -m http.server 8080
-[Install]
-WantedBy=multi-user.target
-"""
-# A collector of journals on the node itself: it sends over TLS, and whoever copies the node has one too.
-RECEIVER = """[Unit]
-Description=Collector of journals
-Before=systemd-journal-upload.service
-[Service]
-ExecStart=/usr/lib/systemd/systemd-journal-remote --split-mode=none --listen-https=127.0.0.1:19532 \\
-  --output=/var/log/journal/remote/node.journal \\
-  --key=/etc/pki/systemd/private/journal-upload.pem --cert=/etc/pki/systemd/certs/journal-upload.pem
-[Install]
-WantedBy=multi-user.target
-"""
-OPEN = {"node_baseline_firewall": {"openings": {"service": {"ports": [8080]}}}}
-STAMP = "/var/lib/apt/periodic/update-success-stamp"
-EMPTY_LISTS = f"rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/periodic; touch /var/lib/apt/lists {STAMP}"
-
-
-@dataclass(frozen=True)
-class Hardened:
-    """A node after all runs, booted anew, with what each run said. touched: runs that changed files although they should not."""
-
-    node: Node
-    alone: Run
-    refused: Run
-    tried: Run
-    first: Run
-    second: Run
-    tried_again: Run
-    touched: tuple[str, ...]
-
-
-def files(one: Node) -> str:
-    """Digest, owner and mode of every file in /etc."""
-    return one.inside("sh", "-c", "cd /etc && find . -type f -printf '%p %m %u:%g %T@\\n' | sort")
-
-
-@pytest.fixture(scope="module")
-def hardened() -> Iterator[Hardened]:
-    one = up(find("hard", Progress()))
-    try:
-        prepare(one)
-        touched = []
-        before = files(one)
-        alone = play(one, {**OPEN, "node_baseline_accounts": {}})
-        refused = play(one)
-        if files(one) != before:
-            touched.append("refused")
-        tried = play(one, OPEN, check=True)
-        if files(one) != before:
-            touched.append("check mode")
-        first = play(one, OPEN)
-        assert first.good, first.tail
-        second = play(one, OPEN)
-        after = files(one)
-        tried_again = play(one, OPEN, check=True)
-        if files(one) != after:
-            touched.append("check mode once hardened")
-        one.reboot()
-        yield Hardened(one, alone, refused, tried, first, second, tried_again, tuple(touched))
-    finally:
-        down(one)
-
-
-def prepare(one: Node) -> None:
-    """What the node is for, another clock, a collector, and package lists that look fresh and are empty."""
-    (one.root / "etc/systemd/system/service.service").write_text(SERVICE)
-    one.inside("sh", "-c", "apt-get -q update && apt-get -q -y install systemd-timesyncd systemd-journal-remote")
-    (one.root / "etc/systemd/system/collector.service").write_text(RECEIVER)
-    with (one.root / "etc/hosts").open("a") as hosts:
-        hosts.write(f"127.0.0.1 {COLLECTOR}\n")
-    collector(one.home)
-    for name, file in (("certs/journal-upload.pem", "pem"), ("private/journal-upload.pem", "key"), ("ca/trusted.pem", "pem")):
-        place = one.root / "etc/pki/systemd" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(one.home / f"collector.{file}", place)
-    one.inside("sh", "-c", "cd /etc/pki/systemd && chgrp systemd-journal private/* && chmod 640 private/* && chmod 644 certs/* ca/*")
-    one.inside("mkdir", "-p", "/var/log/journal/remote")
-    one.inside("systemctl", "enable", "--now", "service.service", "collector.service")
-    one.inside("sh", "-c", EMPTY_LISTS)
-
-
-def in_force(listing: str) -> dict[str, str]:
-    """Lines `key value` or `key = value`, keys in lower case; a key that comes again keeps its first value."""
-    found: dict[str, str] = {}
-    for line in listing.splitlines():
-        key, _, value = line.replace(" = ", " ", 1).partition(" ")
-        found.setdefault(key.lower(), value.strip())
-    return found
-
 
 # -- runs -------------------------------------------------------------------------------------------------------
 

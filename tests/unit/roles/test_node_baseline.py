@@ -21,7 +21,9 @@ def read(name: str) -> Any:
 
 OPTIONS = read("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
 SHIPPED = read("vars/main/settings.yml")["__node_baseline_shipped"]
-PROFILES = read("vars/main/profiles.yml")["__node_baseline_profiles"]
+LIFTS = {file.stem: read(f"vars/profiles/{file.name}")["__node_baseline_lifts"] for file in (ROLE / "vars" / "profiles").glob("*.yml")}
+DEVIATIONS = CHECKOUT / "docs" / "deviations"
+PAGES = sorted(DEVIATIONS.glob("[!R]*.md"))
 TASKS = sorted((ROLE / "tasks").glob("*.yml"))
 SWITCHED = sorted(name.removeprefix("node_baseline_").removesuffix("_enabled") for name in OPTIONS if name.endswith("_enabled"))
 
@@ -43,21 +45,51 @@ def test_a_theme_is_one_file_that_its_switch_and_tag_turn_on(theme: str) -> None
     assert any(re.fullmatch(r"[A-Z]{3}-[0-9]{2}", tag) for tag in entry["tags"])
 
 
-def test_profiles_are_the_declared_ones_and_lift_settings_that_are_shipped() -> None:
-    assert set(PROFILES) == set(OPTIONS["node_baseline_profile"]["choices"])
-    lifted = {(theme, setting) for themes in PROFILES.values() for theme, settings in themes.items() for setting in settings}
-    assert lifted <= {(theme, setting) for theme, settings in SHIPPED.items() for setting in settings}
+def flat(themes: dict[str, Any]) -> dict[str, object]:
+    return dict(rolepages.leaves(themes))
 
 
-def test_every_profile_that_lifts_something_has_a_page_about_it() -> None:
-    table = (CHECKOUT / "docs" / "deviations" / "README.md").read_text(encoding="utf-8")
-    for profile, themes in PROFILES.items():
-        assert not themes or profile in table
-    for page in (CHECKOUT / "docs" / "deviations").glob("[!R]*.md"):
-        text = page.read_text(encoding="utf-8")
-        assert f"({page.name})" in table
-        assert "\n## Why\n" in text
-        assert "\n## Compensating measure\n" in text
+def cell(page: Path, row: str) -> str:
+    """What the table at the head of a deviation's page says in that row."""
+    line = next(line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {row} | "))
+    return line.removeprefix(f"| {row} | ").removesuffix(" |")
+
+
+def test_profiles_are_the_declared_ones_and_base_lifts_nothing() -> None:
+    assert set(LIFTS) == set(OPTIONS["node_baseline_profile"]["choices"])
+    assert LIFTS["base"] == {}
+
+
+@pytest.mark.parametrize("profile", sorted(LIFTS))
+def test_a_profile_lifts_settings_that_are_shipped_each_once_and_for_a_value_of_its_own(profile: str) -> None:
+    shipped, seen = flat(SHIPPED), set[str]()
+    for themes in LIFTS[profile].values():
+        assert {(theme, setting) for theme, settings in themes.items() for setting in settings} <= {
+            (theme, setting) for theme, settings in SHIPPED.items() for setting in settings
+        }
+        for setting, value in flat(themes).items():
+            assert shipped.get(setting) != value, f"{setting} is that in every profile"
+            assert setting not in seen
+            seen.add(setting)
+
+
+@pytest.mark.parametrize("profile", sorted(LIFTS))
+def test_what_a_profile_lifts_has_a_page_that_names_the_profile(profile: str) -> None:
+    for deviation in LIFTS[profile]:
+        named = re.sub(r" \([^)]*\)", "", cell(DEVIATIONS / f"{deviation}.md", "nodes")).split(", ")
+        assert profile in named, f"{deviation}.md is for {named}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_deviation_says_control_reason_and_measure_and_is_for_all_nodes_or_for_a_profile_that_lifts_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"[a-z_]+", re.sub(r" \([^)]*\)", "", cell(page, "nodes")))) & set(LIFTS)
+    assert named == {profile for profile, deviations in LIFTS.items() if page.stem in deviations}
+    assert re.search(r"\n## Why\n.+\n## Compensating measure\n\S", text, flags=re.DOTALL)
+    assert re.search(r"\b[A-Z]{3}-[0-9]{2}$", cell(page, "control")), "no control of the catalogue"
+    title = text.splitlines()[0].removeprefix("# ")
+    row = f"| [{title}]({page.name}) | {cell(page, 'nodes')} | {cell(page, 'control')} |"
+    assert row in (DEVIATIONS / "README.md").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("file", TASKS, ids=lambda file: file.stem)
@@ -87,4 +119,4 @@ def test_the_page_names_every_setting_and_what_a_profile_lifts() -> None:
     page = rolepages.page(ROLE)
     assert all(f"| `{name}` |" in page for name in OPTIONS)
     assert all(f"| `node_baseline_{theme}.{setting}` |" in page for theme, settings in SHIPPED.items() for setting in settings)
-    assert '| bastion | ssh.forwarding | `"local"` |' in page
+    assert '| bastion | [bastion-forwarding](../../docs/deviations/bastion-forwarding.md) | ssh.forwarding | `"local"` |' in page
