@@ -1,7 +1,7 @@
 """Workers: operations on stacks in processes of their own, so that Python programs of several stacks really run side by side.
 
-Each process runs one program at a time (the engine's callbacks into Python allow for no more). The workers are forked
-from a small server that has everything imported; they end with us, also when we are killed.
+Each order has a process of its own (the engine's callbacks into Python allow for no more than one program in it). The
+workers are forked from a small server that has everything imported; they end with us, also when we are killed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
@@ -51,14 +52,21 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Crew:
-    """Workers that are hired. `do` may be called from several threads."""
+    """Who carries out orders, each in a fresh process. `do` may be called from several threads, and limits nothing itself."""
 
-    pool: ProcessPoolExecutor
+    stacks: Stacks
+    queue: SimpleQueue[Message | None]
+    context: ForkServerContext
 
     def do(self, order: Order) -> Outcome:
-        """Have one order (it must be picklable) carried out by a free worker, and wait for the outcome."""
+        """Have one order (it must be picklable) carried out by a worker of its own, and wait for the outcome.
+
+        A worker does not get a second order: the engine's library keeps, in its process, callback servers of event loops that
+        have ended, and a run after a failed one may wait for them for ever.
+        """
         try:
-            return self.pool.submit(_carry_out, order).result()
+            with ProcessPoolExecutor(1, self.context, initializer=_begin, initargs=(self.stacks, self.queue)) as worker:
+                return worker.submit(_carry_out, order).result()
         except BrokenProcessPool:
             raise LzError(
                 Problem(
@@ -70,19 +78,16 @@ class Crew:
 
 
 @contextlib.contextmanager
-def hired(stacks: Stacks, width: int) -> Iterator[Crew]:
-    """`width` workers for operations on these stacks; what they report goes to the listener of `stacks`."""
+def hired(stacks: Stacks) -> Iterator[Crew]:
+    """Workers for operations on these stacks; what they report goes to the listener of `stacks`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     queue: SimpleQueue[Message | None] = context.SimpleQueue()
     reader = threading.Thread(target=_hear, args=(queue, stacks.listener), daemon=True)
     reader.start()
-    ours = replace(stacks, listener=None)
-    pool = ProcessPoolExecutor(width, context, initializer=_begin, initargs=(ours, queue))
     try:
-        yield Crew(pool)
+        yield Crew(replace(stacks, listener=None), queue, context)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
         queue.put(None)
         reader.join()
 

@@ -107,7 +107,7 @@ class Run:
             return list(asked.values())
         moved: set[str] = set()
         digests: dict[StackKey, str] = {}
-        with hired(self.stacks, self.width) as crew:
+        with hired(self.stacks) as crew:
 
             def job(key: StackKey) -> Outcome:
                 preview = asked[key]
@@ -147,7 +147,7 @@ class Run:
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)
         }
-        with hired(self.stacks, self.width) as crew:
+        with hired(self.stacks) as crew:
             done = schedule.run(
                 needs, lambda key: self._persist(crew, key, partial(_destroy, key)), self.width, lambda outcome: outcome.good
             )
@@ -163,7 +163,7 @@ class Run:
         """Operations that do not wait for each other."""
         if not keys:
             return []
-        with hired(self.stacks, self.width) as crew:
+        with hired(self.stacks) as crew:
             done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: self._persist(crew, key, order(key)), self.width)
         return [done[key] for key in keys]
 

@@ -1,0 +1,82 @@
+"""Workers of orders on stacks: each order has a process of its own, whatever the one before it has left behind in its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import LzError
+from landing_zone.engine.crew import hired
+from landing_zone.engine.events import Task, Tick
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import Outcome, StackKey, Stacks
+from landing_zone.engine.stores.folder import Folder
+
+KEY = StackKey("unit", "north", "identity")
+left_behind: list[int] = []
+
+
+class Ears:
+    """A listener that keeps the names of what has begun."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def begun(self, task: Task) -> None:
+        self.heard.append(task.operation)
+
+    def ticked(self, tick: Tick) -> None:
+        pass
+
+    def ended(self, stack: str, good: bool, seconds: float) -> None:
+        pass
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Stacks:
+    home = Home(tmp_path)
+    return Stacks(home, Folder(home.backend), listener=Ears())
+
+
+def fails(_: Stacks) -> Outcome:
+    """As a run that failed leaves the engine's library: with things of its event loop in lists of the process."""
+    left_behind.append(os.getpid())
+    raise LzError("no luck")
+
+
+def tells(stacks: Stacks) -> Outcome:
+    """What it finds in its process."""
+    assert stacks.listener is not None
+    stacks.listener.begun(Task(KEY.name, "preview", 0))
+    return Outcome(KEY, "preview", {}, tuple(map(str, left_behind)), False, os.getpid(), 0.0)
+
+
+def killed(_: Stacks) -> Outcome:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_an_order_finds_nothing_of_one_that_failed_before_it(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        for _ in range(3):
+            with pytest.raises(LzError, match="no luck"):
+                crew.do(fails)
+        assert crew.do(tells).details == ()
+
+
+def test_each_order_has_a_process_of_its_own_and_is_heard(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        workers = {crew.do(tells).resources for _ in range(2)}
+    assert len(workers | {os.getpid()}) == 3
+    assert isinstance(stacks.listener, Ears)
+    assert stacks.listener.heard == ["preview", "preview"]
+
+
+def test_a_worker_that_is_killed_is_told_and_the_next_order_is_carried_out(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        with pytest.raises(LzError, match="ended from outside"):
+            crew.do(killed)
+        assert crew.do(tells).details == ()
