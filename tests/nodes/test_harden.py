@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
+from foundation.places import CHECKOUT
 from foundation.process import CommandFailed, run
 from foundation.progress import Progress
 from tests.nodes.hardened import Hardened, in_force
@@ -167,10 +169,10 @@ def test_logs_reach_the_collector_over_tls_also_those_from_before_it_was_there(h
     one = hardened.node
     one.inside("logger", "written while nobody listened")
     server = [
-        "nsenter", f"--net=/run/netns/{one.netns}", "openssl", "s_server", "-quiet", "-accept", f"{OUTSIDE}:6514",
-        "-cert", str(one.home / "collector.pem"), "-key", str(one.home / "collector.key"),
+        "nsenter", f"--net=/run/netns/{one.netns}", sys.executable, "-m", "tests.nodes.listener", OUTSIDE, "6514",
+        str(one.home / "collector.pem"), str(one.home / "collector.key"),
     ]  # fmt: skip
-    with subprocess.Popen(server, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as listening:
+    with subprocess.Popen(server, stdout=subprocess.PIPE, cwd=CHECKOUT) as listening:
         try:
             assert listening.stdout
             one.inside("systemctl", "restart", "rsyslog")
