@@ -40,7 +40,7 @@ EMPTY_LISTS = f"rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/periodic; tou
 
 @dataclass(frozen=True)
 class Hardened:
-    """A node after all runs, booted anew, with what each run said. touched: runs that changed files although they should not."""
+    """A node after all runs, booted anew, with what each run said. touched: files, by run, that changed although none should."""
 
     node: Node
     alone: Run
@@ -52,9 +52,9 @@ class Hardened:
     touched: tuple[str, ...]
 
 
-def files(one: Node) -> str:
-    """Digest, owner and mode of every file in /etc."""
-    return one.inside("sh", "-c", "cd /etc && find . -type f -printf '%p %m %u:%g %T@\\n' | sort")
+def files(one: Node) -> frozenset[str]:
+    """Name, mode, owner and time of every file in /etc, a line each."""
+    return frozenset(one.inside("sh", "-c", "cd /etc && find . -type f -printf '%p %m %u:%g %T@\\n'").splitlines())
 
 
 def life() -> Iterator[Hardened]:
@@ -62,22 +62,19 @@ def life() -> Iterator[Hardened]:
     one = up(find("hard", Progress()))
     try:
         prepare(one)
-        touched = []
+        touched: list[str] = []
         before = files(one)
         alone = play(one, {**OPEN, "node_baseline_accounts": {}})
         refused = play(one)
-        if files(one) != before:
-            touched.append("refused")
+        touched += (f"refused: {line}" for line in files(one) ^ before)
         tried = play(one, OPEN, check=True)
-        if files(one) != before:
-            touched.append("check mode")
+        touched += (f"check mode: {line}" for line in files(one) ^ before)
         first = play(one, OPEN)
         assert first.good, first.tail
         second = play(one, OPEN)
         after = files(one)
         tried_again = play(one, OPEN, check=True)
-        if files(one) != after:
-            touched.append("check mode once hardened")
+        touched += (f"check mode once hardened: {line}" for line in files(one) ^ after)
         one.reboot()
         yield Hardened(one, alone, refused, tried, first, second, tried_again, tuple(touched))
     finally:

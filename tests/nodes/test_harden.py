@@ -32,7 +32,7 @@ def test_what_listens_is_not_cut_off_unawares(hardened: Hardened) -> None:
 
 def test_a_node_that_only_one_person_could_enter_is_left_alone(hardened: Hardened) -> None:
     assert not hardened.alone.good
-    assert "Only admin could sign in and become root afterwards" in hardened.alone.output
+    assert "Only admin could sign in and become root afterwards" in hardened.alone.output, hardened.alone.tail
     assert hardened.alone.changes == []
 
 
