@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from foundation.errors import InputError, LzError, Problem, raise_all
-from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
@@ -63,7 +62,7 @@ def plan(
         return
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"), board.showing():
+    with Home.of(load_plan(env).code).alone(), board.showing():
         run, chosen = open_run(asked, board.say, board)
         previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers), full=full)
     if json_:
@@ -125,7 +124,7 @@ def bring_up(
 ) -> tuple[Run, Selection, list[Outcome]]:
     """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview."""
     board = Board(progress)
-    with exclusive(Home.of(load_plan(asked.environment).code).lock, f"a run on environment {asked.environment}"):
+    with Home.of(load_plan(asked.environment).code).alone():
         with board.showing():
             run, chosen = open_run(asked, board.say, board)
             previews = run.previews(run.planned(chosen), full=full)
@@ -175,7 +174,7 @@ def down(
     """
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"):
+    with Home.of(load_plan(env).code).alone():
         run, chosen = open_run(asked, board.say, board)
         keys = with_dependents(run, chosen)
         counts = {key: len([one for one in run.stacks.resources(key) if one["type"].startswith("openstack:")]) for key in keys}

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.engine import credentials as store
@@ -33,7 +32,7 @@ def credentials(
         lz credentials --env lab
         lz credentials --env lab --region north --tenant edu --rotate
     """
-    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"):
+    with Home.of(load_plan(env).code).alone():
         run, chosen = open_run(flags.asked(env, region, tenants=tenant), Progress().say)
         store.ensure(run, run.standing(chosen), rotate=rotate, look=True)
         rows = _rows(run, chosen)

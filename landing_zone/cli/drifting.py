@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from foundation.errors import LzError, Problem, raise_all
-from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
@@ -62,7 +61,7 @@ def drift(
     """
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with exclusive(Home.of(load_plan(env).code).lock, f"a run on environment {env}"):
+    with Home.of(load_plan(env).code).alone():
         run, chosen = open_run(asked, board.say, board)
         sights = look.look(run, chosen)
         if fix and _differences(sights):

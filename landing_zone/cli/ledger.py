@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from foundation.errors import InputError, Problem, raise_all
-from foundation.lock import exclusive
 from landing_zone import model
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
@@ -78,7 +77,7 @@ def release(
         lz ledger release moet --env national-cgc --yes --json
     """
     planned = load_plan(env)
-    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+    with Home.of(planned.code).alone():
         path = environment_file(env)
         environment = model.load(path)
         kept = slots.retire(load_ledger(path), codes(environment))

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
@@ -51,6 +50,6 @@ def verify(
 def prove(asked: Asked, progress: Progress, *, keep_probes: bool = False) -> Sequence[Result]:
     """Run the whole proof on the chosen regions."""
     board = Board(progress)
-    with exclusive(Home.of(load_plan(asked.environment).code).lock, f"a run on environment {asked.environment}"), board.showing():
+    with Home.of(load_plan(asked.environment).code).alone(), board.showing():
         run, _ = open_run(asked, board.say, board)
         return proof.verify(run, run.connections, keep_probes=keep_probes)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from foundation.errors import InputError, Problem, raise_all
-from foundation.lock import exclusive
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
@@ -49,7 +48,7 @@ def backup(
         lz state backup --env lab --list --json
     """
     planned, chosen, stacks = open_offline(flags.asked(env, region))
-    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+    with Home.of(planned.code).alone():
         shelves = _shelves(planned, chosen.regions or planned.regions)
         found = [copy for shelf in shelves for copy in (shelf.copies() if list_ else [shelf.put(stacks, keep)])]
     _tell(found, json_)
@@ -81,7 +80,7 @@ def restore(
     if from_ not in known:
         raise InputError(Problem(f"there is no region {from_!r} in environment {planned.code!r}", cure=f"one of: {', '.join(known)}"))
     regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and (one.name in (chosen.regions or known))]
-    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+    with Home.of(planned.code).alone():
         shelves = _shelves(planned, regions)
         taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]
         passphrase = stacks.home.root / copies.PASSPHRASE
@@ -122,7 +121,7 @@ def doctor(
     """
     progress = Progress()
     planned, _, stacks = open_offline(flags.asked(env))
-    with exclusive(Home.of(planned.code).lock, f"a run on environment {planned.code}"):
+    with Home.of(planned.code).alone():
         doctor_ = Doctor(planned, stacks, _reachable(planned, progress), break_locks)
         found = doctor_.examine()
         if fix:

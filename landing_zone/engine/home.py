@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foundation import files
 from foundation.errors import InputError, Problem
+from foundation.lock import exclusive
 from foundation.places import cache
 
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -45,6 +47,10 @@ class Home:
     def lock(self) -> Path:
         """Held by whoever changes the environment."""
         return self.root / "lock"
+
+    def alone(self) -> AbstractContextManager[None]:
+        """For whoever changes the environment: one run at a time. Raises BusyError when another is under way."""
+        return exclusive(self.lock, f"a run on environment {self.root.name}")
 
     @property
     def known_hosts(self) -> Path:
