@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import uuid
 
 import pytest
 from openstack.connection import Connection
 
-from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import cloud, lifecycle
 from lab.machine import Machine
@@ -17,17 +15,12 @@ from lab.region import machine_of
 from lab.settings import Places, Region, places
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
+from tests.support.command import lz
 from tools import engine
 
-LZ = str(CHECKOUT / ".venv/bin/lz")
 # A part of the first landing zone that stands within half a minute: everything but instances.
 PART = ("--env", "lab", "--region", "north", "--layer", "identity", "--layer", "network", "--tenant", "edu")
 PART_LAYERS = {"identity", "network", "tenant-edu"}
-
-
-def lz(*words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
-    """Run `lz` as a user does."""
-    return subprocess.run([LZ, *words], check=False, capture_output=True, text=True, timeout=timeout)
 
 
 @pytest.fixture(scope="session")

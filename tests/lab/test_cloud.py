@@ -23,7 +23,7 @@ from foundation.process import run
 from lab import cloud, health
 from lab.machine import Machine
 from lab.settings import SERVICES, Places, Region
-from tests.lab.conftest import LZ, lz
+from tests.support.command import LZ, lz
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,8 @@ from landing_zone.engine.clouds import connect, keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.engine.runs import Run
 from stacks.inputs import password_name
-from tests.lab.conftest import PART, lz
+from tests.lab.conftest import PART
+from tests.support.command import lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

@@ -33,7 +33,7 @@ from landing_zone.engine.credentials import as_machine, file_of, kept
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
-from tests.lab.conftest import LZ, lz
+from tests.support.command import LZ, lz
 from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]

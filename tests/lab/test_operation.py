@@ -11,7 +11,7 @@ from openstack.connection import Connection
 from lab import cloud
 from lab.machine import Machine
 from lab.settings import Places, Region
-from tests.lab.conftest import lz
+from tests.support.command import lz
 
 pytestmark = pytest.mark.lab
 

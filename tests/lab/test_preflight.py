@@ -13,7 +13,7 @@ from openstack.connection import Connection
 from lab.settings import Places
 from landing_zone.engine.opening import load_plan
 from landing_zone.preflight import CHECKS
-from tests.lab.conftest import lz
+from tests.support.command import lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 HERE = ("--env", "lab", "--region", "north")

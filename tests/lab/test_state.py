@@ -30,7 +30,7 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, open_offline, open_run
 from landing_zone.engine.stack import StackKey, Stacks
 from stacks.inputs import password_name
-from tests.lab.conftest import LZ, lz
+from tests.support.command import LZ, lz
 from tests.support.processes import Watcher
 from tools import engine
 

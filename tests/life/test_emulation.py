@@ -9,7 +9,7 @@ import pytest
 
 from lab import cloud, lifecycle
 from lab.settings import REGIONS, places
-from tests.lab.conftest import lz
+from tests.support.command import lz
 from tests.support.playground import Playground
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1800)]

@@ -21,7 +21,7 @@ from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import census, cloud, lifecycle
 from lab.settings import REGIONS, places
-from tests.lab.conftest import LZ, lz
+from tests.support.command import LZ, lz
 from tests.support.playground import Playground
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from lab import census
-from tests.lab.conftest import LZ, lz
+from tests.support.command import LZ, lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(3600)]
 UP = ("lab", "up", "--region", "north")
