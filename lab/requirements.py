@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundation.errors import Problem
-from lab.settings import Places
+from lab.settings import REGIONS, Places
 
 PROGRAMS = {
     "systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ip": "iproute2", "nsenter": "util-linux",
@@ -55,10 +55,25 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
             where=str(places.root),
             cure="free some, or name another folder in $LZ_CACHE",
         )
+    for root in other_labs(places, Path("/proc/self/mountinfo").read_text()):
+        yield Problem(
+            "another lab stands on this machine",
+            where=str(root),
+            why="its machines have the same names and addresses",
+            cure=f"LZ_CACHE={root.parent} lz lab down",
+        )
     needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:
         cure = "run one region: --region north" if regions > 1 else "use a machine with more memory"
         yield Problem(f"{memory_gib():.1f} GiB of memory, {needed} are needed for {regions} region(s)", cure=cure)
+
+
+def other_labs(places: Places, mounts: str) -> list[Path]:
+    """Folders of labs that stand in another cache than ours, by the mounts of their machines (text of a mountinfo)."""
+    points = [Path(line.split()[4]) for line in mounts.splitlines()]
+    machines = {places.region(region).relative_to(places.root) / "root" for region in REGIONS.values()}
+    roots = {point.parents[len(machine.parts) - 1] for point in points for machine in machines if point.match(str(machine))}
+    return sorted(roots - {places.root})
 
 
 def _existing(path: Path) -> Path:

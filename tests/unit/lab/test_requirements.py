@@ -52,6 +52,12 @@ def test_one_region_is_the_default_under_16_gib(monkeypatch: pytest.MonkeyPatch)
     assert requirements.default_regions() == ("north", "south")
 
 
+def test_a_lab_of_another_cache_is_named_and_ours_is_not(tmp_path: Path) -> None:
+    line = "42 1 0:35 / {}/regions/{}/root rw,relatime - overlay overlay rw"
+    mounts = "\n".join(line.format(lab, region) for lab in (tmp_path / "lab", Path("/srv/other/lab")) for region in ("north", "south"))
+    assert requirements.other_labs(Places(tmp_path / "lab"), mounts) == [Path("/srv/other/lab")]
+
+
 def test_two_runs_at_once_are_refused_with_the_holder_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     with lock.exclusive(Places(tmp_path / "lab").lock, "the test"), pytest.raises(BusyError) as caught:
