@@ -83,6 +83,7 @@ def life() -> Iterator[Hardened]:
 
 def prepare(one: Node) -> None:
     """What the node is for, another clock, a collector, and package lists that look fresh and are empty."""
+    one.inside("sh", "-c", "systemctl is-system-running --wait || true")  # a first boot writes to /etc up to its end
     (one.root / "etc/systemd/system/service.service").write_text(SERVICE)
     one.inside("sh", "-c", "apt-get -q update && apt-get -q -y install systemd-timesyncd systemd-journal-remote")
     (one.root / "etc/systemd/system/collector.service").write_text(RECEIVER)
