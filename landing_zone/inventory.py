@@ -10,6 +10,7 @@ from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec, RegionPlan
 from landing_zone.planners.shares import PROBES
 from landing_zone.ssh.hosts import Host, host
+from stacks.inputs import principal
 
 
 def hosts(plan: EnvironmentPlan, stacks: Stacks, regions: Iterable[str]) -> list[Host]:
@@ -54,5 +55,11 @@ def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[st
             "lz_tenant": spec.tenant,
             "lz_instance": one.instance,
             "lz_addresses": [ip for _, ip in spec.addresses],
+            # What the hardening role must know to leave the way in open.
+            "node_baseline_profile": "base" if one.through else "bastion",
+            "node_baseline_ssh": {
+                "user_ca_keys": [home.user_ca_public],
+                "principals": {one.user: [one.name, principal(plan.code, one.region)]},
+            },
         }
     return {"_meta": {"hostvars": variables}, **{name: {"hosts": sorted(members)} for name, members in sorted(groups.items())}}

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("landing_zone.cli.reading:status", "Show which stacks stand."),
     "inventory": ("landing_zone.cli.reading:inventory", "List the instances that stand and how each is reached."),
     "ssh": ("landing_zone.cli.entering:ssh", "Enter the bastion, or a host behind it, with a certificate for a short while."),
+    "nodes": ("landing_zone.cli.nodes:app", "The nodes that stand, against the role that hardens them."),
     "credentials": ("landing_zone.cli.credentials:credentials", "What tenants' programs sign in with; make it, make it anew."),
     "env": ("landing_zone.cli.reading:env", "Print what `pulumi`, `openstack` and `ssh` need to work without `lz`."),
     "down": ("landing_zone.cli.changes:down", "Remove what `lz up` made."),

@@ -18,6 +18,7 @@ from foundation.process import CommandFailed, run
 from tests.nodes.node import OUTSIDE, USER, Node
 
 HERE = Path(__file__).resolve().parent
+HARDEN = HERE / "harden.yaml"
 PATIENCE = 900  # seconds
 COLLECTOR = "collector"
 JOURNAL = f"https://{COLLECTOR}:19532"
@@ -101,18 +102,32 @@ def variables(one: Node) -> dict[str, object]:
     return dict(json.loads(file.read_text()))
 
 
-def play(one: Node, more: Mapping[str, object] | None = None, *, check: bool = False, themes: Sequence[str] = ()) -> Run:
-    """Harden the node.
+def play(
+    one: Node,
+    more: Mapping[str, object] | None = None,
+    *,
+    check: bool = False,
+    themes: Sequence[str] = (),
+    book: Path = HARDEN,
+    names: Sequence[str] = ("node",),
+) -> Run:
+    """Harden the node, or run another playbook on it.
 
     more: variables beside, or instead of, those of `variables`. check: only say what would be done. themes: only these.
+    names: as which hosts the playbook knows the node, one after the other.
     """
     settings = one.home / "given.json"
     settings.write_text(json.dumps({**variables(one), **(more or {})}))
     inventory = one.home / "inventory.yaml"
-    reach = {"ansible_user": USER, "ansible_ssh_common_args": f"-F {one.ssh_config}", "ansible_python_interpreter": "/usr/bin/python3"}
-    inventory.write_text(json.dumps({"all": {"hosts": {"node": reach}}}))
+    reach = {
+        "ansible_host": "node",
+        "ansible_user": USER,
+        "ansible_ssh_common_args": f"-F {one.ssh_config}",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach)}}))
     program = Path(sys.executable).with_name("ansible-playbook")
-    command: list[str | Path] = [program, "-i", inventory, "-e", f"@{settings}", HERE / "harden.yaml"]
+    command: list[str | Path] = [program, "-i", inventory, "-e", f"@{settings}", book]
     command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
     environment = {
         "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),

@@ -1,0 +1,58 @@
+"""`lz nodes check`: what Ansible says of a host becomes one of three results, and a host that it forgets is never a pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from landing_zone import nodes
+from landing_zone.proof.results import Verdict
+
+OUTPUT = """
+TASK [node_baseline : Updates] *****************************************************
+changed: [sick]
+ok: [well]
+fatal: [away]: UNREACHABLE! => {"changed": false, "msg": "Connection timed out", "unreachable": true}
+TASK [node_baseline : Files] *******************************************************
+changed: [other] => (item=one)
+changed: [other] => (item=two)
+RUNNING HANDLER [node_baseline : Load it] ******************************************
+changed: [other]
+TASK [No unit has failed] **********************************************************
+fatal: [sick]: FAILED! => {"assertion": "x", "msg": "sick is not well: a.service failed"}
+PLAY RECAP *************************************************************************
+away    : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0
+other   : ok=9    changed=2    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+sick    : ok=9    changed=1    unreachable=0    failed=1    skipped=0    rescued=0    ignored=0
+well    : ok=9    changed=0    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "verdict", "seen"),
+    [
+        ("well", Verdict.PASS, "nothing would change, no unit has failed"),
+        ("other", Verdict.FAIL, "would change: node_baseline : Files; node_baseline : Load it"),
+        ("sick", Verdict.FAIL, "No unit has failed: sick is not well: a.service failed"),
+        ("away", Verdict.UNKNOWN, "unreachable: node_baseline : Updates: Connection timed out"),
+        ("lost", Verdict.UNKNOWN, "Ansible did not come to it; see log"),
+    ],
+)
+def test_one_result_a_host(host: str, verdict: Verdict, seen: str) -> None:
+    (one,) = nodes.results({host: {"lz_region": "north"}}, OUTPUT, Path("log"))
+    assert (one.control, one.region, one.check) == ("CMP-02", "north", f"{host} is as the role makes it")
+    assert (one.verdict, one.seen) == (verdict, seen)
+
+
+def test_a_rescued_failure_is_none() -> None:
+    text = OUTPUT.replace("failed=1", "failed=0")
+    (one,) = nodes.results({"sick": {"lz_region": "north"}}, text, Path("log"))
+    assert one.seen == "would change: node_baseline : Updates"
+
+
+def test_of_many_tasks_some_are_named() -> None:
+    lines = [f"TASK [t{number}] ***\nchanged: [far]" for number in range(7)]
+    recap = "far : ok=9    changed=7    unreachable=0    failed=0"
+    (one,) = nodes.results({"far": {"lz_region": "north"}}, "\n".join([*lines, recap]), Path("log"))
+    assert one.seen == "would change: t0; t1; t2; t3; t4; and 2 more"
