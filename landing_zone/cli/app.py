@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "credentials": ("landing_zone.cli.credentials:credentials", "What tenants' programs sign in with; make it, make it anew."),
     "env": ("landing_zone.cli.reading:env", "Print what `pulumi`, `openstack` and `ssh` need to work without `lz`."),
     "down": ("landing_zone.cli.changes:down", "Remove what `lz up` made."),
+    "image": ("landing_zone.cli.images:app", "The hardened image that nodes start from."),
     "state": ("landing_zone.cli.state:app", "The engine's state: copy it into the other region, put it back, repair it."),
     "ledger": ("landing_zone.cli.ledger:app", "Which addresses each tenant has, and which a former one keeps."),
     "lab": ("lab.cli:app", "A real OpenStack with two regions on this machine."),

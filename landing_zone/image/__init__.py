@@ -1,4 +1,9 @@
 """The golden image: a Debian tree, hardened by the very roles that harden nodes.
 
-base    the tree before the roles
+base      the tree before the roles
+tree      a copy of it, on which the playbook runs
+contents  cleaned, one date, a digest
+sbom      what software it has
+build     the disk and what lies beside it
+publish   into Glance
 """

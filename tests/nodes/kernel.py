@@ -7,6 +7,7 @@ only a network is missing.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from foundation.errors import LzError, Problem
@@ -43,17 +44,18 @@ def ask(root: Path, home: Path, script: str, progress: Progress) -> Path:
     wants.symlink_to("../questions.service")
     disk, answers = home / "disk", home / "answers"
     run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk, f"{DISK_GIB}G"])
-    _boot(built.path, disk, home / "kernel.log")
+    boot(built.path, disk, home / "kernel.log", ("root=/dev/vda", "rw", "quiet", "apparmor=1", "security=apparmor", "audit=1"))
     answers.mkdir()
     run(["debugfs", "-R", f"rdump /{FOLDER} {answers}", disk])
     disk.unlink()
     return answers / Path(FOLDER).name
 
 
-def _boot(program: Path, disk: Path, log: Path) -> None:
+def boot(program: Path, disk: Path, log: Path, arguments: Sequence[str]) -> None:
+    """Boot a disk and wait until it has powered off. log: what it says. LzError when it does not end in time."""
     words: list[str | Path] = [
-        program, f"mem={MEMORY_MIB}M", "umid=node", f"uml_dir={disk.parent}/", f"ubd0d={disk},,node", "root=/dev/vda", "rw", "quiet",
-        "apparmor=1", "security=apparmor", "audit=1", "con=null", "ssl=null", "ssl0=null,fd:1", "console=ttyS0",
+        program, f"mem={MEMORY_MIB}M", "umid=node", f"uml_dir={disk.parent}/", f"ubd0d={disk},,node",
+        "con=null", "ssl=null", "ssl0=null,fd:1", "console=ttyS0", *arguments,
     ]  # fmt: skip
     with log.open("w") as stream, subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream) as machine:
         try:

@@ -1,0 +1,126 @@
+"""`lz image`: the golden image of the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from foundation.errors import InputError, Problem
+from foundation.progress import Progress
+from landing_zone.cli import flags, output
+from landing_zone.engine.opening import load_plan, sign_in
+from landing_zone.image import build as making
+from landing_zone.image.build import Image
+from landing_zone.image.publish import publish as upload
+
+app = typer.Typer(
+    name="image",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="The hardened image that nodes start from.",
+)
+
+
+@app.command()
+def build(
+    profile: Annotated[str, typer.Option(help="Kind of node: base, bastion, kubernetes, log_collector or openstack_host.")] = "base",
+    anew: Annotated[bool, typer.Option("--anew", help="Also when there is one made of the same.")] = False,
+    json_: flags.Json = False,
+) -> None:
+    """Make a hardened Debian 13 image with the role that hardens nodes. Nothing in a cloud is changed. Needs root.
+
+    The same role, packages and $SOURCE_DATE_EPOCH give the same tree; what is already made is not made again.
+
+    Examples:
+
+    \b
+        lz image build
+        lz image build --profile bastion --json
+        SOURCE_DATE_EPOCH=1767225600 lz image build --anew
+    """
+    image = making.build(profile, Progress(), anew=anew)
+    if json_:
+        output.document(data(image))
+        return
+    output.table(["what", "value"], [[what, str(value)] for what, value in _lines(image)])
+
+
+@app.command("list")
+def list_(json_: flags.Json = False) -> None:
+    """Show what is built, the newest first. Reads files only.
+
+    Examples:
+
+    \b
+        lz image list
+        lz image list --json
+    """
+    found = making.every()
+    if json_:
+        output.document([data(image) for image in found])
+        return
+    rows = [[image.name, image.built, image.tree[:16], image.sha256[:16], mib(image.bytes), str(image.folder)] for image in found]
+    output.table(["image", "built", "tree", "disk sha256", "MiB", "folder"], rows, numbers=("MiB",))
+
+
+@app.command()
+def publish(
+    profile: Annotated[str, typer.Option(help="Kind of node whose newest image is taken.")] = "base",
+    env: flags.Env = flags.DEFAULT_ENV,
+    regions: flags.Regions = None,
+    json_: flags.Json = False,
+) -> None:
+    """Upload the newest image into Glance of each region; one that is there already is left alone.
+
+    Former images of the same name go when no server and no volume stands on them any more.
+
+    Examples:
+
+    \b
+        lz image publish --env lab
+        lz image publish --profile bastion --env lab --region north --json
+    """
+    image = next((each for each in making.every() if each.profile == profile), None)
+    if image is None:
+        raise InputError(Problem(f"there is no image for {profile!r}", str(making.home()), cure=f"lz image build --profile {profile}"))
+    planned = load_plan(env)
+    unknown = sorted({*(regions or ())} - set(planned.regions))
+    if unknown:
+        cure = f"one of: {', '.join(planned.regions)}"
+        raise InputError(Problem(f"{planned.code} has no region {', '.join(unknown)}", cure=cure))
+    _, connections = sign_in(planned, regions or list(planned.regions))
+    progress, done = Progress(), []
+    for region, connection in connections.items():
+        with progress.step(f"{region}: {image.name}"):
+            done.append(upload(region, connection, image))
+    if json_:
+        output.document([asdict(each) for each in done])
+        return
+    rows = [
+        [each.region, each.id, "uploaded" if each.uploaded else "was there", str(len(each.removed)), str(len(each.kept))] for each in done
+    ]
+    output.table(["region", "image", "now", "removed", "kept in use"], rows, numbers=("removed", "kept in use"))
+
+
+def data(image: Image) -> dict[str, Any]:
+    """One image for JSON."""
+    return {**asdict(image), "folder": str(image.folder)}
+
+
+def mib(size: int) -> str:
+    """A number of bytes in MiB."""
+    return f"{size / (1 << 20):.0f}"
+
+
+def _lines(image: Image) -> list[tuple[str, object]]:
+    return [
+        ("image", image.name),
+        ("tree", image.tree),
+        ("disk sha256", image.sha256),
+        ("MiB", mib(image.bytes)),
+        ("packages", image.packages),
+        ("folder", image.folder),
+    ]

@@ -1,0 +1,116 @@
+"""An image in Glance: uploaded once with what it is made of, and its forerunners removed when nothing stands on them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openstack.connection import Connection
+
+from foundation import digest
+from foundation.errors import LzError, Problem
+from landing_zone.image.build import Image
+
+MARK = "lz_sha256"
+"""Property with the SHA-256 of the file that was uploaded; an image without it is not ours."""
+PARTS = ("kernel_id", "ramdisk_id")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One of our images in a region. parts: ids of the kernel and initrd that it starts by, none for these themselves."""
+
+    id: str
+    name: str
+    sha256: str
+    active: bool
+    parts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was done in one region: id of the image, whether it was uploaded now, and which forerunners went and which stay."""
+
+    region: str
+    id: str
+    uploaded: bool
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def publish(region: str, connection: Connection, image: Image) -> Published:
+    """Offer the image to every project of a region. Raises LzError when a file is not what its record says."""
+    if digest.of_file(image.disk) != image.sha256:
+        cure = "make it again: lz image build --anew"
+        raise LzError(Problem("the disk is not what was built", str(image.disk), "its SHA-256 is another than image.json has", cure))
+    names = (image.name, f"{image.name}-kernel", f"{image.name}-ramdisk")
+    before = [known for name in names for known in _known(connection, name)]
+    kernel, _ = _ensure(connection, before, names[1], image.kernel, digest.of_file(image.kernel), ("aki", "aki"), {})
+    ramdisk, _ = _ensure(connection, before, names[2], image.initrd, digest.of_file(image.initrd), ("ari", "ari"), {})
+    attributes = {
+        **image.properties, **dict(zip(PARTS, (kernel, ramdisk), strict=True)), "min_disk": image.min_disk, "min_ram": image.min_ram,
+    }  # fmt: skip
+    current, uploaded = _ensure(connection, before, image.name, image.disk, image.sha256, ("qcow2", "bare"), attributes)
+    everything = [
+        *(known for known in before if known.id != current),
+        Known(current, image.name, image.sha256, True, frozenset({kernel, ramdisk})),
+    ]
+    gone, kept = forerunners(everything, current, in_use(connection))
+    for each in gone:
+        connection.image.delete_image(each, ignore_missing=True)
+    return Published(region, current, uploaded, gone, kept)
+
+
+def forerunners(everything: Iterable[Known], current: str, used: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of our images that go, disks before their kernels, and ids of the old disks that stay because something stands on them.
+
+    everything: our images, the current one with its parts among them. used: ids of images that servers or volumes name.
+    """
+    known = {each.id: each for each in everything}
+    kept = tuple(each.id for each in known.values() if each.id in used and each.id != current)
+    needed = {current, *kept} | {part for name in (current, *kept) for part in known[name].parts}
+    gone = sorted((each for each in known.values() if each.id not in needed), key=lambda each: not each.parts)
+    return tuple(each.id for each in gone), kept
+
+
+def in_use(connection: Connection) -> frozenset[str]:
+    """Ids of all images that a server or a volume of any project was made of."""
+    compute: Any = connection.compute
+    storage: Any = connection.block_storage
+    servers = ((server.image or {}).get("id") for server in compute.servers(all_projects=True))
+    volumes = ((volume.volume_image_metadata or {}).get("image_id") for volume in storage.volumes(all_projects=True))
+    return frozenset(each for found in (servers, volumes) for each in found if each)
+
+
+def _known(connection: Connection, name: str) -> list[Known]:
+    images: Any = connection.image
+    found = []
+    for entry in images.images(name=name):
+        more: Mapping[str, Any] = entry.properties or {}
+        if MARK in more:
+            parts = frozenset(filter(None, (getattr(entry, part, None) or more.get(part) for part in PARTS)))
+            found.append(Known(entry.id, entry.name, more[MARK], entry.status == "active", parts))
+    return found
+
+
+def _ensure(
+    connection: Connection,
+    known: Iterable[Known],
+    name: str,
+    file: Path,
+    sha256: str,
+    forms: tuple[str, str],
+    attributes: Mapping[str, Any],
+) -> tuple[str, bool]:
+    """Id of the image with this content, and whether it was uploaded now. forms: of the disk and of the container."""
+    for each in known:
+        if each.name == name and each.sha256 == sha256 and each.active:
+            return each.id, False
+    images: Any = connection.image
+    made = images.create_image(
+        name, filename=str(file), wait=True, visibility="public", disk_format=forms[0], container_format=forms[1],
+        **{MARK: sha256}, **attributes,
+    )  # fmt: skip
+    return str(made.id), True

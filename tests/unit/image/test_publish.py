@@ -1,0 +1,125 @@
+"""Publishing: uploaded once, told what it is, and no forerunner goes that something stands on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace as Record
+from typing import Any
+
+import pytest
+
+from foundation.errors import LzError
+from landing_zone.image.build import Image
+from landing_zone.image.publish import MARK, Known, forerunners, publish
+
+
+class Glance:
+    """Images of a region, in memory."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Any] = {}
+        self.uploads: list[str] = []
+
+    def images(self, name: str) -> list[Any]:
+        return [entry for entry in self.entries.values() if entry.name == name]
+
+    def create_image(self, name: str, *, filename: str, wait: bool, visibility: str, **attributes: Any) -> Any:
+        assert wait
+        assert visibility == "public"
+        assert Path(filename).is_file()
+        made = Record(id=f"id-{len(self.uploads)}", name=name, status="active", properties=attributes)
+        self.uploads.append(name)
+        self.entries[made.id] = made
+        return made
+
+    def delete_image(self, image: str, ignore_missing: bool) -> None:
+        del self.entries[image]
+
+
+class Region:
+    """What is asked of a region."""
+
+    def __init__(self) -> None:
+        self.image = Glance()
+        self.running: list[str] = []
+        self.volumes_of: list[str] = []
+        self.compute = Record(servers=lambda all_projects: [Record(image={"id": each}) for each in self.running] + [Record(image=None)])
+        self.block_storage = Record(
+            volumes=lambda all_projects: (
+                [Record(volume_image_metadata={"image_id": each}) for each in self.volumes_of] + [Record(volume_image_metadata=None)]
+            )
+        )
+
+    def offer(self, image: Image) -> Any:
+        return publish("north", self, image)  # type: ignore[arg-type]
+
+    def ids(self, name: str) -> list[str]:
+        return [entry.id for entry in self.image.images(name)]
+
+
+def built(folder: Path, content: str) -> Image:
+    folder.mkdir()
+    for name in ("disk.qcow2", "vmlinuz", "initrd"):
+        (folder / name).write_text(f"{name} {content}")
+    sha256 = hashlib.sha256(f"disk.qcow2 {content}".encode()).hexdigest()
+    return Image(
+        name="debian-13-base", profile="base", os_distro="debian", os_version="13", built="2026-01-01", epoch=1, tree="ab", sha256=sha256,
+        bytes=1, packages=1, min_disk=5, min_ram=512, properties={"os_distro": "debian"}, folder=folder,
+    )  # fmt: skip
+
+
+def test_it_is_uploaded_once_with_what_it_is(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image)
+    assert first.uploaded
+    again = region.offer(image)
+    assert (again.id, again.uploaded, again.removed, again.kept) == (first.id, False, (), ())
+    assert sorted(region.image.uploads) == ["debian-13-base", "debian-13-base-kernel", "debian-13-base-ramdisk"]
+    told = region.image.entries[first.id].properties
+    assert (told[MARK], told["os_distro"], told["min_disk"], told["disk_format"]) == (image.sha256, "debian", 5, "qcow2")
+    assert [told["kernel_id"]] == region.ids("debian-13-base-kernel")
+    assert [told["ramdisk_id"]] == region.ids("debian-13-base-ramdisk")
+
+
+def test_a_half_upload_is_replaced(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image)
+    region.image.entries[first.id].status = "queued"
+    again = region.offer(image)
+    assert again.uploaded
+    assert again.removed == (first.id,)
+
+
+@pytest.mark.parametrize("of", ["running", "volumes_of"])
+def test_a_forerunner_stays_while_something_stands_on_it_and_goes_then(tmp_path: Path, of: str) -> None:
+    region = Region()
+    old = region.offer(built(tmp_path / "a", "1"))
+    getattr(region, of).append(old.id)
+    new = built(tmp_path / "b", "2")
+    first = region.offer(new)
+    assert (first.kept, first.removed) == ((old.id,), ())
+    assert len(region.image.entries) == 6
+    getattr(region, of).clear()
+    assert set(region.offer(new).removed) >= {old.id}
+    assert len(region.image.entries) == 3
+
+
+def test_an_image_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    region = Region()
+    region.image.entries["theirs"] = Record(id="theirs", name="debian-13-base", status="active", properties={})
+    assert region.offer(built(tmp_path / "a", "1")).removed == ()
+    assert "theirs" in region.image.entries
+
+
+def test_a_disk_that_is_not_the_one_that_was_built_is_not_uploaded(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    image.disk.write_text("spoiled")
+    with pytest.raises(LzError, match="not what was built"):
+        region.offer(image)
+    assert region.image.uploads == []
+
+
+def test_disks_go_before_the_kernels_they_start_by() -> None:
+    old = [Known("k", "x-kernel", "1", True), Known("d", "x", "1", True, frozenset({"k"}))]
+    assert forerunners([*old, Known("now", "x", "2", True)], "now", frozenset()) == (("d", "k"), ())
