@@ -37,7 +37,7 @@ def specs(plan: EnvironmentPlan) -> Mapping[str, InstanceSpec]:
 
 
 def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[str, Any]:
-    """The inventory in Ansible's own form: groups by region, zone and tenant, and how each host is reached."""
+    """The inventory as a file that Ansible reads (its YAML form): groups by region, zone and tenant, and how each host is reached."""
     planned = specs(plan)
     groups: dict[str, list[str]] = {}
     variables: dict[str, dict[str, Any]] = {}
@@ -62,4 +62,5 @@ def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[st
                 "principals": {one.user: [one.name, principal(plan.code, one.region)]},
             },
         }
-    return {"_meta": {"hostvars": variables}, **{name: {"hosts": sorted(members)} for name, members in sorted(groups.items())}}
+    children = {name: {"hosts": dict.fromkeys(sorted(members))} for name, members in sorted(groups.items())}
+    return {"all": {"hosts": variables, "children": children}}

@@ -58,7 +58,7 @@ def check(home: Home, inventory: Mapping[str, Any], given: Path | None = None) -
         output = problem.output
     log = home.logs / "nodes.log"
     files.replace(log, output)
-    return results(inventory["_meta"]["hostvars"], output, log)
+    return results(inventory["all"]["hosts"], output, log)
 
 
 def results(hosts: Mapping[str, Mapping[str, Any]], output: str, log: Path) -> list[Result]:

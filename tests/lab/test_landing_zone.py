@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -404,7 +405,9 @@ def test_plain_programs_work_with_the_lines_of_lz_env(run: Run) -> None:
 def test_inventory_is_one_that_ansible_takes(run: Run, flags: list[str], tmp_path: Path) -> None:
     inventory = tmp_path / "inventory.json"
     inventory.write_text(json.dumps(data(lz("inventory", *flags, "--json"))))
-    hosts = json.loads(inventory.read_text())["_meta"]["hostvars"]
+    program = Path(sys.executable).with_name("ansible-inventory")
+    taken = subprocess.run([program, "-i", inventory, "--list"], check=True, capture_output=True, text=True).stdout
+    hosts = json.loads(taken)["_meta"]["hostvars"]
     assert {run.plan.regions[region].access.bastion.hostname for region in run.connections} <= set(hosts)
 
 

@@ -1,0 +1,32 @@
+"""The inventory for Ansible: a file that Ansible itself takes, with what the hardening role must know to leave the way in open."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from landing_zone import inventory
+from landing_zone.engine.home import Home
+from landing_zone.ssh.hosts import host
+from tests.unit.engine.support import plan
+
+
+def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
+    made, home = plan(), Home(tmp_path)
+    bastion, probe = made.regions["north"].access.bastion, made.regions["north"].probes.instances[0]
+    found = [
+        host(bastion, "north", "i1", "198.18.1.10", None),
+        host(probe, "north", "i2", "10.64.0.2", bastion.hostname),
+    ]
+    file = tmp_path / "inventory.json"
+    file.write_text(json.dumps(inventory.ansible(made, home, found)))
+    program = Path(sys.executable).with_name("ansible-inventory")
+    taken = json.loads(subprocess.run([program, "-i", file, "--list"], check=True, capture_output=True, text=True).stdout)
+    assert taken["region_north"]["hosts"] == sorted(one.name for one in found)
+    known = taken["_meta"]["hostvars"]
+    assert (known[bastion.hostname]["node_baseline_profile"], known[probe.hostname]["node_baseline_profile"]) == ("bastion", "base")
+    ssh = known[bastion.hostname]["node_baseline_ssh"]
+    assert ssh["user_ca_keys"] == [home.user_ca_public]
+    assert ssh["principals"][bastion.user][0] == bastion.hostname
