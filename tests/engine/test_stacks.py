@@ -250,3 +250,18 @@ def test_lock_that_somebody_may_hold_is_left_alone(stacks: Stacks) -> None:
     assert (folder / "x.json").exists()
     (folder / "x.json").write_text(json.dumps({**lock, "hostname": socket.gethostname()}))
     assert recovery.release_lock(stacks.store, FIRST, print, patience=0)
+
+
+def test_state_that_a_killed_run_has_half_written_can_be_read_again(stacks: Stacks) -> None:
+    assert stacks.up(FIRST, first).good
+    state = stacks.home.backend / checkpoints.checkpoint(FIRST.name)
+    companion, draft = state.with_name(f"{state.name}.attrs"), state.with_name(f"{state.name}.18ec5624ab029af9.tmp")
+    companion.write_text("")
+    draft.write_text("{")
+    lock = {"pid": 1, "username": "mai", "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00+07:00"}
+    stacks.store.write(f"{checkpoints.locks(FIRST.name)}x.json", json.dumps(lock).encode())
+    recovery.release_lock(stacks.store, FIRST, print, patience=0)
+    assert not companion.exists()
+    assert not draft.exists()
+    assert not stacks.preview(FIRST, first).changed
+    assert len((stacks.export(FIRST).deployment or {})["resources"]) > 1

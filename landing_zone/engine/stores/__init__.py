@@ -39,6 +39,9 @@ class Store(Protocol):
     def remove(self, key: str) -> None:
         """Remove what lies under a key, if anything does."""
 
+    def mend(self, key: str) -> None:
+        """Remove what a killed engine has half written around a key; nothing where objects are whole or not there."""
+
 
 def of(spec: StateSpec, home: Home) -> Store:
     """The store that an environment file asks for. InputError when its credentials are not there."""

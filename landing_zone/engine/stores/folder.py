@@ -9,6 +9,8 @@ from pathlib import Path
 
 BESIDE = ".attrs"  # files of the engine's own, one beside each object: its type and checksum
 
+DRAFT = ".tmp"  # how the engine's own drafts end
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -52,6 +54,13 @@ class Folder:
         """Remove what lies under a key, if anything does."""
         (self.root / key).unlink(missing_ok=True)
         self._beside(key).unlink(missing_ok=True)
+
+    def mend(self, key: str) -> None:
+        """Remove what a killed engine has half written around a key: by an empty companion it takes the object for unreadable."""
+        path = self.root / key
+        for place in path.parent.glob(f"{path.name}*"):
+            if place.suffix == DRAFT or (place.name.endswith(BESIDE) and not place.stat().st_size):
+                place.unlink(missing_ok=True)
 
     def _beside(self, key: str) -> Path:
         return self.root / f"{key}{BESIDE}"
