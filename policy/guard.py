@@ -34,7 +34,7 @@ class Watch:
 
     async def _transform(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         properties = {key: await seen(value) for key, value in args.props.items()}
-        found = check(args.type_, args.name, properties, self._facts)
+        found = check(args.type_, args.name, {**properties, "protect": bool(args.opts.protect)}, self._facts)
         if pulumi.runtime.is_dry_run():
             self._found += found
         else:

@@ -1,6 +1,7 @@
 """The rules: (type, name, properties, facts) in, violations out. No engine, no cloud.
 
-Properties are as the program gives them, names in the provider's spelling (`remoteIpPrefix`). A value that is not known
+Properties are as the program gives them, names in the provider's spelling (`remoteIpPrefix`), and `protect`, which is the engine's
+own. A value that is not known
 yet is `UNKNOWN`, a secret is `SECRET`: a rule lets the first pass (it is asked again at apply, when all is known).
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any, Final
 
 Properties = Mapping[str, Any]
@@ -87,8 +88,14 @@ def no_world_open_ingress(name: str, properties: Properties, facts: Facts) -> It
     prefix = properties.get("remoteIpPrefix")
     if prefix is UNKNOWN:
         return
-    if not prefix or ip_network(str(prefix), strict=False).prefixlen == 0:
+    if not prefix or _wide(str(prefix)):
         yield f"lets in {prefix or 'everybody'}", "name the prefixes that need it in `flows`, or put the service into the edge zone"
+
+
+def _wide(prefix: str) -> bool:
+    """Whether a prefix is the world, or so much of it that a few such are."""
+    net = ip_network(prefix, strict=False)
+    return net.prefixlen < WIDEST[net.version] and not (isinstance(net, IPv6Network) and net.subnet_of(UNIQUE_LOCAL))
 
 
 def default_rules_removed(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
@@ -169,12 +176,20 @@ def encrypted_volume(_: str, properties: Properties, facts: Facts) -> Iterator[F
         yield f"is of type {kind or '(default)'}, which is not encrypted", "take an encrypted volume type"
 
 
+def data_protected(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """What holds data is removed only when somebody names it."""
+    if not properties.get("protect"):
+        yield "holds data and is not protected", "set `protect` in its options; `lz down --yes-delete-data NAME` removes it all the same"
+
+
 def closed_container(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
     """Objects are not for everybody unless the container is labelled as open data."""
     rules = f"{properties.get('containerRead') or ''},{properties.get('containerWrite') or ''}"
     label = (properties.get("metadata") or {}).get("classification")
-    if ".r:*" in rules.replace(" ", "") and label != "open-data":
-        yield "can be read by everybody", "take the rule away, or label open data with metadata classification=open-data"
+    wide = set(rules.replace(" ", "").split(",")) & {".r:*", "*:*", "*"}
+    if wide and label != "open-data":
+        who = "everybody" if ".r:*" in wide else "every account of the cloud"
+        yield f"is open for {who}", "take the rule away, or label open data with metadata classification=open-data"
 
 
 def no_public_image(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
@@ -222,6 +237,8 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _texts(key, each)
 
 
+WIDEST = {4: 8, 6: 16}  # prefix length that an environment file may name at the least (landing_zone/model/rules/addresses.py)
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
 SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
 SECRET_MARKS = ("PRIVATE KEY-----",)
 PROVIDER = "pulumi:providers:openstack"
@@ -243,6 +260,8 @@ NAMED = (
     "openstack:blockstorage/volume:",
 )
 
+DATA = ("blockstorage/volume:", "objectstorage/container:", "sharedfilesystem/share:", "images/image:", "keymanager/secretV1:")
+
 GUARDS: tuple[Guard, ...] = (
     Guard("NET-02", ("networking/secGroupRule:",), no_world_open_ingress),
     Guard("NET-02", ("networking/secGroup:",), default_rules_removed),
@@ -257,6 +276,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("STO-01", ("openstack:", PROVIDER), declared_region),
     Guard("STO-04", ("blockstorage/volume:",), encrypted_volume),
     Guard("STO-05", ("objectstorage/container:",), closed_container),
+    Guard("BCK-01", DATA, data_protected),
     Guard("CMP-01", ("images/image:",), no_public_image),
     Guard("CRY-05", ("openstack:", PROVIDER), no_clear_secret),
     Guard("OPS-04", NAMED, explicit_name),

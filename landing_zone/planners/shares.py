@@ -38,8 +38,9 @@ READS: Mapping[str, frozenset[str]] = {
 class Share:
     """The part of a plan that one stack is composed from.
 
-    `regions` names all regions of the environment, `encrypted_volumes` says whether its level asks for them. `region` lacks
-    what the layer does not read. `owners` has the layer that makes each thing that the stack may refer to: its own layer or an earlier one.
+    `regions` names all regions of the environment, `encrypted_volumes` says whether its level, or the tenant's own, asks for them.
+    `region` lacks what the layer does not read. `owners` has the layer that makes each thing that the stack may refer to: its own
+    layer or an earlier one.
     """
 
     environment: str
@@ -58,7 +59,9 @@ def share(environment: EnvironmentPlan, region: str, layer: str) -> Share:
         raise InputError(Problem(f"region {region!r} has no layer {layer!r}", cure=f"one of: {', '.join(sorted(known))}"))
     before = _before(whole, layer)
     names = {thing: owner for thing, owner in owners(whole).items() if owner == layer or owner in before}
-    encrypted = bool(environment.figures["encrypted_volumes"])
+    tenant = whole.tenants.get(layer.removeprefix(TENANT)) if layer.startswith(TENANT) else None
+    figures = (environment.figures, tenant.figures if tenant else {})
+    encrypted = any(each.get("encrypted_volumes") for each in figures)
     return Share(environment.code, encrypted, tuple(environment.regions), layer, _trimmed(whole, layer), names)
 
 

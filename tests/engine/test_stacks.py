@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,26 @@ def test_guard_rails_stop_the_preview_with_every_violation(stacks: Stacks) -> No
     broken = [problem for problem in outcome.problems if problem.what == "NET-02: lets in 0.0.0.0/0"]
     assert sorted(problem.where.splitlines()[0] for problem in broken) == ["SecGroupRule app.22", "SecGroupRule app.23"]
     assert all(problem.cure.startswith("name the prefixes") for problem in broken)
+
+
+def test_what_holds_data_is_not_made_without_protection(stacks: Stacks) -> None:
+    def program(*, protect: bool) -> Callable[[], Awaitable[None]]:
+        async def made() -> None:
+            watch = Watch(FACTS)
+            watch.begin()
+            provider = openstack.Provider("admin", cloud="nowhere", region="north")
+            part = pulumi.ComponentResource("lz:test:Part", "p", opts=pulumi.ResourceOptions(provider=provider, protect=protect))
+            openstack.blockstorage.Volume("papers", name="papers", size=1, opts=pulumi.ResourceOptions(parent=part))
+            try:
+                await watch.verdict()
+            except LzError as error:
+                raise pulumi.RunError(str(error)) from None
+
+        return made
+
+    outcome = stacks.preview(SECOND, program(protect=False))
+    assert [problem.what for problem in outcome.problems] == ["BCK-01: holds data and is not protected"]
+    assert stacks.preview(SECOND, program(protect=True)).good
 
 
 def test_guard_rails_stop_an_apply_before_the_resource_is_made(stacks: Stacks) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -139,6 +140,15 @@ def test_nothing_is_read_but_from_earlier_layers(layer: str, kind: Kind, name: s
 
     with pytest.raises(LzError, match="is not made before it is needed"):
         run(program)
+
+
+def test_volumes_are_encrypted_where_the_level_of_the_environment_or_of_the_tenant_asks_for_it() -> None:
+    assert not share(plan(), "north", "tenant-edu").encrypted_volumes
+    higher = replace(region().tenants["edu"], figures={**region().tenants["edu"].figures, "encrypted_volumes": 1})
+    there = replace(region(), tenants={**region().tenants, "edu": higher})
+    spoiled = replace(plan(), regions={**plan().regions, "north": there})
+    assert facts(share(spoiled, "north", "tenant-edu")).encrypted
+    assert not share(spoiled, "north", "tenant-health").encrypted_volumes
 
 
 def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
