@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from landing_zone.engine.home import Home
+from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec, RegionPlan
-from landing_zone.planners.shares import PROBES
+from landing_zone.planners.shares import PROBES, TENANT
 from landing_zone.ssh.hosts import Host, host
 from stacks.inputs import principal
 
@@ -29,6 +30,17 @@ def _of_region(region: RegionPlan, environment: str, stacks: Stacks) -> list[Hos
         if spec.name in probes:
             found.append(host(spec, region.name, probes[spec.name], spec.addresses[0][1], bastion.hostname))
     return found
+
+
+def chosen(plan: EnvironmentPlan, found: Iterable[Host], part: Selection) -> list[Host]:
+    """The hosts of a part of the environment: those that its layers make, and those in networks of its tenants."""
+    planned = specs(plan)
+
+    def belongs(one: Host) -> bool:
+        layers = ["access" if one.through is None else PROBES, *([f"{TENANT}{planned[one.name].tenant}"] if one.through else [])]
+        return any(part.has(one.region, layer) for layer in layers)
+
+    return [one for one in found if belongs(one)]
 
 
 def specs(plan: EnvironmentPlan) -> Mapping[str, InstanceSpec]:

@@ -129,7 +129,7 @@ def bring_up(
             run, chosen = open_run(asked, board.say, board)
             previews = run.previews(run.planned(chosen), full=full)
         if any(each.changed for each in previews):
-            raise_all(preflight.problems(preflight.examine(run)))
+            raise_all(preflight.problems(preflight.examine(run, chosen)))
             if not quiet:
                 output.outcomes(previews, future=True)
             agree("Apply these changes?", yes=yes)

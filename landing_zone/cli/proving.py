@@ -22,6 +22,8 @@ EXIT = {Verdict.PASS: 0, Verdict.FAIL: 4, Verdict.UNKNOWN: 5}
 def verify(
     env: flags.Env = flags.DEFAULT_ENV,
     region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
     parallel: flags.Parallel = PARALLEL,
     keep_probes: Annotated[bool, typer.Option("--keep-probes", help="Leave the probe instances for the next run.")] = False,
     details: Annotated[bool, typer.Option("--details", help="Name also the checks that passed.")] = False,
@@ -30,16 +32,17 @@ def verify(
     """Prove on the live cloud, with real packets, that what must pass passes and what must not does not.
 
     Each check is tied to a control and ends as: pass, fail, or could not be evaluated. Exit code 4 when any failed, 5 when
-    none failed but some could not be evaluated.
+    none failed but some could not be evaluated. With --layer or --tenant: the checks of which one end at least is of it.
 
     Examples:
 
     \b
         lz verify --env lab
         lz verify --env lab --region north --keep-probes
+        lz verify --env lab --tenant edu
         lz verify --env lab --json > results.json
     """
-    found = prove(flags.asked(env, region, parallel=parallel), Progress(), keep_probes=keep_probes)
+    found = prove(flags.asked(env, region, layer, tenant, parallel), Progress(), keep_probes=keep_probes)
     if json_:
         output.document([output.result_data(each) for each in found])
     else:
@@ -51,5 +54,5 @@ def prove(asked: Asked, progress: Progress, *, keep_probes: bool = False) -> Seq
     """Run the whole proof on the chosen regions."""
     board = Board(progress)
     with Home.of(load_plan(asked.environment).code).alone(), board.showing():
-        run, _ = open_run(asked, board.say, board)
-        return proof.verify(run, run.connections, keep_probes=keep_probes)
+        run, chosen = open_run(asked, board.say, board)
+        return proof.verify(run, run.connections, chosen, keep_probes=keep_probes)

@@ -27,7 +27,13 @@ from landing_zone.ssh.hosts import renew
 READY = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 5}
 
 
-def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+def preflight(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    json_: flags.Json = False,
+) -> None:
     """Check everything that must be right before the first create: what is yet to be made against what the cloud has.
 
     Exit code 1 when anything is not right, 5 when all that could be checked is, but something could not.
@@ -37,9 +43,10 @@ def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
     \b
         lz preflight --env lab
         lz preflight --env lab --region north --json
+        lz preflight --env lab --tenant edu
     """
-    run, _ = open_run(flags.asked(env, region), Progress().say)
-    found = checks.examine(run)
+    run, chosen = open_run(flags.asked(env, region, layer, tenant), Progress().say)
+    found = checks.examine(run, chosen)
     if json_:
         output.document([output.finding_data(each) for each in found])
     else:
@@ -52,7 +59,13 @@ def preflight(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
     raise LzError(*checks.problems(found), exit_code=code)
 
 
-def status(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+def status(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    json_: flags.Json = False,
+) -> None:
     """Show which stacks stand, how much is in each, and since when. Reads the state only, not the cloud.
 
     Examples:
@@ -60,8 +73,9 @@ def status(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, jso
     \b
         lz status --env lab
         lz status --env lab --json
+        lz status --env lab --region north --tenant edu
     """
-    plan, chosen, stacks = open_offline(flags.asked(env, region))
+    plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     run = Run(plan, stacks, {}, {}, lambda _: None)
     planned = run.planned(chosen)
     keys = [*planned, *(key for key in run.standing(chosen) if key not in planned)]
@@ -98,7 +112,13 @@ def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
         yield ", not planned"
 
 
-def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, json_: flags.Json = False) -> None:
+def inventory(
+    env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
+    json_: flags.Json = False,
+) -> None:
     """List the instances that stand and how each is reached; with --json as an Ansible inventory.
 
     An inventory comes with an SSH certificate for Ansible, which is good for an hour; `lz inventory --json` renews it.
@@ -108,10 +128,11 @@ def inventory(env: flags.Env = flags.DEFAULT_ENV, region: flags.Regions = None, 
     \b
         lz inventory --env lab
         lz inventory --env lab --json > inventory.json && ansible -i inventory.json all -m ping
+        lz inventory --env lab --layer access
     """
-    plan, chosen, stacks = open_offline(flags.asked(env, region))
+    plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     regions = [name for name in plan.regions if not chosen.regions or name in chosen.regions]
-    found = stock.hosts(plan, stacks, regions)
+    found = stock.chosen(plan, stock.hosts(plan, stacks, regions), chosen)
     if json_:
         renew(stacks.home, plan.code, stock.hosts(plan, stacks, plan.regions))
         output.document(stock.ansible(plan, stacks.home, found))

@@ -102,6 +102,9 @@ def restore(
 @app.command()
 def doctor(
     env: flags.Env = flags.DEFAULT_ENV,
+    region: flags.Regions = None,
+    layer: flags.Layers = None,
+    tenant: flags.Tenants = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what is found.")] = False,
     break_locks: Annotated[bool, typer.Option("--break-locks", help="Also remove locks of other machines.")] = False,
     json_: flags.Json = False,
@@ -116,13 +119,13 @@ def doctor(
     \b
         lz state doctor --env lab
         lz state doctor --env lab --json
-        lz state doctor --env lab --fix
+        lz state doctor --env lab --region north --layer network --fix
         lz state doctor --env lab --fix --break-locks
     """
     progress = Progress()
-    planned, _, stacks = open_offline(flags.asked(env))
+    planned, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     with Home.of(planned.code).alone():
-        doctor_ = Doctor(planned, stacks, _reachable(planned, progress), break_locks)
+        doctor_ = Doctor(planned, stacks, _reachable(planned, chosen.regions, progress), break_locks, chosen)
         found = doctor_.examine()
         if fix:
             doctor_.repair(found, progress.say)
@@ -155,10 +158,10 @@ def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:
     return [Shelf(planned.code, name, place, connections[place]) for name, place in pairs.items()]
 
 
-def _reachable(planned: EnvironmentPlan, progress: Progress) -> dict[str, Any]:
-    """Connections to the regions that can be asked; the others are told."""
+def _reachable(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> dict[str, Any]:
+    """Connections to those of the regions (none named: all) that can be asked; the others are told."""
     found = {}
-    for name in planned.regions:
+    for name in tuple(regions) or planned.regions:
         try:
             found.update(sign_in(planned, {name})[1])
         except InputError as error:

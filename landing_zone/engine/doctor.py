@@ -15,12 +15,15 @@ from foundation.errors import LzError
 from landing_zone.engine import checkpoints, doubts, orphans, recovery
 from landing_zone.engine.events import name_of
 from landing_zone.engine.recovery import Lock
+from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import PROBES, TENANT
 
 Kind = Literal["unknown stack", "lock", "damaged state", "pending operation", "broken resource"]
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Looks at all stacks of an environment. `connections`: regions that can be asked; `break_locks`: also those of other machines."""
+    """Looks at the stacks of a part of an environment.
+
+    `connections`: regions that can be asked; `break_locks`: also those of other machines.
+    """
 
     plan: EnvironmentPlan
     stacks: Stacks
     connections: Mapping[str, Connection]
     break_locks: bool = False
+    part: Selection = EVERYTHING
 
     def examine(self) -> list[Finding]:
         """Everything that is found, stack by stack. Nothing is changed."""
@@ -75,7 +82,8 @@ class Doctor:
     def _names(self) -> list[str]:
         """Stacks of the environment that have a state or a lock."""
         locked = {place.removeprefix(checkpoints.LOCKS).partition("/")[0] for place in self.stacks.store.keys(checkpoints.LOCKS)}
-        return sorted(name for name in {*self.stacks.standing(), *locked} if name.startswith(f"{self.plan.code}."))
+        found = {name for name in {*self.stacks.standing(), *locked} if name.startswith(f"{self.plan.code}.")}
+        return sorted(name for name in found if self.part.has(*(*name.split(".", 2), "")[1:3]))
 
     def _stack(self, name: str) -> Iterator[Finding]:
         key = self._known(name)

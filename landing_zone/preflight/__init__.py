@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import requests
@@ -60,9 +61,9 @@ CHECKS = (
 )
 
 
-def examine(run: Run) -> list[Finding]:
-    """Every check in every signed-in region, side by side."""
-    places = [_place(run, region) for region in run.connections]
+def examine(run: Run, chosen: Selection) -> list[Finding]:
+    """Every check in every signed-in region, side by side, for what is yet to be made of the chosen part."""
+    places = [_place(run, region, chosen) for region in run.connections]
     with ThreadPoolExecutor(max(1, len(places)) * reading.AT_ONCE) as pool:
         return list(pool.map(lambda one: _checked(*one), [(place, check) for place in places for check in CHECKS]))
 
@@ -72,10 +73,10 @@ def problems(found: Sequence[Finding]) -> list[Problem]:
     return [problem for finding in found for problem in finding.problems]
 
 
-def _place(run: Run, name: str) -> Place:
+def _place(run: Run, name: str, chosen: Selection) -> Place:
     region = run.plan.regions[name]
     states = {key.layer: run.stacks.resources(key) for key in run.standing(Selection(regions=frozenset({name})))}
-    return Place(need(region, states), run.clouds[region.cloud], run.connections[name])
+    return Place(need(region, states, partial(chosen.has, name)), run.clouds[region.cloud], run.connections[name])
 
 
 def _checked(place: Place, check: Check) -> Finding:

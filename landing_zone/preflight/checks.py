@@ -213,8 +213,9 @@ def _wanted(account: Account, flavors: Mapping[str, Flavor]) -> dict[str, int]:
         "cores": sum(size.cpus for size in sizes),
         "ram_mib": sum(size.ram for size in sizes),
     }
-    for name in ("networks", "subnets", "subnet_pools", "routers", "ports", "security_groups", "security_group_rules"):
+    for name in ("networks", "subnets", "subnet_pools", "routers", "ports", "floating_ips", "security_groups", "security_group_rules"):
         wanted[name] = NEUTRON_TWICE * int(getattr(account.making, name))
+    wanted["dns_zones"] = account.making.dns_zones
     return {name: count for name, count in wanted.items() if count}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from landing_zone.planners import quotas
 from landing_zone.planners.plan import IdentitySpec, InstanceSpec, NetworkLayer, QuotaSpec, RegionPlan
-from landing_zone.planners.shares import TENANT
+from landing_zone.planners.shares import PROBES, TENANT
 
 State = list[dict[str, Any]]  # resources of one stack, as the engine keeps them
 TYPES: Mapping[str, str] = {
@@ -21,6 +21,7 @@ TYPES: Mapping[str, str] = {
     "security_groups": "networking/secGroup:SecGroup",
     "security_group_rules": "networking/secGroupRule:SecGroupRule",
     "rbac_policies": "networking/rbacPolicyV2:RbacPolicyV2",
+    "dns_zones": "dns/zone:Zone",
 }
 # limits of the plan -> what the quota resources in the state call them
 NETWORK_LIMITS: Mapping[str, str] = {
@@ -29,9 +30,11 @@ NETWORK_LIMITS: Mapping[str, str] = {
     "subnet_pools": "subnetpool",
     "routers": "router",
     "ports": "port",
+    "floating_ips": "floatingip",
     "security_groups": "securityGroup",
     "security_group_rules": "securityGroupRule",
 }
+DNS_LIMITS: Mapping[str, str] = {"dns_zones": "zones"}
 COMPUTE_LIMITS: Mapping[str, str] = {"instances": "instances", "cores": "cores", "ram_mib": "ram"}
 
 
@@ -69,24 +72,32 @@ class Need:
     networks: Mapping[str, str | None]
 
 
-def need(region: RegionPlan, states: Mapping[str, State]) -> Need:
-    """What a region must yet make; `states` has the resources of each stack that stands, by layer."""
+def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str], bool] = lambda _: True) -> Need:
+    """What a region must yet make; `states` has the resources of each stack that stands, by layer.
+
+    `asked` says of a layer whether it is to be made: what others lack is not looked for.
+    """
     everything = [one for state in states.values() for one in state]
     people = {"identity": region.identity, **{f"{TENANT}{code}": tenant.identity for code, tenant in region.tenants.items()}}
     layers = {"network": region.network, **{f"{TENANT}{code}": tenant.network for code, tenant in region.tenants.items()}}
+    layers = {name: layer for name, layer in layers.items() if asked(name)}
     standing = _named(everything, "compute/instance:Instance")
-    planned = (region.access.bastion, *region.probes.instances)
+    planned = (*([region.access.bastion] if asked("access") else []), *(region.probes.instances if asked(PROBES) else ()))
     instances = tuple(spec for spec in planned if spec.name not in standing)
     addresses = _named(everything, "networking/floatingIp:FloatingIp", logical=True)
+    floating = tuple(spec for spec in planned if spec.floating and spec.name not in addresses)
     routers = _named(everything, TYPES["routers"])
     return Need(
         region=region,
-        accounts=tuple(_accounts(people, layers, states, instances)),
+        accounts=tuple(_accounts(people, layers, states, instances, floating)),
         instances=instances,
-        floating=sum(1 for spec in planned if spec.floating and spec.name not in addresses),
+        floating=len(floating),
         gateways=sum(1 for layer in layers.values() for router in layer.routers if router.external_network and router.name not in routers),
         sharing=sum(_missing(layer, states.get(name, [])).rbac_policies for name, layer in layers.items()),
-        domains=_ids((domain.name for spec in people.values() for domain in spec.domains), _named(everything, "identity/project:Project")),
+        domains=_ids(
+            (domain.name for layer, spec in people.items() if asked(layer) for domain in spec.domains),
+            _named(everything, "identity/project:Project"),
+        ),
         zones=_ids((zone.name for layer in layers.values() for zone in layer.dns_zones), _named(everything, "dns/zone:Zone")),
         networks=_ids((each.name for layer in layers.values() for each in layer.networks), _named(everything, TYPES["networks"])),
     )
@@ -96,10 +107,10 @@ def _accounts(
     people: Mapping[str, IdentitySpec],
     layers: Mapping[str, NetworkLayer],
     states: Mapping[str, State],
-    instances: Iterable[InstanceSpec],
+    instances: tuple[InstanceSpec, ...],
+    floating: tuple[InstanceSpec, ...],
 ) -> Iterable[Account]:
-    """Every project with its own network things and instances yet to be made."""
-    servers = tuple(instances)
+    """Every project with its own network things, instances and floating addresses yet to be made."""
     making = {_owner(layer): _missing(layer, states.get(name, [])) for name, layer in layers.items()}
     for stack, spec in people.items():
         state = states.get(stack, [])
@@ -110,8 +121,10 @@ def _accounts(
                 id=ids.get(project.name),
                 planned=project.quota,
                 kept=_kept(project.name, project.quota, state),
-                making=making.get(project.name, QuotaSpec()),
-                instances=tuple(server for server in servers if server.project == project.name),
+                making=replace(
+                    making.get(project.name, QuotaSpec()), floating_ips=sum(1 for server in floating if server.project == project.name)
+                ),
+                instances=tuple(server for server in instances if server.project == project.name),
             )
 
 
@@ -132,7 +145,7 @@ def _missing(layer: NetworkLayer, state: State) -> QuotaSpec:
 def _kept(project: str, planned: QuotaSpec, state: State) -> frozenset[str]:
     """Limits that the state has as the plan does."""
     found: set[str] = set()
-    for suffix, names in (("network", NETWORK_LIMITS), ("compute", COMPUTE_LIMITS)):
+    for suffix, names in (("network", NETWORK_LIMITS), ("compute", COMPUTE_LIMITS), ("dns", DNS_LIMITS)):
         inputs: Mapping[str, Any] = next((one["inputs"] for one in state if one["urn"].endswith(f"::{project}.{suffix}")), {})
         found |= {name for name, key in names.items() if inputs.get(key) == getattr(planned, name)}
     return frozenset(found)

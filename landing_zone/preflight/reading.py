@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from openstack.connection import Connection
 
 from landing_zone.engine.clouds import Cloud, keystone
+from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.preflight.checks import MICROVERSIONS, demanded
-from landing_zone.preflight.demand import COMPUTE_LIMITS, NETWORK_LIMITS, Account, Need
+from landing_zone.preflight.demand import COMPUTE_LIMITS, DNS_LIMITS, NETWORK_LIMITS, Account, Need
 from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
 
 TIMEOUT = 10.0  # seconds for a handshake
@@ -162,6 +163,11 @@ def _limits(connection: Connection, account: Account, identity: str) -> Mapping[
     if any(getattr(account.making, name) for name in NETWORK_LIMITS):
         details = connection.network.get_quota(identity, details=True)
         found |= {name: _limit(getattr(details, name)) for name in NETWORK_LIMITS}
+    if account.making.dns_zones:
+        answer = connection.dns.get(f"/quotas/{identity}", headers=ALL_PROJECTS)
+        answer.raise_for_status()
+        used = sum(1 for zone in connection.dns.zones(all_projects=True) if zone.project_id == identity)
+        found |= {name: Limit(int(answer.json()[key]), used) for name, key in DNS_LIMITS.items()}
     if account.instances:
         quota = connection.compute.get_quota_set(identity, usage=True)
         for name, key in COMPUTE_LIMITS.items():

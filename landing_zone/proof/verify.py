@@ -13,15 +13,18 @@ from landing_zone import inventory
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
-from landing_zone.planners.plan import RegionPlan
-from landing_zone.planners.shares import PROBES
+from landing_zone.planners.plan import FlowCheck, RegionPlan
+from landing_zone.planners.shares import PROBES, TENANT
 from landing_zone.proof import entry, isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
 
 
-def verify(run: Run, regions: Iterable[str], *, keep_probes: bool = False) -> list[Result]:
-    """Try everything out in the given regions. The probes are removed at the end, come what may, unless they are to be kept."""
+def verify(run: Run, regions: Iterable[str], part: Selection, *, keep_probes: bool = False) -> list[Result]:
+    """Try everything out that has to do with a part of the given regions.
+
+    The probes are removed at the end, come what may, unless they are to be kept.
+    """
     chosen = list(regions)
     _require(run, chosen)
     probes = [StackKey(run.plan.code, region, PROBES) for region in chosen if run.plan.regions[region].probes.instances]
@@ -29,7 +32,7 @@ def verify(run: Run, regions: Iterable[str], *, keep_probes: bool = False) -> li
         run.apply(run.previews(probes))
         pin(run, chosen)
         with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
-            return [result for part in pool.map(lambda region: _region(run, run.plan.regions[region]), chosen) for result in part]
+            return [result for each in pool.map(lambda region: _region(run, run.plan.regions[region], part), chosen) for result in each]
     finally:
         if not keep_probes:
             remove_probes(run, chosen)
@@ -64,26 +67,36 @@ def _require(run: Run, regions: Iterable[str]) -> None:
         raise InputError(*missing)
 
 
-def _region(run: Run, region: RegionPlan) -> list[Result]:
+def _region(run: Run, region: RegionPlan, part: Selection) -> list[Result]:
     home = run.stacks.home
     bastion = region.access.bastion
     instances = {spec.name: spec for spec in (bastion, *region.probes.instances)}
-    results, problems = packets.try_all(home, instances, region.probes.checks, region.name)
+    results, problems = packets.try_all(home, instances, concerned(region, part), region.name)
     for name, problem in problems.items():
         run.say(f"{region.name}: {name}: {problem}")
     way_in = next(one for one in inventory.hosts(run.plan, run.stacks, [region.name]) if one.through is None)
-    return [*entry.check(home, run.plan.code, way_in), *results, *_isolation(run, region)]
+    entered = entry.check(home, run.plan.code, way_in) if part.has(region.name, "access") else ()
+    return [*entered, *results, *_isolation(run, region, part)]
 
 
-def _isolation(run: Run, region: RegionPlan) -> Iterator[Result]:
+def concerned(region: RegionPlan, part: Selection) -> list[FlowCheck]:
+    """The connections of which one end at least belongs to the part: a tenant's, the bastion, or one in a platform network."""
+    layers = {spec.name: f"{TENANT}{spec.tenant}" if spec.tenant else "network" for spec in region.probes.instances}
+    layers[region.access.bastion.name] = "access"
+    return [check for check in region.probes.checks if any(part.has(region.name, layers[end]) for end in (check.source, check.target))]
+
+
+def _isolation(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result]:
     """Each tenant looks at the next one, so that the work grows with the tenants and not with their pairs."""
     tenants = [region.tenants[code] for code in sorted(region.tenants)]
     if len(tenants) < 2:
         return
     ids = {
-        tenant.code: run.stacks.outputs(StackKey(run.plan.code, region.name, f"tenant-{tenant.code}")).get("ids", {}) for tenant in tenants
+        tenant.code: run.stacks.outputs(StackKey(run.plan.code, region.name, f"{TENANT}{tenant.code}")).get("ids", {}) for tenant in tenants
     }
     for tenant, other in zip(tenants, [*tenants[1:], tenants[0]], strict=True):
+        if not any(part.has(region.name, f"{TENANT}{one.code}") for one in (tenant, other)):
+            continue
         try:
             user = tenant.identity.machine_users[0]
             connection = as_machine(run, region, user, user.project)

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from landing_zone import inventory
 from landing_zone.engine.home import Home
+from landing_zone.engine.runs import Selection
 from landing_zone.ssh.hosts import host
 from tests.unit.engine.support import plan
 
@@ -30,3 +33,28 @@ def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
     ssh = known[bastion.hostname]["node_baseline_ssh"]
     assert ssh["user_ca_keys"] == [home.user_ca_public]
     assert ssh["principals"][bastion.user][0] == bastion.hostname
+
+
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [
+        (Selection(), 2),
+        (Selection(layers=frozenset({"access"})), 1),
+        (Selection(layers=frozenset({"probes"})), 1),
+        (Selection(tenants=frozenset({"edu"})), 0),
+        (Selection(regions=frozenset({"south"})), 0),
+    ],
+)
+def test_a_part_of_it_is_what_its_layers_and_tenants_have(part: Selection, left: int) -> None:
+    made = plan()
+    bastion, probe = made.regions["north"].access.bastion, made.regions["north"].probes.instances[0]
+    found = [host(bastion, "north", "i1", "198.18.1.10", None), host(probe, "north", "i2", "10.64.0.2", bastion.hostname)]
+    assert len(inventory.chosen(made, found, part)) == left
+
+
+def test_a_tenant_has_the_hosts_in_its_networks() -> None:
+    made = plan()
+    bastion, specs = made.regions["north"].access.bastion, made.regions["north"].probes.instances
+    found = [host(spec, "north", "i", "10.64.0.2", bastion.hostname) for spec in specs]
+    here = inventory.chosen(made, found, Selection(tenants=frozenset({"edu"})))
+    assert {one.name for one in here} == {spec.hostname for spec in specs if spec.tenant == "edu"} != set()

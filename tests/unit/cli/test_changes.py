@@ -27,7 +27,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     )
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr(changes, "open_run", lambda asked, say, board: (run, Selection()))
-    monkeypatch.setattr(preflight, "examine", lambda run: [])
+    monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
     monkeypatch.setattr(changes, "pin", lambda run, regions: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
     monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: written.append(path.name))

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,19 @@ def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.Captur
     assert main([*name.split(), "--help"]) == 0
     said = capsys.readouterr().out
     assert re.search(rf"^ +(eval \"\$\()?lz {name}\b", said, re.MULTILINE), said
+
+
+PARTS = ["preflight", "plan", "up", "verify", "drift", "status", "inventory", "down", "state backup", "state doctor"]
+WHOLE = {"state backup": {"--layer", "--tenant"}}  # a copy is of a whole region (decision 51)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_command_on_the_landing_zone_takes_a_part_of_it(name: str) -> None:
+    found: Any = load(name.split(maxsplit=1)[0])
+    for word in name.split()[1:]:
+        found = found.commands[word]
+    known = {option for parameter in found.params for option in parameter.opts}
+    assert {"--env", "--region", "--layer", "--tenant", "--json"} - known == WHOLE.get(name, set())
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -239,3 +253,5 @@ def test_status_of_an_environment_that_was_only_looked_at(
     rows = json.loads(capsys.readouterr().out)
     assert {row["state"] for row in rows} == {"not made"}
     assert [row["layer"] for row in rows][:2] == ["identity", "network"]
+    assert main(["status", "--env", "lab", "--region", "north", "--tenant", "edu", "--layer", "network", "--json"]) == 0
+    assert [row["layer"] for row in json.loads(capsys.readouterr().out)] == ["network", "tenant-edu"]

@@ -18,6 +18,7 @@ from landing_zone.engine.doctor import Doctor, Finding, good_copy
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
+from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, Stacks
 from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.plan import EnvironmentPlan
@@ -106,6 +107,14 @@ def test_a_lock_of_another_machine_is_left_alone_until_it_is_said(stacks: StateO
     certain = doctor(stacks, MagicMock(), break_locks=True)
     certain.repair(certain.examine(), lambda _: None)
     assert certain.examine() == []
+
+
+def test_only_the_part_that_is_asked_for_is_looked_at(stacks: StateOnly) -> None:
+    lock(stacks, GONE)
+    lock(stacks, GONE, "lab.north.identity")
+    lock(stacks, GONE, "lab.south.network")
+    part = Selection(regions=frozenset({"north"}), layers=frozenset({NAME.rsplit(".", 1)[1]}))
+    assert [each.stack for each in Doctor(plan(), stacks, {}, part=part).examine()] == [NAME]
 
 
 def test_a_pending_creation_that_lives_is_found_first_and_removed_by_fix(stacks: StateOnly) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -15,7 +15,7 @@ from foundation.errors import Problem
 from landing_zone import preflight
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.opening import load_plan
-from landing_zone.engine.runs import Run
+from landing_zone.engine.runs import Run, Selection
 from landing_zone.planners.plan import RegionPlan
 from landing_zone.preflight import checks
 from landing_zone.preflight.demand import NETWORK_LIMITS, TYPES, Need, State, need
@@ -98,6 +98,18 @@ def test_instances_and_addresses_that_stand_are_needed_no_more() -> None:
     found = need(region(), {"access": state, "network": [resource(TYPES["routers"], each.name) for each in region().network.routers]})
     assert name not in {spec.name for spec in found.instances}
     assert (found.floating, found.gateways) == (0, 1)  # that of a tenant with an edge of its own
+
+
+def test_what_is_not_asked_for_is_not_needed() -> None:
+    found = need(region(), {}, partial(Selection(tenants=frozenset({"edu"})).has, "north"))
+    own = region().tenants["edu"]
+    assert (found.instances, found.floating, found.gateways) == ((), 0, 0)
+    assert set(found.domains) == {each.name for each in own.identity.domains}
+    assert set(found.networks) == {each.name for each in own.network.networks}
+    assert {each.name for each in found.accounts if each.making.networks} == {"lab-edu-network"}
+    only_access = need(region(), {}, partial(Selection(layers=frozenset({"access"})).has, "north"))
+    assert [spec.name for spec in only_access.instances] == [region().access.bastion.name]
+    assert (only_access.floating, only_access.networks, only_access.sharing) == (1, {}, 0)
 
 
 # ---------------------------------------------------------------------------------------------------------------- checks
@@ -239,6 +251,22 @@ def test_a_projects_quota_that_somebody_made_too_small_by_one(short: str) -> Non
     assert problems[0].why.startswith("the cloud has ")
 
 
+def test_a_dns_quota_that_somebody_made_too_small_by_one() -> None:
+    planned = account(fresh(), "lab-edu-network").planned
+    state = [*edu(), resource("dns/quotaV2:QuotaV2", "lab-edu-network.dns", zones=planned.dns_zones)]
+    found = need(region(), {"tenant-edu": state})
+    for limit, problems in ((1, 0), (0, 1)):
+        live = {**limits(found, "lab-edu-network").projects["lab-edu-network"], "dns_zones": Limit(limit)}
+        assert len(said(checks.quotas(found, Quotas({"lab-edu-network": live}, {}, "p1", flavors())))) == problems
+
+
+@pytest.mark.parametrize("less", [0, 1])
+def test_a_quota_of_floating_addresses_that_is_too_small_by_one(less: int) -> None:
+    bastion = account(fresh(), region().access.bastion.project)
+    planned = replace(bastion, planned=replace(bastion.planned, floating_ips=2 - less))
+    assert len(said(checks.quotas(replace(fresh(), accounts=(planned,)), administrator(-1)))) == less
+
+
 @pytest.mark.parametrize("short", ["instances", "cores", "ram_mib"])
 def test_a_planned_quota_that_is_too_small_by_one_for_its_instances(short: str) -> None:
     bastion = account(fresh(), region().access.bastion.project)
@@ -312,7 +340,7 @@ def test_every_check_ends_as_one_of_three(run: Run, monkeypatch: pytest.MonkeyPa
     bad = Problem("bad", cure="mend it")
     found = (check("good", lambda _: []), check("bad", lambda _: [bad]), check("ill", broken))
     monkeypatch.setattr(preflight, "CHECKS", found)
-    findings = preflight.examine(run)
+    findings = preflight.examine(run, Selection())
     assert [(each.check, each.verdict) for each in findings] == [("good", Verdict.PASS), ("bad", Verdict.FAIL), ("ill", Verdict.UNKNOWN)]
     assert said(preflight.problems(findings)) == ["bad", "region north: ill could not be checked"]
 
@@ -320,4 +348,4 @@ def test_every_check_ends_as_one_of_three(run: Run, monkeypatch: pytest.MonkeyPa
 def test_a_fault_of_our_own_is_no_problem_of_the_cloud(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "CHECKS", (check("x", lambda _: None, lambda need, facts: iter(facts)),))
     with pytest.raises(TypeError):
-        preflight.examine(run)
+        preflight.examine(run, Selection())

@@ -11,11 +11,14 @@ from urllib.parse import urlsplit
 
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.opening import load_plan
+from landing_zone.planners.plan import QuotaSpec
 from landing_zone.preflight import reading
-from landing_zone.preflight.demand import need
+from landing_zone.preflight.demand import NETWORK_LIMITS, Account, need
 from landing_zone.preflight.facts import Handshake, Host, Limit, Outer
 from landing_zone.preflight.reading import Place
 from tests.support.keystone import keystone, make_certificates
+
+FREE = {"limit": 1, "used": 0, "reserved": 0}
 
 
 def tried(folder: Path, *, days: int = 30, host: str = "127.0.0.1", other_authority: bool = False) -> Handshake:
@@ -73,6 +76,16 @@ def test_hosts_are_those_that_placement_offers_with_what_it_has_left() -> None:
     found = reading.rooms(place(connection))
     assert found.hosts == dict.fromkeys(names, (Host("h1", "nova", {"VCPU": 13, "MEMORY_MB": 0}),))
     assert connection.placement.get.call_args.kwargs["params"]["resources"] == "VCPU:1,MEMORY_MB:1024"
+
+
+def test_the_dns_quota_is_read_with_the_zones_that_count_against_it() -> None:
+    connection = MagicMock()
+    connection.network.get_quota.return_value = SimpleNamespace(**dict.fromkeys(NETWORK_LIMITS, FREE))
+    connection.dns.get.return_value.json.return_value = {"zones": 3}
+    connection.dns.zones.return_value = [SimpleNamespace(project_id="p1"), SimpleNamespace(project_id="p2")]
+    found = reading._limits(connection, Account("x", "p1", QuotaSpec(), frozenset(), QuotaSpec(dns_zones=1)), "p1")
+    assert found["dns_zones"] == Limit(3, 1)
+    assert connection.dns.get.call_args.args == ("/quotas/p1",)
 
 
 def test_only_projects_in_which_something_is_made_are_asked_for() -> None:
