@@ -69,7 +69,9 @@ def load_plan(reference: str) -> EnvironmentPlan:
         return plan(environment, ledger)
     except ValueError as error:
         raise InputError(
-            Problem("the address ledger does not fit the environment", where=str(path), why=str(error), cure="see docs/operations.md")
+            Problem(
+                "the address ledger does not fit the environment", where=str(path), why=str(error), cure="see docs/how-to/when-up-fails.md"
+            )
         ) from None
 
 

@@ -163,8 +163,8 @@ class QuotaProfile(Record):
     backup_gib: Whole = Field(default=0, description="Sum of all backups, GiB.")
     load_balancers: Whole = Field(default=0, description="Load balancers; ten listeners, pools and health monitors each.")
     dns_zones: Whole = Field(default=0, description="DNS zones; a hundred record sets each.")
-    object_gib: Whole = Field(default=0, description="Object storage, GiB.")
-    secrets: Whole = Field(default=20, description="Secrets in the key manager.")
+    object_gib: Whole = Field(default=0, description="Object storage, GiB; counts against the region's capacity, not set in the cloud.")
+    secrets: Whole = Field(default=20, description="Secrets in the key manager; planned, not set in the cloud.")
 
 
 class Project(Record):

@@ -208,6 +208,24 @@ def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path,
     assert (tmp_path / "pilot.yaml").read_text() == before
 
 
+def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    given = iter(["pilot", "Pilot", "Thí điểm", "agency", "1", "o@pilot.example", REGION[1]])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+
+    def prompt(question: str, err: bool) -> str:
+        asked.append(question)
+        return next(given)
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    assert main(["init", "--folder", str(tmp_path)]) == 0
+    assert len(asked) == 7
+    by_questions = (tmp_path / "pilot.yaml").read_text()
+    (tmp_path / "pilot.yaml").unlink()
+    assert main(["init", *ANSWERS, *REGION, "--folder", str(tmp_path)]) == 0
+    assert (tmp_path / "pilot.yaml").read_text() == by_questions
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
