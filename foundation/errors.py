@@ -29,6 +29,10 @@ class Problem:
         return "\n".join(lines)
 
 
+DISK_FULL = "no space is left on the disk"
+DISK_FULL_CURE = "free some, or name a folder on another disk in $LZ_CACHE; then run the same command again: it goes on where it stopped"
+
+
 class LzError(Exception):
     """Carries every problem found; the command line prints them as one block and exits with `exit_code`."""
 

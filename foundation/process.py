@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from foundation.errors import LzError, Problem
+from foundation.errors import DISK_FULL_CURE, LzError, Problem
 
 
 class CommandFailed(LzError):
@@ -65,6 +66,8 @@ def run(
         raise LzError(Problem(f"no end after {timeout:.0f} s: {shown}", where=str(log or ""), cure=cure)) from None
     if done.returncode:
         tail = "\n".join((error or output).strip().splitlines()[-12:])
+        if os.strerror(errno.ENOSPC) in tail:
+            cure = DISK_FULL_CURE
         raise CommandFailed(
             Problem(f"exit status {done.returncode}: {shown}", where=str(log or ""), why=tail, cure=cure), done.returncode, output + error
         )

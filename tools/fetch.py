@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import http
 import http.client
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from foundation import digest
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import DISK_FULL, DISK_FULL_CURE, InputError, LzError, Problem
 
 CHUNK = 1 << 20
 ATTEMPTS = 3
@@ -123,6 +124,8 @@ def _fill(url: str, part: Path, timeout: float) -> None:
                 return
             raise _unreachable(url, problem) from None
         except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:  # no other source of the file needs less room
+                raise LzError(Problem(DISK_FULL, where=str(part), cure=DISK_FULL_CURE)) from None
             arrived = part.stat().st_size if part.exists() else 0
             hung_up = isinstance(problem, ConnectionError)  # a refused connection comes as URLError: that no is final
             if (arrived == before and not hung_up) or attempt == ATTEMPTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import traceback
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
-from foundation.errors import LzError, Problem
+from foundation.errors import DISK_FULL, DISK_FULL_CURE, LzError, Problem
 
 DEBUG = "--debug"
 INTERRUPTED = 130
@@ -47,6 +48,8 @@ def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
         return error.problems, error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return [Problem("stopped", cure="run the same command again: it goes on where it stopped")], INTERRUPTED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return [Problem(DISK_FULL, where=str(error.filename or ""), cure=DISK_FULL_CURE)], 1
     why = f"{type(error).__name__}: {error}"
     if any(kind.__module__.partition(".")[0] in CLOUD_LIBRARIES for kind in type(error).__mro__):
         cure = "is it healthy, and can this machine reach it (the lab: lz lab doctor)? Then run the same command again"

@@ -169,7 +169,7 @@ SAID = (
     (
         re.compile(r"certificate has expired"),
         "the cloud's certificate has expired",
-        "renew the certificate (the lab: lz lab up), and check the clock of this machine",
+        "renew the certificate (the lab: lz lab down, then lz lab up), and check the clock of this machine",
     ),
     (
         re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from landing_zone.cli.start import TENANT_FORM
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.proof.results import Result, Verdict
+from tests.support.command import LZ
 
 HEAVY = ["openstack", "pulumi_openstack", "stacks.programs"]
 
@@ -40,6 +42,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (LzError("failed"), 1),
         (InputError(Problem("not fit", "here", "because", "do this")), 2),
         (BusyError("busy"), 3),
+        (OSError(errno.ENOSPC, "No space left on device", "/a/file"), 1),
         (ValueError("a bug"), FAULT),
         (KeyboardInterrupt(), INTERRUPTED),
     ],
@@ -60,6 +63,13 @@ def test_a_problem_is_one_block(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     raising(monkeypatch, InputError(Problem("not fit", "here\nand there", "because", "do this")))
     main(["status"])
     assert capsys.readouterr().err == ("error: not fit\n  where: here\n         and there\n  why:   because\n  cure:  do this\n")
+
+
+def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/a/file"))
+    main(["status"])
+    said = capsys.readouterr().err
+    assert said.startswith("error: no space is left on the disk\n  where: /a/file\n  cure:  free some")
 
 
 @pytest.mark.parametrize("words", [["status", "--debug"], ["--debug", "status"]])
@@ -91,8 +101,8 @@ def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFi
 
 
 def commands() -> list[str]:
-    """Every command but those of the lab, those of a group by both words."""
-    loaded = {name: load(name) for name in COMMANDS if name != "lab"}
+    """Every command, those of a group by both words."""
+    loaded = {name: load(name) for name in COMMANDS}
     return sorted(" ".join((name, each)) if each else name for name, found in loaded.items() for each in getattr(found, "commands", ("",)))
 
 
@@ -114,6 +124,15 @@ def test_every_command_on_the_landing_zone_takes_a_part_of_it(name: str) -> None
         found = found.commands[word]
     known = {option for parameter in found.params for option in parameter.opts}
     assert {"--env", "--region", "--layer", "--tenant", "--json"} - known == WHOLE.get(name, set())
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("pre", {"preflight"}), ("lab re", {"reset"}), ("up --ten", {"--tenant"})])
+def test_the_shell_completes_what_is_typed(typed: str, offered: set[str]) -> None:
+    """As the lines of `lz --show-completion` ask for it."""
+    words = f"lz {typed}"
+    asked = {"_LZ_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run([LZ], check=False, capture_output=True, text=True, env={**os.environ, **asked})
+    assert set(done.stdout.split()) == offered, done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

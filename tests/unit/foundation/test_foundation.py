@@ -151,3 +151,9 @@ def test_steps_are_timed_and_told(capsys: pytest.CaptureFixture[str], monkeypatc
     assert [timing.name for timing in seen.timings] == ["first"]
     assert "first: done in 0.0 s" in told
     assert "second [x]: failed after 0.0 s" in told
+
+
+def test_a_full_disk_has_a_cure_of_its_own() -> None:
+    with pytest.raises(process.CommandFailed) as caught:
+        process.run(["dd", "if=/dev/zero", "of=/dev/full", "bs=1", "count=1"], env={"LC_ALL": "C"}, cure="ask the mirror")
+    assert caught.value.problems[0].cure.startswith("free some")

@@ -23,7 +23,7 @@ def tried(path: Path) -> str:
         load(path)
     except InputError as error:
         problems = error.problems
-    assert all(problem.what and problem.where for problem in problems)
+    assert all(problem.what and problem.where and problem.cure for problem in problems)
     return "\n".join(map(str, problems))
 
 

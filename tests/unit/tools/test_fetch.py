@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import InputError
+from foundation.errors import InputError, LzError
 from tests.unit.tools.conftest import Site
 from tools import fetch
 
@@ -112,6 +112,16 @@ def test_a_refusal_is_final(site: Site, target: Path, status: int) -> None:
     with pytest.raises(fetch.Unreachable, match=str(status)):
         fetch.download(f"{site.url}/file", target, SHA256)
     assert len(site.asked) == 1
+    assert not target.exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_network(site: Site, target: Path) -> None:
+    target.parent.mkdir()
+    target.with_name(f"file.{SHA256[:12]}.part").symlink_to("/dev/full")
+    with pytest.raises(LzError, match="no space is left on the disk") as caught:
+        fetch.download(f"{site.url}/file", target, SHA256)
+    assert not isinstance(caught.value, fetch.Unreachable), "another way of obtaining it would be tried"
+    assert "free some" in caught.value.problems[0].cure
     assert not target.exists()
 
 
