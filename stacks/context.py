@@ -54,10 +54,11 @@ class Context:
         return self._owners[project]
 
     def machine_user(self, project: str) -> MachineUserSpec:
-        """The machine user that works in a project."""
+        """The machine user that works in a project: one of its groups is a member there."""
         specs = (self.region.identity, *(tenant.identity for tenant in self.region.tenants.values()))
         for spec in specs:
+            members = {grant.group for grant in spec.grants if (grant.role, grant.target) == ("member", project)}
             for user in spec.machine_users:
-                if user.project == project:
+                if members & set(user.groups):
                     return user
         raise LzError(Problem(f"project {project!r} has no machine user", cure="this is a fault of the planner: report it"))

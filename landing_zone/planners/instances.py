@@ -46,10 +46,13 @@ def access(environment: Environment, region: Region, addresses: RegionAddresses)
 
 
 def probes(environment: Environment, region: Region, addresses: RegionAddresses, bastion: InstanceSpec) -> ProbesLayer:
-    """A probe in the management zone and in every tenant network, and the connections between them that must and must not be."""
+    """A probe in every platform zone and in every tenant network, and the connections between them that must and must not be."""
     if environment.verification.probes == "none":
         return ProbesLayer((), ())
-    spots = [_Spot(None, HOME, addresses.platform.zones[HOME], name(environment.code, PLATFORM, HOME), environment.level, None)]
+    spots = [
+        _Spot(None, zone, pair, name(environment.code, PLATFORM, zone), environment.level, None)
+        for zone, pair in addresses.platform.zones.items()
+    ]
     for tenant in _probed(environment, addresses):
         block = addresses.tenants[tenant.code]
         project = name(environment.code, tenant.code, environment.projects_for(tenant)[0].code)

@@ -6,6 +6,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -205,6 +206,19 @@ def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
             assert any(f"-{one}-" in c.source and f"-{other}-" in c.target and not c.allowed for c in region.probes.checks)
 
 
+def test_every_pair_of_zones_and_every_pair_of_probed_tenants_is_tried_both_ways() -> None:
+    for _, region in regions():
+        spots = {spec.name: (spec.tenant, spec.zone) for spec in region.probes.instances}
+        assert {zone for tenant, zone in spots.values() if tenant is None} == {n.zone for n in region.network.networks} - {"transit"}
+        stopped = {(spots.get(check.source), spots[check.target]) for check in region.probes.checks if not check.allowed}
+        passing = {spots[check.target] for check in region.probes.checks if check.allowed}
+        assert passing == set(spots.values())
+        for here, there in permutations(spots.values(), 2):
+            if here[0] and there[0] and here[0] != there[0] and here[1] != there[1]:
+                continue  # of two tenants the same zones meet
+            assert (here, there) in stopped, (region.name, here, there)
+
+
 def test_a_sample_of_probes_is_two_tenants() -> None:
     region = planned("national-cgc").regions["north"]
     assert {probe.tenant for probe in region.probes.instances} == {None, "angiang", "vinhlong"}
@@ -287,7 +301,7 @@ def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
         assert (region.demand.flavors, region.demand.images) == (("SCS-1L-1-5",), ("debian-13",))
         assert region.external_network == "public"
         assert all(tenant.availability_zones == ("nova",) for tenant in region.tenants.values())
-        assert len(region.probes.instances) <= 11
+        assert len(region.probes.instances) <= 15
         assert region.network.networks == original.network.networks
         assert {code: tenant.network.networks for code, tenant in region.tenants.items()} == {
             code: tenant.network.networks for code, tenant in original.tenants.items()

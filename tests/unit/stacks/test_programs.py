@@ -109,6 +109,13 @@ def test_hosts_take_certificates_of_the_authority_for_themselves_and_for_their_r
     assert files["/etc/ssh/principals/debian"].split() == ["lab-platform-bastion-north", "lab.north"]
 
 
+def test_probes_of_platform_zones_are_made_by_the_platforms_machine_account() -> None:
+    inputs = Inputs(Endpoint("https://cloud.example", None), lambda name: name, "ssh-ed25519 AAAA", frozenset())
+    made = run(program(share(load_plan("ministry-agc"), "north", "probes"), inputs), preview=True)
+    owner = made.one("pulumi:providers:openstack", "owner-agc-platform-exchange").inputs
+    assert (owner["userName"], owner["tenantName"]) == ("agc-platform-automation", "agc-platform-exchange")
+
+
 def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:
     made = composed("tenant-edu").made
     quotas = [place for place, one in enumerate(made) if one.name.startswith("lab-edu-network.") and "uot" in one.type]
