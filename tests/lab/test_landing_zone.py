@@ -333,6 +333,22 @@ def test_programs_of_a_tenant_do_what_their_credential_is_for_and_nothing_else(r
         assert refused.value.status_code in {401, 403}
 
 
+def test_nobody_gets_a_prefix_that_somebody_else_has(run: Run, admins: dict[str, Connection]) -> None:
+    """The cloud itself refuses: tenants have no room for networks of their own, and the pools' scope gives nothing out twice."""
+    for region, admin in admins.items():
+        with pytest.raises(HttpException, match=r"(?i)quota") as refused:
+            as_program(run, region, "lab-edu-main-member").network.create_network(name="of-a-program")
+        assert refused.value.status_code == 409
+        other = next(admin.network.networks(name="lab-health-data"))
+        for version in (4, 6):
+            taken = next(admin.network.subnets(name=f"lab-edu-data-v{version}"))
+            with pytest.raises(HttpException, match="Cannot allocate requested subnet") as refused:
+                admin.network.create_subnet(
+                    network_id=other.id, ip_version=version, cidr=taken.cidr, subnet_pool_id=taken.subnet_pool_id, is_dhcp_enabled=False
+                )
+            assert refused.value.status_code in {400, 409, 500}  # 500 of a Neutron that has no better word for it
+
+
 def test_drift_knows_the_credentials_and_makes_a_lost_one_anew(run: Run, admins: dict[str, Connection]) -> None:
     region = next(iter(admins))
     words = ("drift", "--env", ENV, "--region", region, "--tenant", "edu")
