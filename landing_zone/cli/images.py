@@ -71,6 +71,9 @@ def publish(
     profile: Annotated[str, typer.Option(help="Kind of node whose newest image is taken.")] = "base",
     env: flags.Env = flags.DEFAULT_ENV,
     regions: flags.Regions = None,
+    direct: Annotated[
+        bool, typer.Option("--direct-kernel", help="Start instances by the image's kernel in Glance, not by their disk.")
+    ] = False,
     json_: flags.Json = False,
 ) -> None:
     """Upload the newest image into Glance of each region; one that is there already is left alone.
@@ -95,7 +98,7 @@ def publish(
     progress, done = Progress(), []
     for region, connection in connections.items():
         with progress.step(f"{region}: {image.name}"):
-            done.append(upload(region, connection, image))
+            done.append(upload(region, connection, image, direct=direct))
     if json_:
         output.document([asdict(each) for each in done])
         return

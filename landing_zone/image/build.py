@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,21 +14,17 @@ from pathlib import Path
 from foundation import digest, files, lock
 from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT, cache
-from foundation.process import run
 from foundation.progress import Progress
-from landing_zone.image import base, contents, sbom, tree
+from landing_zone.image import base, contents, disk, loader, sbom, tree
 
 HERE = Path(__file__).resolve().parent
 PROFILES = CHECKOUT / "roles" / "node_baseline" / "vars" / "profiles"
 USER = "debian"
-SIZE_MIB = 1536
 MIN_DISK_GB = 5
 MIN_RAM_MIB = 512
 EPOCH = "SOURCE_DATE_EPOCH"
 RECORD = "image.json"
-TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
-# A fixed name space, so that the same tree gives the same file system identity.
-_SPACE = uuid.UUID("d0c5f6f2-5b8f-5f0e-9d43-5f0f8a0c6b1b")
+TOOLS = {"mmdebstrap": "mmdebstrap", **disk.TOOLS}
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,12 @@ class Image:
 
     @property
     def disk(self) -> Path:
-        """qcow2: one ext4 file system without partitions."""
+        """qcow2: boots by BIOS and by UEFI (see `disk`)."""
         return self.folder / "disk.qcow2"
 
     @property
     def kernel(self) -> Path:
-        """Given to the machine from outside, as is the initrd."""
+        """For a machine that takes both from outside."""
         return self.folder / "vmlinuz"
 
     @property
@@ -106,6 +101,7 @@ def every() -> list[Image]:
 def make_tree(profile: str, root: Path, epoch: int, log: Path) -> str:
     """Turn a copy of the base tree into that of an image; returns its content digest."""
     tree.harden(root, {"node_baseline_profile": profile}, epoch, log)
+    loader.install(root, log)
     contents.clean(root, epoch)
     contents.clamp(root, epoch)
     return contents.content_digest(root)
@@ -121,7 +117,7 @@ def properties(profile: str, built: str, arguments: str, tree_digest: str) -> di
         "hw_disk_bus": "virtio",
         "hw_vif_model": "virtio",
         "hw_rng_model": "virtio",
-        "os_command_line": f"root=/dev/vda rw console=ttyS0 {arguments}".strip(),
+        "os_command_line": f"{disk.root_argument(tree_digest)} rw console=ttyS0 {arguments}".strip(),
         "image_source": "private",
         "image_description": f"Debian 13 (trixie), hardened by node_baseline, profile {profile}",
         "image_build_date": built,
@@ -199,9 +195,9 @@ def _furnish(profile: str, root: Path, part: Path, tree_digest: str, epoch: int,
     arguments = kernel_arguments((root / "etc/default/grub").read_text())
     for pattern, kind in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd")):
         shutil.copyfile(max((root / "boot").glob(pattern)), part / kind)
-    disk = part / "disk.qcow2"
-    _pack(root, disk, tree_digest, epoch, log)
-    sums = {file.name: digest.of_file(file) for file in (disk, part / "vmlinuz", part / "initrd")}
+    made = part / "disk.qcow2"
+    disk.write(root, made, tree_digest, epoch, log)
+    sums = {file.name: digest.of_file(file) for file in (made, part / "vmlinuz", part / "initrd")}
     (part / "SHA256SUMS").write_text("".join(f"{value}  {file}\n" for file, value in sums.items()))
     (part / "sbom.cdx.json").write_text(sbom.bill(name, tree_digest, epoch, installed))
     image = Image(
@@ -212,8 +208,8 @@ def _furnish(profile: str, root: Path, part: Path, tree_digest: str, epoch: int,
         built=built,
         epoch=epoch,
         tree=tree_digest,
-        sha256=sums[disk.name],
-        bytes=disk.stat().st_size,
+        sha256=sums[made.name],
+        bytes=made.stat().st_size,
         packages=len(installed),
         min_disk=MIN_DISK_GB,
         min_ram=MIN_RAM_MIB,
@@ -221,16 +217,3 @@ def _furnish(profile: str, root: Path, part: Path, tree_digest: str, epoch: int,
         folder=part,
     )
     return {key: value for key, value in asdict(image).items() if key != "folder"}
-
-
-def _pack(root: Path, disk: Path, tree_digest: str, epoch: int, log: Path) -> None:
-    """Tree to ext4 to qcow2. Names, hash seed and date of the file system follow from the tree."""
-    raw = disk.with_suffix(".raw")
-    with raw.open("wb") as stream:
-        os.truncate(stream.fileno(), SIZE_MIB << 20)
-    identity = str(uuid.uuid5(_SPACE, tree_digest))
-    options = f"hash_seed={identity},lazy_itable_init=1,lazy_journal_init=1"
-    words: list[str | Path] = ["mkfs.ext4", "-q", "-F", "-L", "root", "-U", identity, "-m", "1", "-E", options, "-d", root, raw]
-    run(words, env={EPOCH: str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}, log=log)
-    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw, disk], log=log)
-    raw.unlink()

@@ -40,22 +40,25 @@ class Published:
     kept: tuple[str, ...]
 
 
-def publish(region: str, connection: Connection, image: Image) -> Published:
-    """Offer the image to every project of a region. Raises LzError when a file is not what its record says."""
+def publish(region: str, connection: Connection, image: Image, *, direct: bool = False) -> Published:
+    """Offer the image to every project of a region. Raises LzError when a file is not what its record says.
+
+    direct: instances get the kernel and initrd of the day of the build from outside, and never the one on their disk.
+    """
     if digest.of_file(image.disk) != image.sha256:
         cure = "make it again: lz image build --anew"
         raise LzError(Problem("the disk is not what was built", str(image.disk), "its SHA-256 is another than image.json has", cure))
     names = (image.name, f"{image.name}-kernel", f"{image.name}-ramdisk")
     before = [known for name in names for known in _known(connection, name)]
-    kernel, _ = _ensure(connection, before, names[1], image.kernel, digest.of_file(image.kernel), ("aki", "aki"), {})
-    ramdisk, _ = _ensure(connection, before, names[2], image.initrd, digest.of_file(image.initrd), ("ari", "ari"), {})
-    attributes = {
-        **image.properties, **dict(zip(PARTS, (kernel, ramdisk), strict=True)), "min_disk": image.min_disk, "min_ram": image.min_ram,
-    }  # fmt: skip
+    parts = {}
+    if direct:
+        for part, name, file, form in zip(PARTS, names[1:], (image.kernel, image.initrd), ("aki", "ari"), strict=True):
+            parts[part], _ = _ensure(connection, before, name, file, digest.of_file(file), (form, form), {})
+    attributes = {**image.properties, **parts, "min_disk": image.min_disk, "min_ram": image.min_ram}
     current, uploaded = _ensure(connection, before, image.name, image.disk, image.sha256, ("qcow2", "bare"), attributes)
     everything = [
         *(known for known in before if known.id != current),
-        Known(current, image.name, image.sha256, True, frozenset({kernel, ramdisk})),
+        Known(current, image.name, image.sha256, True, frozenset(parts.values())),
     ]
     gone, kept = forerunners(everything, current, in_use(connection))
     for each in gone:
@@ -104,9 +107,10 @@ def _ensure(
     forms: tuple[str, str],
     attributes: Mapping[str, Any],
 ) -> tuple[str, bool]:
-    """Id of the image with this content, and whether it was uploaded now. forms: of the disk and of the container."""
+    """Id of the image with this content and these parts, and whether it was uploaded now. forms: of the disk and of the container."""
+    parts = frozenset(attributes[part] for part in PARTS if part in attributes)
     for each in known:
-        if each.name == name and each.sha256 == sha256 and each.active:
+        if each.name == name and each.sha256 == sha256 and each.parts == parts and each.active:
             return each.id, False
     images: Any = connection.image
     made = images.create_image(

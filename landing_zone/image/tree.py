@@ -21,14 +21,17 @@ FROM_HERE = ("resolv.conf", "hosts")
 
 
 @contextlib.contextmanager
-def copy(base: Path, home: Path) -> Iterator[Path]:
-    """A copy of the tree `base` for the block, at home/root; it shares what is not changed. All of `home` goes afterwards."""
+def copy(base: Path, home: Path, above: Path | None = None) -> Iterator[Path]:
+    """A copy of the tree `base` for the block, at home/root; it shares what is not changed. All of `home` goes afterwards.
+
+    above: a folder of further files that are seen over the tree's own.
+    """
     clear(home)
     try:
         for part in ("upper", "work", "root"):
             (home / part).mkdir(parents=True)
         root = home / "root"
-        layers = f"lowerdir={base},upperdir={home / 'upper'},workdir={home / 'work'}"
+        layers = f"lowerdir={f'{above}:' if above else ''}{base},upperdir={home / 'upper'},workdir={home / 'work'}"
         run(["mount", "-t", "overlay", "overlay", "-o", layers, root])
         yield root
     finally:

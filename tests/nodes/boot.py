@@ -1,19 +1,29 @@
-"""An image's first boot on the lab's User Mode Linux kernel, told by a config drive as OpenStack would make it; no network."""
+"""An image's first boot, told by a config drive as OpenStack would make it; no network.
+
+On the lab's User Mode Linux kernel, which is given from outside; or by the image's own boot loader on an emulated machine.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 
+from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
 from lab.compute import kernel as uml
+from landing_zone.image import base, tree
 from landing_zone.image.build import Image
-from tests.nodes import kernel
+from tests.nodes import kernel, trees
 
 DISK_GIB = 4
 ANSWERS = "/root/answers"
+FIRMWARE = "/usr/share/OVMF/OVMF_{}_4M.fd"
+EMULATED_MIB = 1024
+EMULATED_PATIENCE = 600  # seconds; beside other work it took 200
 
 
 def first_boot(image: Image, home: Path, key: str, questions: str) -> str:
@@ -28,6 +38,30 @@ def first_boot(image: Image, home: Path, key: str, questions: str) -> str:
     arguments = image.properties["os_command_line"].split()
     kernel.boot(uml.build(Progress()).path, disk, home / "console", (f"ubd1rd={drive},,config-2", *arguments))
     return run(["debugfs", "-R", f"cat {ANSWERS}", disk])
+
+
+def own_boot(image: Image, key: str, questions: str, *, uefi: bool) -> dict[str, str]:
+    """Boot the image by its own loader on an emulated machine and return the lines "answer NAME: WORDS" of its serial console.
+
+    questions: shell script that root runs once all is up. LzError when the machine has not powered off in time.
+    """
+    start, progress = base.ensure(Progress()), Progress()
+    with tree.copy(start, cache("nodes", "run") / "emulated", above=trees.emulator(start, progress)) as root:
+        machine = root / "srv"
+        shutil.copyfile(image.disk, machine / "disk")
+        run(["qemu-img", "resize", "-q", "-f", "qcow2", machine / "disk", f"{DISK_GIB}G"])
+        _config_drive(machine / "drive", key, f"#!/bin/sh\n(\n{questions}\n) > /dev/ttyS0 2>&1\nsystemctl --no-block poweroff\n")
+        words = [
+            "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", str(EMULATED_MIB), "-nic", "none",
+            "-display", "none", "-monitor", "none", "-serial", "file:/srv/console", "-no-reboot",
+            "-drive", "file=/srv/disk,if=virtio,format=qcow2", "-drive", "file=/srv/drive,if=virtio,format=raw,readonly=on",
+        ]  # fmt: skip
+        if uefi:
+            shutil.copyfile(root / FIRMWARE.format("VARS").lstrip("/"), machine / "variables")
+            words += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE.format('CODE')}"]
+            words += ["-drive", "if=pflash,format=raw,file=/srv/variables"]
+        run(["chroot", root, *words], timeout=EMULATED_PATIENCE)
+        return dict(re.findall(r"answer (\w+): (.*?)\r?$", (machine / "console").read_text(errors="replace"), re.MULTILINE))
 
 
 def _config_drive(drive: Path, key: str, script: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
-from landing_zone.image import base, build, contents, tree
-from tests.nodes.boot import first_boot
+from landing_zone.image import base, build, contents, disk, tree
+from tests.nodes.boot import first_boot, own_boot
 
 QUESTIONS = """
 cloud-init status
@@ -29,6 +29,15 @@ echo "name: $(hostname)"
 echo "machine: $(wc -c < /etc/machine-id)"
 echo "rules: $(nft list ruleset | grep -c 'policy drop')"
 echo "martians: $(sysctl -n net.ipv4.conf.all.log_martians)"
+"""
+ABOUT_THE_START = """
+echo "answer firmware: $([ -d /sys/firmware/efi ] && echo UEFI || echo BIOS)"
+echo "answer arguments: $(cat /proc/cmdline)"
+echo "answer MiB: $(df -m --output=size / | tail -1)"
+echo "answer failed: $(systemctl --failed --no-legend | wc -l)"
+echo "answer name: $(hostname)"
+update-grub 2>/dev/null
+echo "answer updated: $(grep -c "search .*--fs-uuid .*$(findmnt -no UUID /)" /boot/grub/grub.cfg)"
 """
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
@@ -86,3 +95,27 @@ def test_an_instance_of_it_lets_its_user_in(tmp_path: Path) -> None:
     assert facts["machine"] == "33"
     assert int(facts["rules"]) >= 1
     assert facts["martians"] == "1"
+
+
+@pytest.mark.parametrize("firmware", ["BIOS", "UEFI"])
+def test_it_starts_by_its_own_boot_loader(firmware: str) -> None:
+    image = build.build("base", Progress())
+    said = own_boot(image, "ssh-ed25519 AAAA nobody", ABOUT_THE_START, uefi=firmware == "UEFI")
+    assert said["firmware"] == firmware
+    assert said["arguments"].startswith("BOOT_IMAGE=/boot/vmlinuz-")
+    assert {"root=LABEL=root", "console=ttyS0", "audit=1"} <= set(said["arguments"].split())
+    assert int(said["MiB"]) > 3500
+    assert (said["failed"], said["name"]) == ("0", "golden")
+    assert int(said["updated"]) >= 1
+
+
+def test_what_uefi_starts_from_is_made_of_the_tree_alone(tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        raw = tmp_path / name
+        with raw.open("wb") as stream:
+            stream.truncate(disk.ROOT.start << 20)
+        disk.write_esp(raw, b"GRUB", "ab" * 32, 1_700_000_000, tmp_path / "log")
+        made.append(raw.read_bytes())
+    assert made[0] == made[1]
+    assert run(["mtype", "-i", f"{tmp_path / 'a'}@@{disk.ESP.start << 20}", "::/EFI/BOOT/BOOTX64.EFI"]) == "GRUB"

@@ -21,6 +21,7 @@ POOL_FILE = Path(__file__).resolve().parent / "pool.txt"
 CONTENT = "ssg-debian=0.1.82-1"
 CONTENT_SUITE = "forky"
 CONTENT_FILE = "usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
+EMULATOR = ("qemu-system-x86", "ovmf")
 QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends")
 
 
@@ -44,16 +45,25 @@ def scanner(base: Path, progress: Progress) -> Path:
     target = cache("nodes", "scanner") / digest.of_texts("scanner 1", base.name, CONTENT)[:16]
     if not target.exists():
         with progress.step("OpenSCAP and its rules (once)"), _workshop(base) as (root, log):
-            (root / "srv/debs/partial").mkdir(parents=True)
-            debs = ("-o", "Dir::Cache::archives=/srv/debs")
-            _inside(root, log, *QUIET, *debs, "install", "--download-only", "openscap-scanner")
+            _download(root, log, "openscap-scanner")
             for sources in (root / "etc/apt").rglob("*.list"):
                 sources.write_text(sources.read_text().replace("trixie ", f"{CONTENT_SUITE} "))
             # One version is asked for by its number, so an old list of the suite is as good as a new one.
             _inside(root, log, *QUIET, "-o", "Acquire::Check-Valid-Until=false", "update")
             _inside(root, log, "sh", "-c", f"cd /srv/debs && apt-get -q download {CONTENT}")
-            _inside(root, log, "sh", "-c", "mkdir /srv/layer && for deb in /srv/debs/*.deb; do dpkg-deb -x $deb /srv/layer || exit 1; done")
+            _unpack(root, log)
             _only(root / "srv/layer" / CONTENT_FILE)
+            _keep(root / "srv/layer", target)
+    return target
+
+
+def emulator(base: Path, progress: Progress) -> Path:
+    """A layer for an overlay with QEMU and the firmware of its machines, BIOS and UEFI: files alone, no package is installed."""
+    target = cache("nodes", "emulator") / digest.of_texts("emulator 1", base.name, *EMULATOR)[:16]
+    if not target.exists():
+        with progress.step("QEMU and its firmware (once)"), _workshop(base) as (root, log):
+            _download(root, log, *EMULATOR)
+            _unpack(root, log)
             _keep(root / "srv/layer", target)
     return target
 
@@ -64,6 +74,17 @@ def _only(file: Path) -> None:
         if other != file:
             other.unlink()
     file.stat()
+
+
+def _download(root: Path, log: Path, *packages: str) -> None:
+    """Packages with all that they need beyond the tree, into the tree's /srv/debs."""
+    (root / "srv/debs/partial").mkdir(parents=True)
+    _inside(root, log, *QUIET, "-o", "Dir::Cache::archives=/srv/debs", "install", "--download-only", *packages)
+
+
+def _unpack(root: Path, log: Path) -> None:
+    """The files of all packages in the tree's /srv/debs, into its /srv/layer."""
+    _inside(root, log, "sh", "-c", "mkdir /srv/layer && for deb in /srv/debs/*.deb; do dpkg-deb -x $deb /srv/layer || exit 1; done")
 
 
 def _keep(made: Path, target: Path) -> None:

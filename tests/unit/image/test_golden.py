@@ -11,7 +11,7 @@ import pytest
 from foundation.errors import InputError
 from foundation.progress import Progress
 from landing_zone.cli import main
-from landing_zone.image import build, contents, sbom
+from landing_zone.image import build, contents, disk, sbom
 from tests.unit.image.test_image import MANDATORY
 
 EPOCH = 1_700_000_000
@@ -132,7 +132,7 @@ def test_the_kernel_gets_what_the_role_wrote() -> None:
     arguments = build.kernel_arguments(text)
     assert arguments == "apparmor=1 audit=1 quiet"
     properties = build.properties("base", "2026-01-31", arguments, "ab")
-    assert properties["os_command_line"] == "root=/dev/vda rw console=ttyS0 apparmor=1 audit=1 quiet"
+    assert properties["os_command_line"] == f"{disk.root_argument('ab')} rw console=ttyS0 apparmor=1 audit=1 quiet"
     assert set(properties) >= MANDATORY
 
 
@@ -141,7 +141,7 @@ def test_what_is_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(InputError, match="no node profile 'basic'"):
         build.build("basic", Progress())
     monkeypatch.setattr("shutil.which", lambda program: None)
-    with pytest.raises(InputError, match="e2fsprogs mmdebstrap qemu-utils"):
+    with pytest.raises(InputError, match="e2fsprogs fdisk mmdebstrap mtools qemu-utils"):
         build.build("base", Progress())
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(InputError, match="as root"):

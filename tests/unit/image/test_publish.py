@@ -51,8 +51,8 @@ class Region:
             )
         )
 
-    def offer(self, image: Image) -> Any:
-        return publish("north", self, image)  # type: ignore[arg-type]
+    def offer(self, image: Image, *, direct: bool = True) -> Any:
+        return publish("north", self, image, direct=direct)  # type: ignore[arg-type]
 
     def ids(self, name: str) -> list[str]:
         return [entry.id for entry in self.image.images(name)]
@@ -80,6 +80,19 @@ def test_it_is_uploaded_once_with_what_it_is(tmp_path: Path) -> None:
     assert (told[MARK], told["os_distro"], told["min_disk"], told["disk_format"]) == (image.sha256, "debian", 5, "qcow2")
     assert [told["kernel_id"]] == region.ids("debian-13-base-kernel")
     assert [told["ramdisk_id"]] == region.ids("debian-13-base-ramdisk")
+
+
+def test_its_own_boot_loader_is_used_unless_a_kernel_is_asked_for(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image, direct=False)
+    assert region.image.uploads == ["debian-13-base"]
+    assert not {"kernel_id", "ramdisk_id"} & set(region.image.entries[first.id].properties)
+    assert not region.offer(image, direct=False).uploaded
+    second = region.offer(image, direct=True)
+    assert (second.uploaded, second.removed) == (True, (first.id,))
+    third = region.offer(image, direct=False)
+    assert third.uploaded
+    assert len(region.image.entries) == 1
 
 
 def test_a_half_upload_is_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""The disk of the golden image: what its table says, and what the firmware of old finds at its beginning."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import LzError
+from landing_zone.image import disk
+
+TREE = "ab" * 32
+
+
+def test_its_table_is_that_of_its_tree_and_the_root_can_grow() -> None:
+    text = disk.table(TREE)
+    assert text == disk.table(TREE)
+    assert text != disk.table("cd" * 32)
+    assert disk.root_argument(TREE).removeprefix("root=PARTUUID=") in text
+    assert disk.BIOS.start + disk.BIOS.size == disk.ESP.start
+    assert disk.ESP.start + disk.ESP.size == disk.ROOT.start
+
+
+def test_the_first_sector_leads_to_the_partition_and_leaves_the_table_alone(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.write_bytes(b"T" * (5 << 20))
+    disk.write_bios(raw, b"1" * 512, b"c" * 3000)
+    content = raw.read_bytes()
+    assert struct.unpack_from("<Q", content, 0x5C) == (2048,)
+    assert struct.unpack_from("<Q", content, (1 << 20) + 0x1F4) == (2049,)
+    assert content[440:512] == b"T" * 72
+    assert content[(1 << 20) + 2999 : (1 << 20) + 3001] == b"cT"
+
+
+def test_a_loader_that_is_too_big_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LzError, match="does not fit"):
+        disk.write_bios(tmp_path / "raw", b"1" * 512, b"c" * (4 << 20))
