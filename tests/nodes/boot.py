@@ -17,6 +17,7 @@ from foundation.progress import Progress
 from lab.compute import kernel as uml
 from landing_zone.image import base, tree
 from landing_zone.image.build import Image
+from landing_zone.image.disk import ROOT
 from tests.nodes import kernel, trees
 
 DISK_GIB = 4
@@ -37,7 +38,7 @@ def first_boot(image: Image, home: Path, key: str, questions: str) -> str:
     _config_drive(drive, key, f"#!/bin/sh\n(\n{questions}\n) > {ANSWERS} 2>&1\nsystemctl --no-block poweroff\n")
     arguments = image.properties["os_command_line"].split()
     kernel.boot(uml.build(Progress()).path, disk, home / "console", (f"ubd1rd={drive},,config-2", *arguments))
-    return run(["debugfs", "-R", f"cat {ANSWERS}", disk])
+    return run(["debugfs", "-R", f"cat {ANSWERS}", f"{disk}?offset={ROOT.start << 20}"])
 
 
 def own_boot(image: Image, key: str, questions: str, *, uefi: bool) -> dict[str, str]:
