@@ -6,19 +6,20 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from foundation.errors import LzError
+from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
 from landing_zone import inventory as stock
 from landing_zone import preflight as checks
 from landing_zone.cli import flags, output
 from landing_zone.engine import clouds, recovery
-from landing_zone.engine.opening import open_offline, open_run
+from landing_zone.engine.opening import Asked, open_offline, open_run
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.proof.results import Verdict, worst
@@ -45,7 +46,11 @@ def preflight(
         lz preflight --env lab --region north --json
         lz preflight --env lab --tenant edu
     """
-    run, chosen = open_run(flags.asked(env, region, layer, tenant), Progress().say)
+    asked = flags.asked(env, region, layer, tenant)
+    try:
+        run, chosen = open_run(asked, Progress().say)
+    except InputError as refused:
+        raise InputError(*refused.problems, *_elsewhere(asked)) from None
     found = checks.examine(run, chosen)
     if json_:
         output.document([output.finding_data(each) for each in found])
@@ -57,6 +62,19 @@ def preflight(
     if json_ or not code:
         raise typer.Exit(code)
     raise LzError(*checks.problems(found), exit_code=code)
+
+
+def _elsewhere(asked: Asked) -> list[Problem]:
+    """What is not right in the regions that can be asked, when another cannot: all is told at once."""
+    plan, chosen, _ = open_offline(asked)
+    found: list[Problem] = []
+    for name in chosen.regions or plan.regions:
+        try:
+            run, part = open_run(replace(asked, regions=(name,)), lambda _: None)
+        except InputError:
+            continue
+        found += checks.problems(checks.examine(run, part))
+    return found
 
 
 def status(

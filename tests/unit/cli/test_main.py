@@ -22,7 +22,10 @@ from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
 from landing_zone.engine.home import Home
+from landing_zone.engine.opening import Asked
+from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
+from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 from tests.support.command import LZ
 
@@ -199,6 +202,21 @@ def test_next_steps_are_callable_from_where_one_stands(monkeypatch: pytest.Monke
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert output.callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
+
+
+def test_preflight_tells_what_is_wrong_elsewhere_when_one_region_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def opened(asked: Asked, say: Any) -> Any:
+        if asked.regions != ("south",):
+            raise InputError(Problem("wrong password", "cloud lab-north", cure="the right one"))
+        return "south", Selection()
+
+    found = Finding("south", "flavors", Verdict.FAIL, (Problem("no flavor", cure="have it made"),))
+    monkeypatch.setattr("landing_zone.cli.reading.open_run", opened)
+    monkeypatch.setattr("landing_zone.preflight.examine", lambda run, chosen: [found])
+    assert main(["preflight", "--env", "lab", "--json"]) == 2
+    assert [each["what"] for each in json.loads(capsys.readouterr().out)["problems"]] == ["wrong password", "no flavor"]
 
 
 ANSWERS = [

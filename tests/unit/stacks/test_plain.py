@@ -64,6 +64,7 @@ def test_the_name_of_the_stack_picks_the_program(settings: None) -> None:
     assert made.one("identity/project", "lab-platform")
     assert made.of("networking/network:") == []
     assert "lab-platform" in made.outputs["ids"]["domain"]
+    assert len(made.transforms) == 1  # the guard rails look on
 
 
 def test_settings_of_lz_env_may_name_the_file(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
