@@ -7,20 +7,25 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from foundation import lock
 from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
+from foundation.shell import callable_here
 from lab import doctor as doctor_module
 from lab import health, lifecycle, requirements
 from lab.compute import choose
+from lab.debian import remove_tree
 from lab.machine import INSIDE
 from lab.region import machine_of
-from lab.settings import REGIONS, SERVICES, Places, Region, places
+from lab.settings import LAB_RANGE, REGIONS, SERVICES, Places, Region, places
 from lab.trees import base_digest
 
 app = typer.Typer(
@@ -56,12 +61,22 @@ def up(
         print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": steps}, indent=1))
     else:
         out.print(f"The lab stands: {', '.join(made.regions)}; instances run by {made.compute}.")
-        out.print('Next: lz lab status; eval "$(lz lab env)" && openstack --os-cloud lab-north catalog list', markup=False)
+        out.print("Next:")
+        for line in ways_on(made.regions):
+            out.print(f"  {callable_here(line)}", markup=False)
+
+
+def ways_on(regions: Sequence[str]) -> list[str]:
+    """Lines for a shell, after `up`."""
+    return ["lz lab status", *(f'eval "$(lz lab env)" && openstack --os-cloud lab-{name} catalog list' for name in regions)]
 
 
 @app.command()
 def down(
     keep: Annotated[bool, typer.Option("--keep", help="Shut down cleanly and keep everything for a warm start.")] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Remove the trees made of packages, too: the next `up` makes them anew.")
+    ] = False,
 ) -> None:
     """Take the lab away and leave the host as it was; caches stay.
 
@@ -70,8 +85,16 @@ def down(
     \b
         lz lab down
         lz lab down --keep
+        lz lab down --layers
     """
+    if keep and layers:
+        raise InputError(Problem("a lab that is kept stands on its layers", cure="leave out --keep or --layers"))
     lifecycle.down(Progress(), keep=keep)
+    if layers:
+        where = places()
+        with lock.exclusive(where.lock, lifecycle.BUSY):
+            for folder in ("base", "seed"):
+                remove_tree(where.root / folder)
 
 
 @app.command()
@@ -156,7 +179,9 @@ def env() -> None:
     """
     where = places()
     lifecycle.require_running(where)
-    for name, value in {"OS_CLIENT_CONFIG_FILE": where.clouds, "NO_PROXY": "198.18.0.0/15", "no_proxy": "198.18.0.0/15"}.items():
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    settings = {"PATH": path, "OS_CLIENT_CONFIG_FILE": where.clouds, "NO_PROXY": str(LAB_RANGE), "no_proxy": str(LAB_RANGE)}
+    for name, value in settings.items():
         print(f"export {name}={shlex.quote(str(value))}")
 
 

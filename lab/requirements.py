@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundation.errors import Problem
+from foundation.places import cache_root
+from lab.compute import kernel
 from lab.settings import REGIONS, Places
 
 PROGRAMS = {
@@ -39,6 +41,8 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
     absent = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
     if absent:
         yield Problem(f"programs are missing: {', '.join(absent)}", cure=f"apt-get install {' '.join(absent)}")
+    if not kernel.find(cache_root() / "kernel"):
+        yield from kernel.missing_tools()
     if "overlay" not in Path("/proc/filesystems").read_text().split() and not Path("/sys/module/overlay").exists():
         yield Problem("the kernel has no overlay file system", where="/proc/filesystems", cure="load the module `overlay`")
     for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from foundation.errors import Problem
+from foundation.shell import callable_here
 from landing_zone.engine.stack import Outcome
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
@@ -135,17 +133,6 @@ def next_steps(lines: Iterable[str]) -> None:
     out.print("\nWhat next:", style="bold")
     for line in lines:
         out.print(f"  {callable_here(line)}", markup=False)
-
-
-def callable_here(line: str) -> str:
-    """The line with every `lz` as this shell can call it: by its name when that finds us, else by its path."""
-    ours = Path(sys.executable).with_name("lz")
-    found = shutil.which("lz")
-    if found and Path(found).resolve() == ours.resolve():
-        return line
-    here = Path.cwd()
-    path = ours.relative_to(here) if ours.is_relative_to(here) else ours
-    return re.sub(r"(?<![\w./-])lz(?= )", str(path), line)
 
 
 def plain(text: str) -> str:

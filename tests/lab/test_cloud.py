@@ -21,6 +21,7 @@ from openstack.exceptions import ForbiddenException
 from foundation.places import CHECKOUT
 from foundation.process import run
 from lab import cloud, health
+from lab.compute import choose
 from lab.machine import Machine
 from lab.settings import SERVICES, Places, Region
 from tests.support.command import LZ, lz
@@ -35,6 +36,10 @@ def test_every_service_of_every_region_answers_by_tls(where: Places, regions: tu
     assert {(row["region"], row["service"]) for row in report["services"]} == {(r.name, s.name) for r in regions for s in SERVICES}
     assert all(row["good"] and row["version"] != "?" and row["url"].startswith("https://") for row in report["services"])
     assert report["own"] is True
+    assert report["cannot_show"] == choose.cannot_show(report["compute"])
+    shown = lz("lab", "status").stdout
+    assert all(row["url"] in shown and row["version"] in shown for row in report["services"])
+    assert report["cannot_show"] in shown
 
 
 def test_regions_have_an_identity_service_each(where: Places, regions: tuple[Region, ...]) -> None:
@@ -201,5 +206,13 @@ def test_every_agent_reports_itself(where: Places, regions: tuple[Region, ...]) 
 
 
 def test_openstack_client_works_with_what_env_prints(where: Places, north: Region) -> None:
-    client = f"exec {CHECKOUT}/.venv/bin/openstack --os-cloud lab-{north.name}"
+    client = f"exec openstack --os-cloud lab-{north.name}"
     assert "public" in run(["bash", "-euc", f'eval "$({LZ} lab env)" && {client} network list -f value -c Name']).split()
+
+
+def test_what_next_of_up_works_when_pasted(where: Places) -> None:
+    done = lz("lab", "up")
+    lines = [line.strip() for line in done.stdout.partition("Next:\n")[2].splitlines()]
+    assert len(lines) > 1, done.stdout
+    for line in lines:
+        run(["bash", "-euc", line], cwd=CHECKOUT)

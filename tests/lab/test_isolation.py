@@ -53,6 +53,13 @@ def test_a_port_behind_the_firewall_does_not_answer_from_the_host(machine: Machi
         machine.inside("systemctl", "stop", "lz-test-listener")
 
 
+def test_names_in_clear_text_are_for_the_machine_and_its_instances(machine: Machine, north: Region) -> None:
+    place = str(north.floating[1])
+    machine.inside("nc", "-z", "-w2", place, "53")
+    with pytest.raises(OSError):
+        socket.create_connection((place, 53), timeout=2).close()
+
+
 def test_lab_addresses_that_nobody_has_lead_nowhere() -> None:
     for address in ("198.18.99.1", "198.19.0.1"):
         with pytest.raises(CommandFailed) as refused:

@@ -24,10 +24,10 @@ from openstack.exceptions import HttpException, SDKException
 
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
+from foundation.shell import callable_here
 from lab import cloud
 from lab.settings import Places, Region
 from landing_zone.cli.changes import ways_on
-from landing_zone.cli.output import callable_here
 from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.credentials import as_machine, file_of, kept

@@ -16,6 +16,7 @@ import pytest
 from foundation.errors import BusyError, InputError, LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
+from foundation.shell import callable_here
 from landing_zone.cli import FAULT, INTERRUPTED, main, output
 from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
@@ -196,12 +197,12 @@ def test_next_steps_are_callable_from_where_one_stands(monkeypatch: pytest.Monke
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("sys.executable", str(tmp_path / ".venv/bin/python"))
     monkeypatch.chdir(tmp_path)
-    assert output.callable_here("lz up --env lab") == ".venv/bin/lz up --env lab"
-    assert output.callable_here('eval "$(lz env --env lab)" && openstack x') == 'eval "$(.venv/bin/lz env --env lab)" && openstack x'
-    assert output.callable_here("ssh -F /lz/config x") == "ssh -F /lz/config x"
+    assert callable_here("lz up --env lab") == ".venv/bin/lz up --env lab"
+    assert callable_here('eval "$(lz env --env lab)" && openstack x') == 'eval "$(.venv/bin/lz env --env lab)" && openstack x'
+    assert callable_here("ssh -F /lz/config x") == "ssh -F /lz/config x"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert output.callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
+    assert callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
 
 
 def test_preflight_tells_what_is_wrong_elsewhere_when_one_region_cannot_be_asked(

@@ -33,7 +33,7 @@ def test_everything_missing_is_named_at_once_and_nothing_is_made(poor: Path) -> 
     with pytest.raises(InputError) as caught:
         lifecycle.up(("north", "south"), "auto", Progress())
     text = str(caught.value)
-    for part in ("needs root", "apt-get install", "systemd-container", "1.0 GiB of disk", "3.5 GiB of memory", "--region north"):
+    for part in ("needs root", "apt-get install", "systemd-container", "flex", "1.0 GiB of disk", "3.5 GiB of memory", "--region north"):
         assert part in text
     assert not poor.exists()
 

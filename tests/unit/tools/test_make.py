@@ -28,7 +28,7 @@ def test_help_is_the_default_and_names_every_target() -> None:
 
 def test_ci_takes_the_lab_down_and_then_tests() -> None:
     lines = (CHECKOUT / ".ci/run").read_text().splitlines()
-    assert lines[-2:] == ["make down", "make test"]
+    assert lines[-2:] == [".venv/bin/lz lab down --layers", "make test"]
     assert "set -euo pipefail" in lines
 
 

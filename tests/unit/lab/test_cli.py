@@ -1,0 +1,23 @@
+"""`lz lab` where it does more than call the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle
+from landing_zone.cli import main
+
+
+def test_layers_go_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(lifecycle, "down", lambda progress, *, keep: None)
+    trees = [tmp_path / "lab" / name / "0123" for name in ("base", "seed")]
+    for tree in trees:
+        tree.mkdir(parents=True)
+    assert main(["lab", "down"]) == 0
+    assert main(["lab", "down", "--keep", "--layers"]) == 2
+    assert all(tree.is_dir() for tree in trees)
+    assert main(["lab", "down", "--layers"]) == 0
+    assert not any(tree.parent.exists() for tree in trees)

@@ -1,0 +1,33 @@
+"""Each machine has a cgroup of its own: a scope where systemd runs the host, a group where it does not."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import machine
+from lab.machine import Machine
+
+
+def of(name: str, home: Path) -> Machine:
+    return Machine(name, home, (), name)
+
+
+def test_a_scope_where_systemd_runs_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/run/systemd/system")
+    for name in ("lz-north", "lz-south"):
+        words = of(name, tmp_path)._in_own_cgroup()
+        assert words[:2] == ["systemd-run", "--scope"]
+        assert {f"--unit={name}", "--property=Delegate=yes", "--collect"} <= set(words)
+
+
+def test_a_group_where_it_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_dir", lambda path: False)
+    monkeypatch.setattr(machine, "CGROUP_ROOTS", (tmp_path / "absent", tmp_path))
+    (tmp_path / "cgroup.procs").touch()
+    for name in ("lz-north", "lz-south"):
+        run = subprocess.run([*of(name, tmp_path)._in_own_cgroup(), "echo", "ran"], check=True, capture_output=True, text=True)
+        assert run.stdout == "ran\n"
+        assert (tmp_path / name / "cgroup.procs").read_text().strip().isdigit()
