@@ -1,0 +1,89 @@
+"""The state in a bucket of the lab's own Swift, by one setting of the environment file: `lz` and plain `pulumi` find it there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openstack.connection import Connection
+
+from foundation.places import CHECKOUT
+from foundation.progress import Progress
+from lab.settings import Places, Region
+from landing_zone.engine.clouds import keystone
+from landing_zone.engine.home import Home
+from landing_zone.engine.opening import environment_file
+from tests.support.command import LZ, lz
+from tools import engine
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+CODE = "inbucket"
+PART = ("--region", "north", "--layer", "identity")
+
+
+@pytest.fixture(scope="module")
+def kept(where: Places, north: Region, admin: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An environment whose state lies in a bucket; its identities stand. Afterwards nothing of it is left."""
+    engine.install(Progress())
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+    file = tmp_path_factory.mktemp("bucket") / f"{CODE}.yaml"
+    setting = f'\nstate: {{backend: s3, url: "s3://{CODE}-state/deep?endpoint=https://{north.api}:8080&region=north"}}\n'
+    file.write_text(environment_file("lab").read_text().replace("code: lab\n", f"code: {CODE}\n") + setting)
+    home = Home.of(CODE)
+    try:
+        up = lz("up", "--env", str(file), *PART, "--yes")
+        assert up.returncode == 0, up.stderr
+        yield file
+        down = lz("down", "--env", str(file), *PART, "--yes")
+        assert down.returncode == 0, down.stderr
+    finally:
+        for entry in admin.object_store.objects(f"{CODE}-state"):
+            admin.object_store.delete_object(entry.name, container=f"{CODE}-state")
+        admin.object_store.delete_container(f"{CODE}-state")
+        key = home.root / "s3-credentials"
+        for credential in keystone(admin).credentials(type="ec2", user_id=admin.current_user_id):
+            if key.exists() and json.loads(credential.blob)["access"] in key.read_text():
+                keystone(admin).delete_credential(credential)
+        shutil.rmtree(home.root, ignore_errors=True)
+
+
+def test_the_state_is_in_the_bucket_and_nowhere_else(kept: Path, admin: Connection) -> None:
+    names = [entry.name for entry in admin.object_store.objects(f"{CODE}-state")]
+    assert any(name.startswith("deep/.pulumi/") and f"{CODE}.north.identity" in name for name in names), names
+    home = Home.of(CODE)
+    assert not list(home.backend.rglob("*.json")) if home.backend.exists() else True
+    secrets = [path.read_text() for path in (home.root / "secrets").iterdir()] + [home.passphrase.read_text()]
+    assert len(secrets) > 1
+    for name in names:
+        content = bytes(admin.object_store.download_object(name, container=f"{CODE}-state")).decode(errors="replace")
+        assert not [secret for secret in secrets if secret in content], name
+
+
+def test_lz_finds_it_there_and_a_second_plan_is_empty(kept: Path) -> None:
+    plan = lz("plan", "--env", str(kept), *PART, "--full", "--json")
+    assert plan.returncode == 0, plan.stderr
+    assert [set(stack["changes"]) for stack in json.loads(plan.stdout)] == [{"same"}]
+    status = json.loads(lz("status", "--env", str(kept), *PART, "--json").stdout)
+    assert [(row["layer"], row["state"]) for row in status] == [("identity", "stands")]
+    assert json.loads(lz("state", "doctor", "--env", str(kept), "--json").stdout) == {"found": [], "left": []}
+
+
+def test_plain_pulumi_finds_it_there_too(kept: Path) -> None:
+    lines = subprocess.run([LZ, "env", "--env", str(kept)], check=True, capture_output=True, text=True).stdout
+    command = f"{lines}\npulumi stack ls --json"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{CODE}.north.identity" in done.stdout
