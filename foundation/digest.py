@@ -16,10 +16,10 @@ def of_texts(*texts: str) -> str:
     return total.hexdigest()
 
 
-def of_file(path: Path) -> str:
-    """Hex SHA-256 of one file."""
+def of_file(path: Path, algorithm: str = "sha256") -> str:
+    """Hex digest of one file, SHA-256 if no other is asked for."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def of_trees(paths: Iterable[Path], *extra: str) -> str:

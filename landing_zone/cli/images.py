@@ -6,14 +6,19 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from openstack.connection import Connection
 
 from foundation.errors import InputError, Problem
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
+from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan, sign_in
 from landing_zone.image import build as making
-from landing_zone.image.build import Image
+from landing_zone.image.build import Image, name_of
 from landing_zone.image.publish import publish as upload
+from landing_zone.image.publish import verify as check
+from landing_zone.planners.plan import EnvironmentPlan
+from landing_zone.ssh.certificates import load
 
 app = typer.Typer(
     name="image",
@@ -86,19 +91,13 @@ def publish(
         lz image publish --env lab
         lz image publish --profile bastion --env lab --region north --json
     """
-    image = next((each for each in making.every() if each.profile == profile), None)
-    if image is None:
-        raise InputError(Problem(f"there is no image for {profile!r}", str(making.home()), cure=f"lz image build --profile {profile}"))
-    planned = load_plan(env)
-    unknown = sorted({*(regions or ())} - set(planned.regions))
-    if unknown:
-        cure = f"one of: {', '.join(planned.regions)}"
-        raise InputError(Problem(f"{planned.code} has no region {', '.join(unknown)}", cure=cure))
-    _, connections = sign_in(planned, regions or list(planned.regions))
+    image = _newest(profile)
+    planned, connections = _regions(env, regions)
+    key = load(Home.of(planned.code).image_key)
     progress, done = Progress(), []
     for region, connection in connections.items():
         with progress.step(f"{region}: {image.name}"):
-            done.append(upload(region, connection, image, direct=direct))
+            done.append(upload(region, connection, image, key, direct=direct))
     if json_:
         output.document([asdict(each) for each in done])
         return
@@ -106,6 +105,35 @@ def publish(
         [each.region, each.id, "uploaded" if each.uploaded else "was there", str(len(each.removed)), str(len(each.kept))] for each in done
     ]
     output.table(["region", "image", "now", "removed", "kept in use"], rows, numbers=("removed", "kept in use"))
+
+
+@app.command()
+def verify(
+    profile: Annotated[str, typer.Option(help="Kind of node whose images are looked at.")] = "base",
+    env: flags.Env = flags.DEFAULT_ENV,
+    regions: flags.Regions = None,
+    json_: flags.Json = False,
+) -> None:
+    """Check that what Glance has is what this environment signed when it published. Reads only; downloads no image.
+
+    Exit status 1 when one is not, or when there is none.
+
+    Examples:
+
+    \b
+        lz image verify --env lab
+        lz image verify --profile bastion --env lab --json
+    """
+    planned, connections = _regions(env, regions)
+    key = load(Home.of(planned.code).image_key).public_key()
+    found = [each for region, connection in connections.items() for each in check(region, connection, name_of(profile), key)]
+    if json_:
+        output.document([asdict(each) for each in found])
+    else:
+        rows = [[each.region, each.name, each.id, "good" if each.good else "NOT GOOD"] for each in found]
+        output.table(["region", "image", "id", "signature"], rows)
+    if not found or not all(each.good for each in found):
+        raise typer.Exit(1)
 
 
 def data(image: Image) -> dict[str, Any]:
@@ -127,3 +155,21 @@ def _lines(image: Image) -> list[tuple[str, object]]:
         ("packages", image.packages),
         ("folder", image.folder),
     ]
+
+
+def _newest(profile: str) -> Image:
+    for image in making.every():
+        if image.profile == profile:
+            return image
+    raise InputError(Problem(f"there is no image for {profile!r}", str(making.home()), cure=f"lz image build --profile {profile}"))
+
+
+def _regions(env: str, regions: list[str] | None) -> tuple[EnvironmentPlan, dict[str, Connection]]:
+    """The environment, and a connection to each region that is asked for."""
+    planned = load_plan(env)
+    unknown = sorted({*(regions or ())} - set(planned.regions))
+    if unknown:
+        cure = f"one of: {', '.join(planned.regions)}"
+        raise InputError(Problem(f"{planned.code} has no region {', '.join(unknown)}", cure=cure))
+    _, connections = sign_in(planned, regions or list(planned.regions))
+    return planned, connections

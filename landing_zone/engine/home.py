@@ -88,10 +88,7 @@ class Home:
     @property
     def user_ca(self) -> Path:
         """The private key of the authority that signs SSH certificates, made at its first use."""
-        path = self._folder("keys") / "user_ca"
-        if not path.exists():
-            files.make(path, private_text(Ed25519PrivateKey.generate()))
-        return path
+        return self._key("user_ca")
 
     @property
     def user_ca_public(self) -> str:
@@ -99,6 +96,11 @@ class Home:
         key = serialization.load_ssh_private_key(self.user_ca.read_bytes(), password=None)
         text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
         return f"{text.decode()} landing-zone"
+
+    @property
+    def image_key(self) -> Path:
+        """The private key that signs published images, made at its first use."""
+        return self._key("image")
 
     @property
     def passes(self) -> Path:
@@ -143,6 +145,12 @@ class Home:
         if not path.exists():
             files.make(path, secrets.token_urlsafe(32))
         return path.read_text()
+
+    def _key(self, name: str) -> Path:
+        path = self._folder("keys") / name
+        if not path.exists():
+            files.make(path, private_text(Ed25519PrivateKey.generate()))
+        return path
 
     def _folder(self, *parts: str) -> Path:
         path = self.root.joinpath(*parts)

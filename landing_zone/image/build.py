@@ -66,6 +66,11 @@ class Image:
         return self.folder / "initrd"
 
 
+def name_of(profile: str) -> str:
+    """What the image of a profile is called."""
+    return f"debian-13-{profile}"
+
+
 def home() -> Path:
     """The folder of all images, each below the digest of what it is made from."""
     return cache("golden")
@@ -190,7 +195,7 @@ def _build(profile: str, start: Path, epoch: int, target: Path, progress: Progre
 def _furnish(profile: str, root: Path, part: Path, tree_digest: str, epoch: int, log: Path) -> dict[str, object]:
     """Disk, kernel and bill of materials out of a tree that is ready; returns what image.json says."""
     installed = sbom.packages((root / "var/lib/dpkg/status").read_text())
-    name = f"debian-13-{profile}"
+    name = name_of(profile)
     built = time.strftime("%Y-%m-%d", time.gmtime())
     arguments = kernel_arguments((root / "etc/default/grub").read_text())
     for pattern, kind in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd")):

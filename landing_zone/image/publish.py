@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from openstack.connection import Connection
 
 from foundation import digest
 from foundation.errors import LzError, Problem
+from landing_zone.image import signature
 from landing_zone.image.build import Image
 
 MARK = "lz_sha256"
@@ -20,13 +22,18 @@ PARTS = ("kernel_id", "ramdisk_id")
 
 @dataclass(frozen=True)
 class Known:
-    """One of our images in a region. parts: ids of the kernel and initrd that it starts by, none for these themselves."""
+    """One of our images in a region. parts: ids of the kernel and initrd that it starts by, none for these themselves.
+
+    sum: Glance's own of its content, if it is of the kind that is signed. signature: "" when it has none.
+    """
 
     id: str
     name: str
     sha256: str
     active: bool
     parts: frozenset[str] = frozenset()
+    sum: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,22 +47,33 @@ class Published:
     kept: tuple[str, ...]
 
 
-def publish(region: str, connection: Connection, image: Image, *, direct: bool = False) -> Published:
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an image in a region is one that the environment signed, and has that content still."""
+
+    region: str
+    id: str
+    name: str
+    good: bool
+
+
+def publish(region: str, connection: Connection, image: Image, key: Ed25519PrivateKey, *, direct: bool = False) -> Published:
     """Offer the image to every project of a region. Raises LzError when a file is not what its record says.
 
-    direct: instances get the kernel and initrd of the day of the build from outside, and never the one on their disk.
+    key: signs what is uploaded. direct: instances get the kernel and initrd of the day of the build from outside, and never
+    the one on their disk.
     """
     if digest.of_file(image.disk) != image.sha256:
         cure = "make it again: lz image build --anew"
         raise LzError(Problem("the disk is not what was built", str(image.disk), "its SHA-256 is another than image.json has", cure))
-    names = (image.name, f"{image.name}-kernel", f"{image.name}-ramdisk")
+    names = _names(image.name)
     before = [known for name in names for known in _known(connection, name)]
     parts = {}
     if direct:
         for part, name, file, form in zip(PARTS, names[1:], (image.kernel, image.initrd), ("aki", "ari"), strict=True):
-            parts[part], _ = _ensure(connection, before, name, file, digest.of_file(file), (form, form), {})
+            parts[part], _ = _ensure(connection, before, name, file, key, (form, form), {})
     attributes = {**image.properties, **parts, "min_disk": image.min_disk, "min_ram": image.min_ram}
-    current, uploaded = _ensure(connection, before, image.name, image.disk, image.sha256, ("qcow2", "bare"), attributes)
+    current, uploaded = _ensure(connection, before, image.name, image.disk, key, ("qcow2", "bare"), attributes)
     everything = [
         *(known for known in before if known.id != current),
         Known(current, image.name, image.sha256, True, frozenset(parts.values())),
@@ -64,6 +82,15 @@ def publish(region: str, connection: Connection, image: Image, *, direct: bool =
     for each in gone:
         connection.image.delete_image(each, ignore_missing=True)
     return Published(region, current, uploaded, gone, kept)
+
+
+def verify(region: str, connection: Connection, image: str, key: Ed25519PublicKey) -> list[Verdict]:
+    """What is said of all our images of that name in a region, and of the kernels that they start by. Downloads nothing.
+
+    What Glance gives out has the sum that it keeps: whoever downloads compares, Nova too.
+    """
+    ours = [known for name in _names(image) for known in _known(connection, name) if known.active]
+    return [Verdict(region, each.id, each.name, signature.holds(key, each.name, each.sum, each.signature)) for each in ours]
 
 
 def forerunners(everything: Iterable[Known], current: str, used: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -87,6 +114,10 @@ def in_use(connection: Connection) -> frozenset[str]:
     return frozenset(each for found in (servers, volumes) for each in found if each)
 
 
+def _names(image: str) -> tuple[str, str, str]:
+    return image, f"{image}-kernel", f"{image}-ramdisk"
+
+
 def _known(connection: Connection, name: str) -> list[Known]:
     images: Any = connection.image
     found = []
@@ -94,7 +125,9 @@ def _known(connection: Connection, name: str) -> list[Known]:
         more: Mapping[str, Any] = entry.properties or {}
         if MARK in more:
             parts = frozenset(filter(None, (getattr(entry, part, None) or more.get(part) for part in PARTS)))
-            found.append(Known(entry.id, entry.name, more[MARK], entry.status == "active", parts))
+            total = str(entry.hash_value or "") if entry.hash_algo == signature.ALGORITHM else ""
+            active = entry.status == "active"
+            found.append(Known(entry.id, entry.name, more[MARK], active, parts, total, more.get(signature.PROPERTY, "")))
     return found
 
 
@@ -103,18 +136,22 @@ def _ensure(
     known: Iterable[Known],
     name: str,
     file: Path,
-    sha256: str,
+    key: Ed25519PrivateKey,
     forms: tuple[str, str],
     attributes: Mapping[str, Any],
 ) -> tuple[str, bool]:
-    """Id of the image with this content and these parts, and whether it was uploaded now. forms: of the disk and of the container."""
+    """Id of the image with this content, signature and parts, and whether it was uploaded now.
+
+    forms: of the disk and of the container.
+    """
+    sha256, signed = digest.of_file(file), signature.sign(key, name, digest.of_file(file, signature.ALGORITHM))
     parts = frozenset(attributes[part] for part in PARTS if part in attributes)
     for each in known:
-        if each.name == name and each.sha256 == sha256 and each.parts == parts and each.active:
+        if each.active and (each.name, each.sha256, each.parts, each.signature) == (name, sha256, parts, signed):
             return each.id, False
     images: Any = connection.image
     made = images.create_image(
         name, filename=str(file), wait=True, visibility="public", disk_format=forms[0], container_format=forms[1],
-        **{MARK: sha256}, **attributes,
+        **{MARK: sha256, signature.PROPERTY: signed}, **attributes,
     )  # fmt: skip
     return str(made.id), True

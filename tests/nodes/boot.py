@@ -11,6 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
+from foundation.errors import LzError, Problem
 from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
@@ -61,7 +62,11 @@ def own_boot(image: Image, key: str, questions: str, *, uefi: bool) -> dict[str,
             shutil.copyfile(root / FIRMWARE.format("VARS").lstrip("/"), machine / "variables")
             words += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE.format('CODE')}"]
             words += ["-drive", "if=pflash,format=raw,file=/srv/variables"]
-        run(["chroot", root, *words], timeout=EMULATED_PATIENCE)
+        try:
+            run(["chroot", root, *words], timeout=EMULATED_PATIENCE)
+        except LzError:
+            tail = "\n".join((machine / "console").read_text(errors="replace").splitlines()[-8:])
+            raise LzError(Problem(f"the machine did not power off in {EMULATED_PATIENCE} s", why=tail)) from None
         return dict(re.findall(r"answer (\w+): (.*?)\r?$", (machine / "console").read_text(errors="replace"), re.MULTILINE))
 
 

@@ -53,3 +53,9 @@ def test_the_authority_of_certificates_is_one_that_openssh_takes(tmp_path: Path)
     assert place.user_ca_public.startswith("ssh-ed25519 ")
     assert place.user_ca.stat().st_mode & 0o077 == 0
     assert place.user_ca_public == Home(place.root).user_ca_public
+
+
+def test_images_are_signed_by_a_key_of_their_own(tmp_path: Path) -> None:
+    place = home(tmp_path)
+    assert place.image_key.read_text() == place.image_key.read_text() != place.user_ca.read_text()
+    assert place.image_key.stat().st_mode & 0o077 == 0

@@ -8,10 +8,16 @@ from types import SimpleNamespace as Record
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foundation.errors import LzError
+from landing_zone.cli import main
+from landing_zone.engine.home import Home
 from landing_zone.image.build import Image
-from landing_zone.image.publish import MARK, Known, forerunners, publish
+from landing_zone.image.publish import MARK, Known, forerunners, publish, verify
+from landing_zone.ssh.certificates import load
+
+KEY = Ed25519PrivateKey.generate()
 
 
 class Glance:
@@ -28,7 +34,8 @@ class Glance:
         assert wait
         assert visibility == "public"
         assert Path(filename).is_file()
-        made = Record(id=f"id-{len(self.uploads)}", name=name, status="active", properties=attributes)
+        total = hashlib.sha512(Path(filename).read_bytes()).hexdigest()
+        made = Record(id=f"id-{len(self.uploads)}", name=name, status="active", properties=attributes, hash_algo="sha512", hash_value=total)
         self.uploads.append(name)
         self.entries[made.id] = made
         return made
@@ -52,7 +59,10 @@ class Region:
         )
 
     def offer(self, image: Image, *, direct: bool = True) -> Any:
-        return publish("north", self, image, direct=direct)  # type: ignore[arg-type]
+        return publish("north", self, image, KEY, direct=direct)  # type: ignore[arg-type]
+
+    def judged(self, key: Ed25519PrivateKey) -> list[tuple[str, bool]]:
+        return [(each.name, each.good) for each in verify("north", self, "debian-13-base", key.public_key())]  # type: ignore[arg-type]
 
     def ids(self, name: str) -> list[str]:
         return [entry.id for entry in self.image.images(name)]
@@ -93,6 +103,48 @@ def test_its_own_boot_loader_is_used_unless_a_kernel_is_asked_for(tmp_path: Path
     third = region.offer(image, direct=False)
     assert third.uploaded
     assert len(region.image.entries) == 1
+
+
+def test_what_was_published_is_known_by_its_signature(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image)
+    names = ["debian-13-base", "debian-13-base-kernel", "debian-13-base-ramdisk"]
+    assert region.judged(KEY) == [(name, True) for name in names]
+    assert region.judged(Ed25519PrivateKey.generate()) == [(name, False) for name in names]
+    entry = region.image.entries[first.id]
+    kept, signed = entry.hash_value, entry.properties["lz_signature"]
+    for change in ({"hash_value": "0" * 128}, {"hash_algo": "md5"}):
+        vars(entry).update(change)
+        assert region.judged(KEY)[0] == (names[0], False)
+        vars(entry).update(hash_value=kept, hash_algo="sha512")
+    for other in ("", "no base64", region.image.entries["id-0"].properties["lz_signature"]):
+        entry.properties["lz_signature"] = other
+        assert region.judged(KEY)[0] == (names[0], False)
+    entry.properties["lz_signature"] = signed
+    assert region.judged(KEY)[0] == (names[0], True)
+    entry.name = names[1]
+    assert (names[1], False) in region.judged(KEY)
+
+
+def test_verify_ends_well_only_when_all_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
+    region = Region()
+    monkeypatch.setattr("landing_zone.cli.images.sign_in", lambda planned, regions: ({}, {"north": region}))
+    assert main(["image", "verify", "--env", "lab"]) == 1
+    key = load(Home.of("lab").image_key)
+    publish("north", region, built(tmp_path / "a", "1"), key)  # type: ignore[arg-type]
+    assert main(["image", "verify", "--env", "lab"]) == 0
+    assert main(["image", "verify", "--env", "lab", "--profile", "bastion"]) == 1
+    region.image.entries["id-0"].hash_value = "0" * 128
+    assert main(["image", "verify", "--env", "lab"]) == 1
+
+
+def test_an_image_with_another_signature_is_uploaded_anew(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image, direct=False)
+    region.image.entries[first.id].properties["lz_signature"] = "of another key"
+    again = region.offer(image, direct=False)
+    assert (again.uploaded, again.removed) == (True, (first.id,))
 
 
 def test_a_half_upload_is_replaced(tmp_path: Path) -> None:
