@@ -6,18 +6,12 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from foundation import files, process
 from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT, cache
 
 PACKAGES_FILE = CHECKOUT / "tools" / "host-packages.txt"
-
-
-def listed(file: Path = PACKAGES_FILE) -> list[str]:
-    """The package names in a list with one name and one comment a line."""
-    return files.lines(file)
 
 
 def missing(wanted: Sequence[str], state: str) -> list[str]:
@@ -65,7 +59,7 @@ def ensure(wanted: Sequence[str]) -> list[str]:
 def main() -> int:
     """Command line: `python3 -m tools.host`."""
     try:
-        ensure(listed())
+        ensure(files.lines(PACKAGES_FILE))
     except LzError as problem:
         sys.stderr.write(f"{problem}\n")
         return problem.exit_code

@@ -13,12 +13,6 @@ from tools import host
 STATE = "gcc installed\nmake config-files\nlibc6-dev:amd64 installed\n"
 
 
-def test_packages_are_read_without_their_comments(tmp_path: Path) -> None:
-    file = tmp_path / "packages.txt"
-    file.write_text("# head\n\ngcc  # compiler\nmake\n")
-    assert host.listed(file) == ["gcc", "make"]
-
-
 def test_every_package_of_the_list_has_a_purpose() -> None:
     lines = [line for line in host.PACKAGES_FILE.read_text().splitlines() if line and not line.startswith("#")]
     assert [line for line in lines if not line.partition("#")[2].strip()] == []
