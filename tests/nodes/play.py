@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 
 from foundation.places import CHECKOUT
 from foundation.process import CommandFailed, run
+from landing_zone import nodes
+from landing_zone.nodes import Told
 from tests.nodes.node import OUTSIDE, USER, Node
 
 HERE = Path(__file__).resolve().parent
@@ -22,8 +23,6 @@ HARDEN = HERE / "harden.yaml"
 PATIENCE = 900  # seconds
 COLLECTOR = "collector"
 JOURNAL = f"https://{COLLECTOR}:19532"
-RECAP = re.compile(r"^node\s+: ok=\d+\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)", re.MULTILINE)
-HEADER = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<task>.*)\] \*")
 
 
 @dataclass(frozen=True)
@@ -34,26 +33,19 @@ class Run:
     seconds: float
 
     @cached_property
-    def recap(self) -> dict[str, int]:
-        """How many tasks changed something or failed, and whether the node was unreachable."""
-        found = RECAP.search(self.output)
-        return {key: int(value) for key, value in found.groupdict().items()} if found else {"changed": 0, "unreachable": 0, "failed": 1}
+    def told(self) -> Told | None:
+        """What it says of the node; None when it ended before its recap."""
+        return nodes.told(self.output).get("node")
 
     @property
     def good(self) -> bool:
         """Whether it came to its end."""
-        return not self.recap["failed"] and not self.recap["unreachable"]
+        return self.told is not None and not self.told.failed and not self.told.unreachable
 
     @property
     def changes(self) -> list[str]:
         """Names of the tasks that changed something, in order."""
-        names, task = [], ""
-        for line in self.output.splitlines():
-            if header := HEADER.match(line):
-                task = header["task"]
-            elif line.startswith("changed: [") and task not in names:
-                names.append(task)
-        return names
+        return list(self.told.changed) if self.told else []
 
     @property
     def tail(self) -> str:

@@ -22,13 +22,16 @@ node                       : ok=3    changed=2    unreachable=0    failed=0    s
 
 def test_changes_are_named_once_and_in_order() -> None:
     run = Run(OUTPUT, 1.0)
-    assert run.recap == {"changed": 2, "unreachable": 0, "failed": 0}
     assert run.good
     assert run.changes == ["node_baseline : Journal", "node_baseline : Restart the journal"]
 
 
 def test_a_run_without_a_recap_failed() -> None:
     assert not Run("ERROR! no such file", 1.0).good
+
+
+def test_a_failed_task_makes_a_run_fail() -> None:
+    assert not Run(OUTPUT.replace("failed=0", "failed=1"), 1.0).good
 
 
 def test_an_unreachable_node_failed() -> None:
