@@ -12,6 +12,7 @@ STACKS = f".pulumi/stacks/{PROJECT}/"
 LOCKS = f".pulumi/locks/organization/{PROJECT}/"
 META = ".pulumi/meta.yaml"
 _SUFFIX = ".json"
+_DRAFT = ".tmp"
 _TAKEN = re.compile(r"-(\d+)\.checkpoint\.json$")
 
 
@@ -23,6 +24,11 @@ def checkpoint(stack: str) -> str:
 def before(stack: str) -> str:
     """The key of what a stack's state was before the last write."""
     return f"{checkpoint(stack)}.bak"
+
+
+def is_draft(key: str) -> bool:
+    """Whether a key is of what an engine was still writing; a folder keeps that of a killed one."""
+    return key.endswith(_DRAFT)
 
 
 def locks(stack: str) -> str:

@@ -137,7 +137,8 @@ def release_lock(store: Store, key: StackKey, say: Callable[[str], None], patien
             if time.monotonic() > deadline:
                 raise BusyError(Problem(f"stack {key.name} is in use", lock.place, lock.holder, _cure(key, lock)))
             time.sleep(0.5)
-        store.mend(checkpoints.checkpoint(key.name))
+        for draft in filter(checkpoints.is_draft, store.keys(checkpoints.checkpoint(key.name))):
+            store.remove(draft)
         store.remove(lock.place)
         say(f"{key.name}: removed the lock of process {lock.pid}, which is gone")
     return bool(found)

@@ -272,12 +272,19 @@ def test_lock_that_somebody_may_hold_is_left_alone(stacks: Stacks) -> None:
     assert recovery.release_lock(stacks.store, FIRST, print, patience=0)
 
 
+def test_the_engine_writes_nothing_beside_its_objects(stacks: Stacks) -> None:
+    assert stacks.up(FIRST, first).good
+    assert list(stacks.home.backend.rglob("*.json"))
+    assert list(stacks.home.backend.rglob("*.attrs")) == []
+
+
 def test_state_that_a_killed_run_has_half_written_can_be_read_again(stacks: Stacks) -> None:
     assert stacks.up(FIRST, first).good
     state = stacks.home.backend / checkpoints.checkpoint(FIRST.name)
     companion, draft = state.with_name(f"{state.name}.attrs"), state.with_name(f"{state.name}.18ec5624ab029af9.tmp")
-    companion.write_text("")
+    companion.write_text("")  # as an engine left it that wrote such
     draft.write_text("{")
+    stacks.store = Folder.of(stacks.home.backend)
     lock = {"pid": 1, "username": "mai", "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00+07:00"}
     stacks.store.write(f"{checkpoints.locks(FIRST.name)}x.json", json.dumps(lock).encode())
     recovery.release_lock(stacks.store, FIRST, print, patience=0)

@@ -39,9 +39,6 @@ class Store(Protocol):
     def remove(self, key: str) -> None:
         """Remove what lies under a key, if anything does."""
 
-    def mend(self, key: str) -> None:
-        """Remove what a killed engine has half written around a key; nothing where objects are whole or not there."""
-
 
 def of(spec: StateSpec, home: Home) -> Store:
     """The store that an environment file asks for. InputError when its credentials are not there."""
@@ -51,4 +48,4 @@ def of(spec: StateSpec, home: Home) -> Store:
         case "postgres":
             return Table.of(spec.url)
         case "local":
-            return Folder(home.backend)
+            return Folder.of(home.backend)

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BESIDE = ".attrs"  # files of the engine's own, one beside each object: its type and checksum
-
-DRAFT = ".tmp"  # how the engine's own drafts end
+BESIDE = ".attrs"  # files that the engine wrote beside each object, with its type and checksum, before it was told not to
 
 
 @dataclass(frozen=True)
@@ -18,10 +16,18 @@ class Folder:
 
     root: Path
 
+    @classmethod
+    def of(cls, root: Path) -> Folder:
+        """The store in that folder, without what runs of an older `lz` wrote beside its objects: an empty companion, as a
+        killed engine left it, makes the engine take a whole object for unreadable."""
+        for companion in root.rglob(f"*{BESIDE}"):
+            companion.unlink(missing_ok=True)
+        return cls(root)
+
     @property
     def url(self) -> str:
-        """The engine's own address of it."""
-        return f"file://{self.root}"
+        """The engine's own address of it; with it the engine writes objects only, each by one renaming, and nothing beside them."""
+        return f"file://{self.root}?metadata=skip"
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -32,7 +38,7 @@ class Folder:
         """Keys that begin with `prefix`, sorted."""
         folder = self.root / prefix.rpartition("/")[0]
         found = (Path(place, name).relative_to(self.root).as_posix() for place, _, names in os.walk(folder) for name in names)
-        return sorted(key for key in found if key.startswith(prefix) and not key.endswith(BESIDE))
+        return sorted(key for key in found if key.startswith(prefix))
 
     def read(self, key: str) -> bytes | None:
         """What lies under a key; None when there is nothing."""
@@ -48,19 +54,7 @@ class Folder:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.write_bytes(data)
         draft.replace(path)
-        self._beside(key).unlink(missing_ok=True)  # it would tell of what was there before
 
     def remove(self, key: str) -> None:
         """Remove what lies under a key, if anything does."""
         (self.root / key).unlink(missing_ok=True)
-        self._beside(key).unlink(missing_ok=True)
-
-    def mend(self, key: str) -> None:
-        """Remove what a killed engine has half written around a key: by an empty companion it takes the object for unreadable."""
-        path = self.root / key
-        for place in path.parent.glob(f"{path.name}*"):
-            if place.suffix == DRAFT or (place.name.endswith(BESIDE) and not place.stat().st_size):
-                place.unlink(missing_ok=True)
-
-    def _beside(self, key: str) -> Path:
-        return self.root / f"{key}{BESIDE}"

@@ -64,9 +64,6 @@ class Table:
         """Remove what lies under a key, if anything does."""
         self._ask(f"DELETE FROM {self.table} WHERE key = '{self._plain(key)}'")  # noqa: S608
 
-    def mend(self, key: str) -> None:
-        """Nothing: an object is whole here, or not there."""
-
     def _ask(self, *statement: str) -> str:
         """What `psql` prints. The statement goes to its standard input: its arguments can be seen by everybody."""
         parts = urlsplit(self.url)

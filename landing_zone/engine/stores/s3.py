@@ -82,9 +82,6 @@ class Bucket:
         """Remove what lies under a key, if anything does."""
         self._call("DELETE", self.folder + key)
 
-    def mend(self, key: str) -> None:
-        """Nothing: an object is whole here, or not there."""
-
     def make(self) -> None:
         """Make the bucket, private to its project, unless it is there."""
         if self._call("HEAD", "") is None:

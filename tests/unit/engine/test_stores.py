@@ -28,14 +28,18 @@ def test_a_folder_keeps_objects_by_key(tmp_path: Path) -> None:
         store.write(key, key.encode())
     assert store.keys("a/") == ["a/x.json", "a/x/lock"]
     assert store.keys("a/x.") == ["a/x.json"]
-    (tmp_path / "a/x.json.attrs").write_text("{}")
-    assert store.keys("a/x.") == ["a/x.json"]
     assert store.read("a/x.json") == b"a/x.json"
     store.write("a/x.json", b"new")
     store.remove("a/x/lock")
     store.remove("a/x/lock")
     assert [store.keys("a/"), store.read("a/x.json")] == [["a/x.json"], b"new"]
-    assert not (tmp_path / "a/x.json.attrs").exists()
+
+
+def test_what_older_runs_wrote_beside_objects_goes_when_a_folder_is_opened(tmp_path: Path) -> None:
+    assert Folder.of(tmp_path / "not there").keys("") == []
+    for key in ("a/x.json", "a/x.json.attrs", "a/y/z.json.bak.attrs"):
+        Folder(tmp_path).write(key, b"")
+    assert Folder.of(tmp_path).keys("") == ["a/x.json"]
 
 
 @pytest.mark.parametrize(
