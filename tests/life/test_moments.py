@@ -31,12 +31,18 @@ def _killed_after(seconds: float) -> bool:
 
 
 def test_up_goes_on_after_kills_at_any_moment() -> None:
+    """Most kills meet what an earlier one left; a run that came to its end before its kill makes room for a new one."""
     assert lz("lab", "down").returncode == 0
     empty = census.take()
     moments = random.Random(SEED)
-    waits = [round(moments.uniform(0.5, 75), 1) for _ in range(KILLS)]
-    killed = [_killed_after(seconds) for seconds in waits]
-    assert sum(killed) > KILLS / 2, f"too few of the kills after {waits} s met a run"
+    waits = [round(moments.uniform(0.5, 50), 1) for _ in range(KILLS)]
+    killed = 0
+    for seconds in waits:
+        if _killed_after(seconds):
+            killed += 1
+        else:
+            assert lz("lab", "down").returncode == 0
+    assert killed > KILLS / 2, f"too few of the kills after {waits} s met a run"
     done = lz(*UP)
     assert done.returncode == 0, f"after kills after {waits} s (LZ_TEST_SEED={SEED}):\n{done.stderr[-3000:]}"
     assert lz("lab", "doctor").returncode == 0
