@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from foundation.errors import InputError, Problem
 from foundation.progress import Progress
-from landing_zone import inventory
+from landing_zone import effective, inventory
 from landing_zone import nodes as fleet
 from landing_zone.cli import flags, output
 from landing_zone.cli.proving import EXIT
@@ -17,6 +18,7 @@ from landing_zone.engine.opening import open_offline
 from landing_zone.proof.results import worst
 from landing_zone.ssh.hosts import renew
 
+SIDE_BY_SIDE = 8
 app = typer.Typer(
     name="nodes",
     no_args_is_help=True,
@@ -40,7 +42,8 @@ def check(
     ] = None,
     json_: flags.Json = False,
 ) -> None:
-    """Compare every node that stands with what the hardening role would make of it, through the bastion. Changes nothing.
+    """Compare every node that stands with what the hardening role would make of it, and ask it what is in force, through the
+    bastion. Changes nothing.
 
     Exit code 4 when a node is otherwise or a unit of it failed, 5 when all that could be compared is right, but one could not.
 
@@ -57,6 +60,9 @@ def check(
     renew(stacks.home, plan.code, inventory.hosts(plan, stacks, plan.regions))
     with Progress().step(f"{len(found)} nodes compared with the role"):
         results = fleet.check(stacks.home, inventory.ansible(plan, stacks.home, found), variables)
+    with Progress().step(f"{len(found)} nodes asked what is in force"), ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+        asked = pool.map(lambda one: effective.check(one.region, one.name, effective.enter(one.name, stacks.home.ssh_config)), found)
+        results += [result for answers in asked for result in answers]
     if json_:
         output.document([output.result_data(each) for each in results])
     else:

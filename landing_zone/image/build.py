@@ -105,7 +105,7 @@ def every() -> list[Image]:
 
 def make_tree(profile: str, root: Path, epoch: int, log: Path) -> str:
     """Turn a copy of the base tree into that of an image; returns its content digest."""
-    tree.harden(root, {"node_baseline_profile": profile}, epoch, log)
+    tree.harden(root, {"node_baseline_profile": profile, "node_baseline_ssh": {"certificates": True}}, epoch, log)
     loader.install(root, log)
     contents.clean(root, epoch)
     contents.clamp(root, epoch)

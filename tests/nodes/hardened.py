@@ -98,12 +98,3 @@ def prepare(one: Node) -> None:
     one.inside("mkdir", "-p", "/var/log/journal/remote")
     one.inside("systemctl", "enable", "--now", "service.service", "collector.service")
     one.inside("sh", "-c", EMPTY_LISTS)
-
-
-def in_force(listing: str) -> dict[str, str]:
-    """Lines `key value` or `key = value`, keys in lower case; a key that comes again keeps its first value."""
-    found: dict[str, str] = {}
-    for line in listing.splitlines():
-        key, _, value = line.replace(" = ", " ", 1).partition(" ")
-        found.setdefault(key.lower(), value.strip())
-    return found

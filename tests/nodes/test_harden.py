@@ -14,7 +14,8 @@ import pytest
 from foundation.places import CHECKOUT
 from foundation.process import CommandFailed, run
 from foundation.progress import Progress
-from tests.nodes.hardened import OPEN, Hardened, in_force
+from landing_zone.effective import in_force
+from tests.nodes.hardened import OPEN, Hardened
 from tests.nodes.node import ADDRESS, OUTSIDE
 from tests.nodes.play import play
 from tests.nodes.scan import GOALS, scan

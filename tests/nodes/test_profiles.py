@@ -14,7 +14,8 @@ import pytest
 
 from foundation.process import CommandFailed, run
 from lab.hostnet import ip
-from tests.nodes.hardened import OPEN, Hardened, in_force
+from landing_zone.effective import in_force
+from tests.nodes.hardened import OPEN, Hardened
 from tests.nodes.node import ADDRESS, OUTSIDE, Node
 from tests.nodes.play import play
 

@@ -1,0 +1,136 @@
+"""What is in force on a live node, asked of the node itself by testinfra: a file says what should be, this says what is.
+
+Looked at is what no node profile lifts and no variable of the role loosens; control ids of CIS Debian 13 are in each check's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import testinfra
+
+from landing_zone.nodes import CONTROL
+from landing_zone.proof.results import Result, Verdict
+
+SSHD = {
+    "permitemptypasswords": "no", "hostbasedauthentication": "no", "permituserenvironment": "no", "ignorerhosts": "yes",
+    "gssapiauthentication": "no", "x11forwarding": "no", "permittunnel": "no", "allowagentforwarding": "no",
+}  # fmt: skip
+KERNEL = {
+    "kernel.randomize_va_space": "2", "fs.suid_dumpable": "0", "fs.protected_hardlinks": "1", "fs.protected_symlinks": "1",
+    "net.ipv4.conf.all.accept_redirects": "0", "net.ipv4.conf.all.accept_source_route": "0",
+    "net.ipv4.conf.all.log_martians": "1", "net.ipv4.icmp_echo_ignore_broadcasts": "1", "net.ipv4.tcp_syncookies": "1",
+}  # fmt: skip
+SERVICES = ("nftables", "auditd", "chrony")
+MOUNTS = ("/tmp", "/dev/shm")  # noqa: S108
+OPTIONS = frozenset({"nodev", "nosuid", "noexec"})
+Seen = tuple[Verdict, str]
+
+
+def enter(name: str, ssh_config: Path) -> Any:
+    """The node as testinfra knows it (`testinfra.host.Host`), entered by OpenSSH with this configuration, commands run as root."""
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(ssh_config), sudo=True, controlpersist=0)
+
+
+def check(region: str, name: str, node: Any) -> list[Result]:
+    """One result a question; a single one that could not be evaluated when the node cannot be entered."""
+    try:
+        node.run("true")
+    except RuntimeError as problem:  # testinfra's word for ssh's own exit status
+        return [Result(CONTROL, region, f"{name}: what is in force", Verdict.UNKNOWN, f"cannot be entered: {problem}")]
+    return [Result(CONTROL, region, f"{name}: {what}", *question(node)) for what, question in QUESTIONS.items()]
+
+
+def in_force(listing: str) -> dict[str, str]:
+    """Lines `key value` or `key = value`, keys in lower case; a key that comes again keeps its first value."""
+    found: dict[str, str] = {}
+    for line in listing.splitlines():
+        key, _, value = line.replace(" = ", " ", 1).partition(" ")
+        found.setdefault(key.lower(), value.strip())
+    return found
+
+
+def _differing(wanted: dict[str, str], found: dict[str, str]) -> Seen:
+    """FAIL with what is otherwise, else UNKNOWN with what the node does not have, else PASS."""
+    otherwise = [f"{key} is {found[key]}" for key, value in wanted.items() if key in found and found[key] != value]
+    absent = [f"no {key}" for key in wanted if key not in found]
+    if otherwise:
+        return Verdict.FAIL, ", ".join(otherwise)
+    return (Verdict.UNKNOWN, ", ".join(absent)) if absent else (Verdict.PASS, f"{len(wanted)} settings")
+
+
+def _none(found: Iterable[str], good: str) -> Seen:
+    """PASS when nothing was found that should not be."""
+    wrong = list(found)
+    return (Verdict.FAIL, ", ".join(wrong)) if wrong else (Verdict.PASS, good)
+
+
+def _ssh(node: Any) -> Seen:
+    said = node.run("sshd -T")
+    if said.rc:
+        return Verdict.FAIL, f"sshd -T: {said.stderr.strip()}"
+    return _differing(SSHD, in_force(said.stdout))
+
+
+def _kernel(node: Any) -> Seen:
+    return _differing(KERNEL, in_force(node.run(f"sysctl {' '.join(KERNEL)}").stdout))
+
+
+def _filter(node: Any) -> Seen:
+    said = node.run("nft list ruleset")
+    if said.rc:
+        return Verdict.UNKNOWN, f"nft: {said.stderr.strip()}"
+    dropped = any("hook input" in line and "policy drop" in line for line in said.stdout.splitlines())
+    return (Verdict.PASS, "policy drop") if dropped else (Verdict.FAIL, "no input chain drops what is not named")
+
+
+def _services(node: Any) -> Seen:
+    return _none((f"{name} does not run" for name in SERVICES if not node.service(name).is_running), ", ".join(SERVICES))
+
+
+def _failed(node: Any) -> Seen:
+    said = node.run("systemctl list-units --state=failed --plain --no-legend --no-pager").stdout
+    return _none((line.split()[0] for line in said.splitlines()), "none")
+
+
+def _mounts(node: Any) -> Seen:
+    missing = {place: OPTIONS - set(node.mount_point(place).options if node.mount_point(place).exists else ()) for place in MOUNTS}
+    return _none((f"{place} without {', '.join(sorted(lacks))}" for place, lacks in missing.items() if lacks), ", ".join(MOUNTS))
+
+
+def _accounts(node: Any) -> Seen:
+    rows = [line.split(":") for line in node.file("/etc/shadow").content_string.splitlines()]
+    users = [line.split(":") for line in node.file("/etc/passwd").content_string.splitlines()]
+    empty = (f"{row[0]} has an empty password" for row in rows if not row[1])
+    root = (f"{user[0]} is root by another name" for user in users if user[2] == "0" and user[0] != "root")
+    return _none([*empty, *root], f"{len(rows)} accounts")
+
+
+def _audit(node: Any) -> Seen:
+    said = node.run("auditctl -l")
+    if said.rc:
+        return Verdict.UNKNOWN, f"auditctl: {said.stderr.strip() or said.stdout.strip()}"
+    rules = [line for line in said.stdout.splitlines() if line.startswith("-")]
+    return (Verdict.PASS, f"{len(rules)} rules") if rules else (Verdict.FAIL, "no rules")
+
+
+def _confinement(node: Any) -> Seen:
+    said = node.run("aa-status --enforced")
+    if said.rc:
+        return Verdict.UNKNOWN, f"aa-status: {said.stderr.strip() or 'AppArmor is not in this kernel'}"
+    return (Verdict.PASS if int(said.stdout) else Verdict.FAIL), f"{said.stdout.strip()} profiles"
+
+
+QUESTIONS: dict[str, Callable[[Any], Seen]] = {
+    "SSH server (5.1)": _ssh,
+    "kernel parameters (1.5, 3.3)": _kernel,
+    "packets that nothing names are dropped (4)": _filter,
+    "services of the baseline run (2.3, 4, 6.2)": _services,
+    "no unit has failed": _failed,
+    "mount options (1.1.2)": _mounts,
+    "no account without password, no second root (7.2)": _accounts,
+    "audit rules are loaded (6.2.3)": _audit,
+    "AppArmor profiles are in enforce (1.3)": _confinement,
+}

@@ -1,0 +1,92 @@
+"""What is in force on a node: every question can come out each way that it has, and a node that cannot be entered never passes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from landing_zone import effective
+from landing_zone.proof.results import Verdict
+
+SAID = {
+    "true": (0, ""),
+    "sshd -T": (0, "".join(f"{key} {value}\n" for key, value in effective.SSHD.items())),
+    f"sysctl {' '.join(effective.KERNEL)}": (0, "".join(f"{key} = {value}\n" for key, value in effective.KERNEL.items())),
+    "nft list ruleset": (0, "table inet filter {\n type filter hook input priority filter; policy drop;\n}"),
+    "systemctl list-units --state=failed --plain --no-legend --no-pager": (0, ""),
+    "auditctl -l": (0, "-w /etc/sudoers -p wa -k scope\n"),
+    "aa-status --enforced": (0, "12\n"),
+}
+FILES = {"/etc/shadow": "root:*:1\nlan:!:1\n", "/etc/passwd": "root:x:0:0\nlan:x:1000:1000\n"}
+WAYS = [
+    ("sshd -T", (0, SAID["sshd -T"][1].replace("x11forwarding no", "x11forwarding yes")), Verdict.FAIL, "x11forwarding is yes"),
+    ("sshd -T", (255, ""), Verdict.FAIL, "sshd -T: broken"),
+    (f"sysctl {' '.join(effective.KERNEL)}", (0, "fs.suid_dumpable = 2"), Verdict.FAIL, "fs.suid_dumpable is 2"),
+    (f"sysctl {' '.join(effective.KERNEL)}", (0, ""), Verdict.UNKNOWN, "no kernel.randomize_va_space"),
+    ("nft list ruleset", (0, "hook input priority filter; policy accept;"), Verdict.FAIL, "no input chain drops"),
+    ("nft list ruleset", (1, ""), Verdict.UNKNOWN, "nft: broken"),
+    ("systemctl list-units --state=failed --plain --no-legend --no-pager", (0, "a.service loaded failed"), Verdict.FAIL, "a.service"),
+    ("auditctl -l", (0, "No rules\n"), Verdict.FAIL, "no rules"),
+    ("auditctl -l", (4, ""), Verdict.UNKNOWN, "auditctl: broken"),
+    ("aa-status --enforced", (0, "0\n"), Verdict.FAIL, "0 profiles"),
+    ("aa-status --enforced", (1, ""), Verdict.UNKNOWN, "aa-status: broken"),
+]
+
+
+class Node:
+    """What testinfra would say of a node: exit status and output by command."""
+
+    def __init__(self, said: dict[str, tuple[int, str]], *, running: bool = True, options: frozenset[str] = effective.OPTIONS) -> None:
+        self._said, self._running, self._options = said, running, options
+        self.files = dict(FILES)
+
+    def run(self, command: str) -> Any:
+        status, output = self._said[command]
+        return SimpleNamespace(rc=status, stdout=output, stderr="broken" if status else "")
+
+    def service(self, name: str) -> Any:
+        return SimpleNamespace(is_running=self._running)
+
+    def mount_point(self, path: str) -> Any:
+        return SimpleNamespace(exists=True, options=sorted(self._options))
+
+    def file(self, path: str) -> Any:
+        return SimpleNamespace(content_string=self.files[path])
+
+
+def wrong(node: Node) -> list[tuple[Verdict, str]]:
+    results = effective.check("north", "one", node)
+    assert len(results) == len(effective.QUESTIONS)
+    assert {(each.control, each.region) for each in results} == {("CMP-02", "north")}
+    return [(each.verdict, each.seen) for each in results if each.verdict is not Verdict.PASS]
+
+
+def test_a_node_as_it_should_be_passes_all() -> None:
+    assert wrong(Node(SAID)) == []
+
+
+@pytest.mark.parametrize(("command", "answer", "verdict", "seen"), WAYS)
+def test_each_way_that_a_question_comes_out(command: str, answer: tuple[int, str], verdict: Verdict, seen: str) -> None:
+    ((how, why),) = wrong(Node({**SAID, command: answer}))
+    assert how is verdict
+    assert seen in why
+
+
+def test_services_mounts_and_accounts() -> None:
+    node = Node(SAID, running=False, options=frozenset({"nodev", "noexec"}))
+    node.files |= {"/etc/shadow": "root::1\n", "/etc/passwd": "root:x:0:0\ntoor:x:0:0\n"}
+    seen = " ".join(why for how, why in wrong(node) if how is Verdict.FAIL)
+    for text in ("auditd does not run", "/tmp without nosuid", "root has an empty password", "toor is root by another name"):
+        assert text in seen
+
+
+def test_a_node_that_cannot_be_entered_is_no_pass() -> None:
+    class Away(Node):
+        def run(self, command: str) -> Any:
+            raise RuntimeError("Connection refused")
+
+    (only,) = effective.check("north", "one", Away({}))
+    assert only.verdict is Verdict.UNKNOWN
+    assert "Connection refused" in only.seen
