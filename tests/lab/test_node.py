@@ -37,7 +37,7 @@ REGION = "north"
 LAYERS = ("--region", REGION, "--layer", "identity", "--layer", "network", "--layer", "access")
 
 
-def image(profile: str, env: Path) -> str:
+def golden(profile: str, env: Path) -> str:
     """Name of the golden image of a profile, built and offered in the region by `lz`."""
     made = lz("image", "build", "--profile", profile, "--json")
     assert made.returncode == 0, made.stderr[-3000:]
@@ -60,7 +60,7 @@ def run(where: Places, admin: Connection, env: Path) -> Iterator[Run]:
     assert lz("down", "--env", "lab", "--region", REGION, "--yes").returncode == 0
     known = {one.id for one in admin.image.images()}
     content = yaml.safe_load(env.read_text())
-    content["bastion"]["image"], content["verification"]["image"] = image("bastion", env), image("base", env)
+    content["bastion"]["image"], content["verification"]["image"] = golden("bastion", env), golden("base", env)
     env.write_text(yaml.safe_dump(content))
     try:
         up = lz("up", "--env", str(env), *LAYERS, "--yes")
@@ -98,10 +98,10 @@ def behind(run: Run, admin: Connection) -> Iterator[tuple[Host, Path]]:
 def boot(admin: Connection, spec: InstanceSpec, run: Run) -> tuple[Any, Any]:
     """The server of a planned instance and its port, made with the plain SDK as the layers make theirs."""
     plan = run.plan.regions[REGION]
-    user = next(user for user in plan.identity.machine_users if spec.project in user.projects)
-    owner = as_machine(run, plan, user, spec.project)
+    owner = as_machine(run, plan, plan.identity.machine_users[0], spec.project)
     network: Any = admin.network
     compute: Any = owner.compute
+    image: Any = owner.image
     port = network.create_port(
         name=spec.name, network_id=network.find_network(spec.network).id, project_id=owner.current_project_id,
         fixed_ips=[{"subnet_id": network.find_subnet(subnet).id, "ip_address": ip} for subnet, ip in spec.addresses],
@@ -109,7 +109,7 @@ def boot(admin: Connection, spec: InstanceSpec, run: Run) -> tuple[Any, Any]:
     )  # fmt: skip
     entry = entry_by_certificate(spec.user, run.stacks.home.user_ca_public, (spec.hostname, principal(run.plan.code, REGION)))
     server = compute.create_server(
-        name=spec.name, flavor_id=compute.find_flavor(spec.flavor).id, image_id=owner.image.find_image(spec.image).id,
+        name=spec.name, flavor_id=compute.find_flavor(spec.flavor).id, image_id=image.find_image(spec.image).id,
         networks=[{"port": port.id}], user_data=base64.b64encode(entry.encode()).decode(),
     )  # fmt: skip
     return server, port
@@ -127,19 +127,8 @@ def test_only_ssh_listens_and_a_password_is_not_asked_for(behind: tuple[Host, Pa
     node = effective.enter(one.name, config)
     listens = {socket for socket in node.socket.get_listening_sockets() if socket.startswith("tcp") and "127." not in socket}
     assert {socket.rpartition(":")[2] for socket in listens} == {"22"}
-    words = [
-        "ssh",
-        "-F",
-        str(config),
-        "-o",
-        "PubkeyAuthentication=no",
-        "-o",
-        "PasswordAuthentication=yes",
-        "-o",
-        "BatchMode=yes",
-        one.name,
-        "true",
-    ]
+    only_password = ["-o", "PubkeyAuthentication=no", "-o", "PasswordAuthentication=yes", "-o", "BatchMode=yes"]
+    words = ["ssh", "-F", str(config), *only_password, one.name, "true"]
     refused = subprocess.run(words, check=False, capture_output=True, text=True)
     assert refused.returncode == 255
     assert "Permission denied (publickey)" in refused.stderr
