@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -18,6 +19,9 @@ from lab import lifecycle, requirements, trees
 from lab.debian import remove_tree
 from lab.region import machine_of
 from lab.settings import REGIONS, places
+
+LOOKS = 3
+PAUSE = 30  # seconds between two of them
 
 
 def up(figures: dict[str, list[float]], regions: Sequence[str], title: str) -> None:
@@ -52,17 +56,19 @@ def times(regions: Sequence[str], runs: int, from_packages: int) -> dict[str, li
 
 
 def memory() -> dict[str, list[float]]:
-    """Program -> MiB (proportional share) in each region that runs, and the sum."""
+    """Program -> MiB (proportional share) in each region that runs, and the sum; at each of three looks."""
     found: dict[str, list[float]] = {}
-    for region in lifecycle.running(places()):
-        share: dict[str, float] = defaultdict(float)
-        machine = machine_of(places(), region)
-        for line in machine.inside("sh", "-c", MEMORY_SCRIPT).splitlines():
-            name, kib = line.rsplit(" ", 1)
-            share[re.sub(r"^.*/", "", name)] += int(kib) / 1024
-        share["sum"] = sum(share.values())
-        for name, mib in share.items():
-            found.setdefault(name, []).append(mib)
+    for look in range(LOOKS):
+        time.sleep(PAUSE if look else 0)
+        for region in lifecycle.running(places()):
+            share: dict[str, float] = defaultdict(float)
+            machine = machine_of(places(), region)
+            for line in machine.inside("sh", "-c", MEMORY_SCRIPT).splitlines():
+                name, kib = line.rsplit(" ", 1)
+                share[re.sub(r"^.*/", "", name)] += int(kib) / 1024
+            share["sum"] = sum(share.values())
+            for name, mib in share.items():
+                found.setdefault(name, []).append(mib)
     return dict(sorted(found.items(), key=lambda item: -max(item[1]))[:25])
 
 

@@ -130,7 +130,6 @@ def down(progress: Progress, *, keep: bool = False) -> None:
         if keep:
             with progress.step("shutdown"):
                 _side_by_side([partial(region.stop, where, entry) for entry in REGIONS.values()])
-                hostnet.forget_range()
         else:
             with progress.step("removal"):
                 _remove_all(where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,19 @@ def test_the_plugin_serves_exactly_the_committed_tokens() -> None:
 
 def test_the_committed_tokens_are_what_the_sources_give() -> None:
     process.run([sys.executable, "-m", "tools", "tokens", "--check"], cwd=CHECKOUT)
+
+
+def test_the_command_line_takes_the_project_file_as_it_is(tmp_path: Path) -> None:
+    """What it can do without the language host: it reads Pulumi.yaml, and has a stack of a landing zone's name for it."""
+    settings = {
+        **engine.environment(), "PULUMI_BACKEND_URL": tmp_path.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }  # fmt: skip
+    work = Path(shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)).parent
+    program = [engine.install(Progress()).bin / "pulumi", "--cwd", work, "--non-interactive", "stack"]
+    process.run([*program, "init", "lab.north.identity", "--no-select"], env=settings)
+    (stack,) = json.loads(process.run([*program, "ls", "--json"], env=settings))
+    assert stack["name"] == "lab.north.identity"
+    assert (tmp_path / ".pulumi" / "stacks" / "landing-zone").is_dir()
 
 
 def test_the_modules_in_the_programs_are_known() -> None:
