@@ -56,7 +56,7 @@ def test_the_command_line_takes_the_project_file_as_it_is(tmp_path: Path) -> Non
         **engine.environment(), "PULUMI_BACKEND_URL": tmp_path.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "1",
     }  # fmt: skip
     work = Path(shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)).parent
-    program = [engine.install(Progress()).bin / "pulumi", "--cwd", work, "--non-interactive", "stack"]
+    program: list[str | Path] = [engine.install(Progress()).bin / "pulumi", "--cwd", work, "--non-interactive", "stack"]
     process.run([*program, "init", "lab.north.identity", "--no-select"], env=settings)
     (stack,) = json.loads(process.run([*program, "ls", "--json"], env=settings))
     assert stack["name"] == "lab.north.identity"
