@@ -19,8 +19,7 @@ from landing_zone.documents import pictures
 from landing_zone.drift import others
 from landing_zone.drift.others import Others
 from landing_zone.engine import credentials
-from landing_zone.engine.home import Home
-from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_run
+from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.engine.sweep import default_groups
@@ -62,8 +61,7 @@ def plan(
         return
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with Home.of(load_plan(env).code).alone(), board.showing():
-        run, chosen = open_run(asked, board.say, board)
+    with open_alone(asked, board.say, board) as (run, chosen), board.showing():
         previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers), full=full)
     if json_:
         output.document([output.outcome_data(each) for each in previews])
@@ -124,9 +122,8 @@ def bring_up(
 ) -> tuple[Run, Selection, list[Outcome]]:
     """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview."""
     board = Board(progress)
-    with Home.of(load_plan(asked.environment).code).alone():
+    with open_alone(asked, board.say, board) as (run, chosen):
         with board.showing():
-            run, chosen = open_run(asked, board.say, board)
             previews = run.previews(run.planned(chosen), full=full)
         if any(each.changed for each in previews):
             raise_all(preflight.problems(preflight.examine(run, chosen)))
@@ -174,8 +171,7 @@ def down(
     """
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with Home.of(load_plan(env).code).alone():
-        run, chosen = open_run(asked, board.say, board)
+    with open_alone(asked, board.say, board) as (run, chosen):
         keys = with_dependents(run, chosen)
         counts = {key: len([one for one in run.stacks.resources(key) if one["type"].startswith("openstack:")]) for key in keys}
         with board.showing():

@@ -9,8 +9,7 @@ import typer
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.engine import credentials as store
-from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan, open_run
+from landing_zone.engine.opening import open_alone
 from landing_zone.engine.runs import Run, Selection
 
 
@@ -32,8 +31,7 @@ def credentials(
         lz credentials --env lab
         lz credentials --env lab --region north --tenant edu --rotate
     """
-    with Home.of(load_plan(env).code).alone():
-        run, chosen = open_run(flags.asked(env, region, tenants=tenant), Progress().say)
+    with open_alone(flags.asked(env, region, tenants=tenant), Progress().say) as (run, chosen):
         store.ensure(run, run.standing(chosen), rotate=rotate, look=True)
         rows = _rows(run, chosen)
     if json_:

@@ -20,8 +20,7 @@ from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.look import Sight
 from landing_zone.drift.repair import Repair
 from landing_zone.engine import credentials
-from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan, open_run
+from landing_zone.engine.opening import open_alone
 from landing_zone.engine.runs import WIDTH, Run, rank
 from landing_zone.engine.stack import PARALLEL, StackKey
 from landing_zone.planners.shares import PROBES
@@ -61,8 +60,7 @@ def drift(
     """
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
-    with Home.of(load_plan(env).code).alone():
-        run, chosen = open_run(asked, board.say, board)
+    with open_alone(asked, board.say, board) as (run, chosen):
         sights = look.look(run, chosen)
         if fix and _differences(sights):
             if not json_:

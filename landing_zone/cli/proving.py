@@ -10,8 +10,7 @@ import typer
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
-from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked, load_plan, open_run
+from landing_zone.engine.opening import Asked, open_alone
 from landing_zone.engine.stack import PARALLEL
 from landing_zone.proof import verify as proof
 from landing_zone.proof.results import Result, Verdict, worst
@@ -53,6 +52,5 @@ def verify(
 def prove(asked: Asked, progress: Progress, *, keep_probes: bool = False) -> Sequence[Result]:
     """Run the whole proof on the chosen regions."""
     board = Board(progress)
-    with Home.of(load_plan(asked.environment).code).alone(), board.showing():
-        run, chosen = open_run(asked, board.say, board)
+    with open_alone(asked, board.say, board) as (run, chosen), board.showing():
         return proof.verify(run, run.connections, chosen, keep_probes=keep_probes)

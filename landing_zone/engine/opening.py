@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,6 +120,16 @@ def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None
     run = Run(planned, stacks, entries, connections, say, asked.width)
     check_state(run, connections.items())
     return run, chosen
+
+
+@contextmanager
+def open_alone(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> Iterator[tuple[Run, Selection]]:
+    """A run for a command that may change something: no other one works on the environment until its end, or BusyError.
+
+    The environment is read once for the name of its lock, and again when it is held: who held it may have written the ledger.
+    """
+    with Home.of(load_plan(asked.environment).code).alone():
+        yield open_run(asked, say, listener)
 
 
 def sign_in(planned: EnvironmentPlan, regions: Collection[str]) -> tuple[dict[str, Cloud], dict[str, Connection]]:

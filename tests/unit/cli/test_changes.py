@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
         apply=lambda previews: [],
     )
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
-    monkeypatch.setattr(changes, "open_run", lambda asked, say, board: (run, Selection()))
+    monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
     monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
     monkeypatch.setattr(changes, "pin", lambda run, regions: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
