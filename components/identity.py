@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import pulumi
 from pulumi_openstack import blockstorage, compute, dns, identity, loadbalancer, networking
 
-from components.options import child
+from components.options import child, once
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Domain(pulumi.ComponentResource):
             identity.UserMembershipV3(f"{user.name}--{group}", user_id=account.id, group_id=self.group_ids[group], opts=own).id
             for group in user.groups
         ]
-        return pulumi.Output.all(account.id, *memberships).apply(lambda ids: str(ids[0]))
+        return once(account.id, memberships)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Project(pulumi.ComponentResource):
             args.name, name=args.name, description=args.description, domain_id=args.domain_id, tags=sorted(args.tags), opts=own
         )
         quotas = self._quotas(args.name, project.id, args.quota, own)
-        self.project_id = pulumi.Output.all(project.id, *(quota.id for quota in quotas)).apply(lambda ids: str(ids[0]))
+        self.project_id = once(project.id, (quota.id for quota in quotas))
         self.register_outputs({"projectId": self.project_id})
 
     def _quotas(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_openstack import dns, networking
 
-from components.options import child
+from components.options import child, once
 
 
 def share(
@@ -160,8 +160,7 @@ class Router(pulumi.ComponentResource):
             opts=own,
         )
         self.router_id = router.id
-        legs = [self._leg(args, leg, own) for leg in args.legs]
-        self.attached = pulumi.Output.all(router.id, *legs).apply(lambda ids: str(ids[0]))
+        self.attached = once(router.id, [self._leg(args, leg, own) for leg in args.legs])
         if args.routes:
             networking.RouterRoutesV2(
                 args.name,
@@ -238,8 +237,7 @@ class SecurityGroup(pulumi.ComponentResource):
             opts=own,
         )
         self.group_id = group.id
-        rules = [self._rule(args, rule, own) for rule in args.rules]
-        self.ready = pulumi.Output.all(group.id, *rules).apply(lambda ids: str(ids[0]))
+        self.ready = once(group.id, [self._rule(args, rule, own) for rule in args.rules])
         share("security_group", args.name, group.id, args.shared_with, own)
         self.register_outputs({"groupId": self.group_id})
 
