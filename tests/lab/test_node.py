@@ -112,7 +112,7 @@ def boot(admin: Connection, spec: InstanceSpec, run: Run) -> tuple[Any, Any]:
         name=spec.name, flavor_id=compute.find_flavor(spec.flavor).id, image_id=image.find_image(spec.image).id,
         networks=[{"port": port.id}], user_data=base64.b64encode(entry.encode()).decode(),
     )  # fmt: skip
-    return server, port
+    return compute.wait_for_server(server, interval=1, wait=300), port
 
 
 def test_an_instance_of_the_golden_image_is_hardened_as_seen_through_the_bastion(behind: tuple[Host, Path]) -> None:
