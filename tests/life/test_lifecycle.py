@@ -23,6 +23,7 @@ from lab import census, cloud, lifecycle
 from lab.settings import REGIONS, places
 from tests.support.command import LZ, lz
 from tests.support.playground import Playground
+from tests.support.processes import Watcher
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 UP = ("lab", "up", "--region", "north")
@@ -66,15 +67,19 @@ def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty:
     _read_until(process, "north: service users and catalogue ...")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    again = _start()
-    _read_until(again, "north: Keystone and what all need ...")
-    second = lz(*UP)
-    assert second.returncode == 3
-    assert f"process {again.pid}" in second.stderr
-    assert again.stderr
-    rest = again.stderr.read()
-    assert again.wait() == 0, rest[-3000:]
+    secrets = json.loads((places().region(REGIONS["north"]) / "secrets.json").read_text()).values()
+    with Watcher(secrets) as watcher:
+        again = _start()
+        _read_until(again, "north: Keystone and what all need ...")
+        second = lz(*UP)
+        assert second.returncode == 3
+        assert f"process {again.pid}" in second.stderr
+        assert again.stderr
+        rest = again.stderr.read()
+        assert again.wait() == 0, rest[-3000:]
     assert lz("lab", "doctor").returncode == 0
+    assert watcher.seen("mariadbd"), "the watch saw nothing of the machine: it proves nothing"
+    assert watcher.found == []
 
 
 def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: Path) -> None:

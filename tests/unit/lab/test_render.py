@@ -30,7 +30,8 @@ def test_nothing_is_left_unfilled(texts: dict[str, str]) -> None:
 
 
 def test_openstack_files_are_valid_ini_without_a_key_twice(texts: dict[str, str]) -> None:
-    for service in ("keystone/keystone", "nova/nova", "neutron/neutron", "cinder/cinder", "glance/glance-api", "octavia/octavia"):
+    names = ("keystone", "nova", "neutron", "cinder", "octavia", "barbican", "placement", "designate")
+    for service in ("glance/glance-api", *(f"{name}/{name}" for name in names)):
         parser = configparser.ConfigParser(strict=True, interpolation=None)
         parser.read_string(texts[f"etc/{service}.conf"])
         assert parser["oslo_policy"]["enforce_scope"] == "true"
