@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def behind(run: Run, admin: Connection) -> Iterator[tuple[Host, Path]]:
         made.discard()
         compute: Any = admin.compute
         compute.delete_server(server)
-        compute.wait_for_delete(server, interval=1, wait=120)
+        while any(one.id == server.id for one in compute.servers(all_projects=True)):
+            time.sleep(1)
         admin.network.delete_port(port)
 
 
