@@ -121,7 +121,7 @@ def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
     home = Home.of(CODE)
     parts = {f"{TENANT}{tenant.name}": tenant for tenant in describe(tenants)}
     return GraphRun(
-        plan, Stacks(home, Folder(home.backend), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place
+        plan, Stacks(home, Folder.of(home.backend), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place
     )
 
 

@@ -22,6 +22,7 @@ module: node_baseline_files
 short_description: Contents, owners and modes of many files
 description:
   - Writes what differs. A file is written under another name first, and renamed when it is whole and its own program accepts it.
+  - With C(--diff) contents are shown only of files that everybody on the node may read.
 options:
   files:
     description: >-
@@ -70,7 +71,8 @@ def settle(entry: Mapping[str, Any], *, check: bool) -> dict[str, str] | None:
         if old != entry["content"].encode():
             if not check:
                 _write(path, entry)
-            return _difference(path, (old or b"").decode(errors="replace"), entry["content"])
+            before = _shown((old or b"").decode(errors="replace"), there.st_mode if there else stat.S_IROTH)
+            return _difference(path, before, _shown(entry["content"], _mode(entry, there)))
     before = _words(path)
     if before == _words(path, entry):
         return None
@@ -146,6 +148,11 @@ def _remove(path: Path, there: os.stat_result, check: bool) -> dict[str, str]:
     elif not check:
         path.unlink()
     return _difference(path, "it is there\n", "")
+
+
+def _shown(text: str, mode: int) -> str:
+    """What a difference may show: contents only of what everybody on the node may read, since it ends up in logs elsewhere."""
+    return text if mode & stat.S_IROTH else f"contents of a file of mode {stat.S_IMODE(mode):04o}\n"
 
 
 def _difference(path: Path, before: str, after: str) -> dict[str, str]:

@@ -43,7 +43,7 @@ def test_a_file_is_made_with_its_folders_once(tmp_path: Path) -> None:
         made = settle(file, content="a\n", mode="0640")
     finally:
         os.umask(old)
-    assert made == {"before_header": str(file), "after_header": str(file), "before": "", "after": "a\n"}
+    assert made == {"before_header": str(file), "after_header": str(file), "before": "", "after": "contents of a file of mode 0640\n"}
     assert (file.read_text(), mode(file), mode(file.parent)) == ("a\n", 0o640, 0o755)
     assert [each.name for each in file.parent.iterdir()] == ["file"]
     assert settle(file, content="a\n", mode="0640") is None
@@ -59,6 +59,19 @@ def test_what_differs_is_said_and_put_right(tmp_path: Path) -> None:
     assert changed
     assert (changed["before"], changed["after"]) == ("old\n", "new\n")
     assert file.read_text() == "new\n"
+
+
+def test_contents_that_not_everybody_may_read_are_in_no_difference(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old secret\n")
+    file.chmod(0o600)
+    opened = settle(file, content="new\n", mode="0644", check=True)
+    assert opened
+    assert (opened["before"], opened["after"]) == ("contents of a file of mode 0600\n", "new\n")
+    closed = settle(file, content="new secret\n", mode="0640")
+    assert closed
+    assert "secret" not in "".join(closed.values())
+    assert file.read_text() == "new secret\n"
 
 
 def test_check_mode_says_the_same_and_touches_nothing(tmp_path: Path) -> None:
