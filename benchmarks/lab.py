@@ -15,10 +15,9 @@ from collections.abc import Sequence
 
 from benchmarks import measure
 from foundation.progress import Progress
-from lab import lifecycle, requirements, trees
-from lab.debian import remove_tree
+from lab import lifecycle, requirements
 from lab.region import machine_of
-from lab.settings import REGIONS, places
+from lab.settings import REGIONS, Region, places
 
 LOOKS = 3
 PAUSE = 30  # seconds between two of them
@@ -32,18 +31,12 @@ def up(figures: dict[str, list[float]], regions: Sequence[str], title: str) -> N
         figures[f"{title}, {step.name}"].append(step.seconds)
 
 
-def forget_layers() -> None:
-    """Remove the base tree and the seed, so that the next `up` begins from cached packages. The lab must be down."""
-    for layer in (places().base(trees.base_digest()), places().seed(trees.seed_digest())):
-        remove_tree(layer)
-
-
 def times(regions: Sequence[str], runs: int, from_packages: int) -> dict[str, list[float]]:
     """Name of the figure -> seconds of each run."""
     figures: dict[str, list[float]] = defaultdict(list)
     for _ in range(from_packages):
         lifecycle.down(Progress())
-        forget_layers()
+        lifecycle.forget_layers()
         up(figures, regions, "up from cached packages")
     for _ in range(runs):
         figures["down"].append(measure.seconds(lambda: lifecycle.down(Progress())))
@@ -57,19 +50,22 @@ def times(regions: Sequence[str], runs: int, from_packages: int) -> dict[str, li
 
 def memory() -> dict[str, list[float]]:
     """Program -> MiB (proportional share) in each region that runs, and the sum; at each of three looks."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = defaultdict(list)
     for look in range(LOOKS):
         time.sleep(PAUSE if look else 0)
         for region in lifecycle.running(places()):
-            share: dict[str, float] = defaultdict(float)
-            machine = machine_of(places(), region)
-            for line in machine.inside("sh", "-c", MEMORY_SCRIPT).splitlines():
-                name, kib = line.rsplit(" ", 1)
-                share[re.sub(r"^.*/", "", name)] += int(kib) / 1024
-            share["sum"] = sum(share.values())
-            for name, mib in share.items():
-                found.setdefault(name, []).append(mib)
+            for name, mib in shares(region).items():
+                found[name].append(mib)
     return dict(sorted(found.items(), key=lambda item: -max(item[1]))[:25])
+
+
+def shares(region: Region) -> dict[str, float]:
+    """Program -> MiB in one region now, and the sum."""
+    share: dict[str, float] = defaultdict(float)
+    for line in machine_of(places(), region).inside("sh", "-c", MEMORY_SCRIPT).splitlines():
+        name, kib = line.rsplit(" ", 1)
+        share[re.sub(r"^.*/", "", name)] += int(kib) / 1024
+    return {**share, "sum": sum(share.values())}
 
 
 # The unit that a process belongs to says more than its name, which is python3 for most.

@@ -15,14 +15,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from foundation import lock
 from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
 from foundation.shell import callable_here
 from lab import doctor as doctor_module
 from lab import health, lifecycle, requirements
 from lab.compute import choose
-from lab.debian import remove_tree
 from lab.machine import INSIDE
 from lab.region import machine_of
 from lab.settings import LAB_RANGE, REGIONS, SERVICES, Places, Region, places
@@ -91,10 +89,7 @@ def down(
         raise InputError(Problem("a lab that is kept stands on its layers", cure="leave out --keep or --layers"))
     lifecycle.down(Progress(), keep=keep)
     if layers:
-        where = places()
-        with lock.exclusive(where.lock, lifecycle.BUSY):
-            for folder in ("base", "seed"):
-                remove_tree(where.root / folder)
+        lifecycle.forget_layers()
 
 
 @app.command()

@@ -15,6 +15,7 @@ from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
 from lab.compute import choose, kernel
+from lab.debian import remove_tree
 from lab.machine import Machine
 from lab.settings import CODE, REGIONS, Places, Region, places
 
@@ -133,6 +134,14 @@ def down(progress: Progress, *, keep: bool = False) -> None:
         else:
             with progress.step("removal"):
                 _remove_all(where)
+
+
+def forget_layers() -> None:
+    """Remove every base tree and seed, so that the next `up` begins from cached packages. The lab must be down."""
+    where = places()
+    with lock.exclusive(where.lock, BUSY):
+        for folder in ("base", "seed"):
+            remove_tree(where.root / folder)
 
 
 def _remove_all(where: Places) -> None:

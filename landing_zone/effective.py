@@ -96,7 +96,8 @@ def _failed(node: Any) -> Seen:
 
 
 def _mounts(node: Any) -> Seen:
-    missing = {place: OPTIONS - set(node.mount_point(place).options if node.mount_point(place).exists else ()) for place in MOUNTS}
+    points = {place: node.mount_point(place) for place in MOUNTS}
+    missing = {place: OPTIONS - set(point.options if point.exists else ()) for place, point in points.items()}
     return _none((f"{place} without {', '.join(sorted(lacks))}" for place, lacks in missing.items() if lacks), ", ".join(MOUNTS))
 
 

@@ -237,7 +237,7 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _texts(key, each)
 
 
-WIDEST = {4: 8, 6: 16}  # prefix length that an environment file may name at the least (landing_zone/model/rules/addresses.py)
+WIDEST = {4: 8, 6: 16}  # by version: the shortest prefix that is not as good as the world; environment files are held to it too
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
 SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
 SECRET_MARKS = ("PRIVATE KEY-----",)

@@ -149,10 +149,10 @@ def inventory(
         lz inventory --env lab --layer access
     """
     plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
-    regions = [name for name in plan.regions if not chosen.regions or name in chosen.regions]
-    found = stock.chosen(plan, stock.hosts(plan, stacks, regions), chosen)
+    everything = stock.hosts(plan, stacks, plan.regions)
+    found = stock.chosen(plan, everything, chosen)
     if json_:
-        renew(stacks.home, plan.code, stock.hosts(plan, stacks, plan.regions))
+        renew(stacks.home, plan.code, everything)
         output.document(stock.ansible(plan, stacks.home, found))
         return
     output.table(

@@ -16,13 +16,13 @@ from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT, cache
 from foundation.progress import Progress
 from landing_zone.image import base, contents, disk, loader, sbom, tree
+from landing_zone.image.contents import EPOCH
 
 HERE = Path(__file__).resolve().parent
 PROFILES = CHECKOUT / "roles" / "node_baseline" / "vars" / "profiles"
 USER = "debian"
 MIN_DISK_GB = 5
 MIN_RAM_MIB = 512
-EPOCH = "SOURCE_DATE_EPOCH"
 RECORD = "image.json"
 TOOLS = {"mmdebstrap": "mmdebstrap", **disk.TOOLS}
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DAY = 86_400
+EPOCH = "SOURCE_DATE_EPOCH"  # variable with the date of what a program makes, seconds since 1970
 CAPABILITIES = "security.capability"
 # What a run of the machine leaves behind, and what an instance must have for itself alone. Folders stay, their content goes.
 EMPTIED = (

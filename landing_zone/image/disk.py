@@ -14,12 +14,12 @@ from pathlib import Path
 from foundation.errors import LzError, Problem
 from foundation.process import run
 from landing_zone.image import loader
+from landing_zone.image.contents import EPOCH
 
 SECTOR = 512
 ROOT_MIB = 1536
 # A fixed name space, so that the same tree gives the same identities.
 _SPACE = uuid.UUID("d0c5f6f2-5b8f-5f0e-9d43-5f0f8a0c6b1b")
-_EPOCH = "SOURCE_DATE_EPOCH"
 TOOLS = {"mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils", "sfdisk": "fdisk", "mformat": "mtools"}
 # Where GRUB's first sector keeps the place of the second, and where that keeps the place of the rest (GRUB's boot.h).
 _NEXT_SECTOR = 0x5C
@@ -89,7 +89,7 @@ def write_esp(raw: Path, grub: bytes, tree_digest: str, epoch: int, log: Path) -
     place = ("-i", f"{raw}@@{ESP.start << 20}")
     serial = identity(tree_digest, "ESP file system").hex[:8]
     size = ("-T", str((ESP.size << 20) // SECTOR), "-H", str(ESP.sector))
-    dated = {_EPOCH: str(epoch), "TZ": "UTC"}
+    dated = {EPOCH: str(epoch), "TZ": "UTC"}
     run(["mformat", *place, "-F", "-c", "1", *size, "-N", serial, "-v", "ESP", "::"], env=dated, log=log)
     run(["mmd", *place, "::/EFI", "::/EFI/BOOT"], env=dated, log=log)
     run(["mcopy", "-m", *place, program, "::/EFI/BOOT/BOOTX64.EFI"], env=dated, log=log)
@@ -113,4 +113,4 @@ def _write_root(root: Path, raw: Path, tree_digest: str, epoch: int, log: Path) 
     own = identity(tree_digest, "file system")
     options = f"offset={ROOT.start << 20},hash_seed={own},lazy_itable_init=1,lazy_journal_init=1"
     words: list[str | Path] = ["mkfs.ext4", "-q", "-F", "-L", "root", "-U", str(own), "-m", "1", "-E", options, "-d", root]
-    run([*words, raw, f"{ROOT.size}M"], env={_EPOCH: str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}, log=log)
+    run([*words, raw, f"{ROOT.size}M"], env={EPOCH: str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}, log=log)

@@ -49,7 +49,7 @@ def install(root: Path, log: Path) -> None:
 
 
 def core(root: Path, platform: str, log: Path) -> bytes:
-    """GRUB itself as a firmware starts it: a program for UEFI; for BIOS, what begin() leads to."""
+    """GRUB itself as a firmware starts it: a program for UEFI; for BIOS, what the disk's first sector leads to."""
     made = Path("tmp/core")
     words = ["grub-mkimage", "--format", platform, "--prefix", HOME, "--output", f"/{made}", *MODULES[platform]]
     run(["chroot", root, *words], log=log)

@@ -13,6 +13,7 @@ from foundation import lock
 from foundation.places import CHECKOUT, cache
 from foundation.process import run
 from lab.debian import mounts_below, remove_tree
+from landing_zone.image.contents import EPOCH
 
 PLAYBOOK = CHECKOUT / "playbooks" / "image.yml"
 # Packages that are configured in a tree would start their services on this machine.
@@ -60,7 +61,7 @@ def harden(root: Path, variables: Mapping[str, object], epoch: int, log: Path) -
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_INJECT_FACT_VARS": "0",
-            "SOURCE_DATE_EPOCH": str(epoch),
+            EPOCH: str(epoch),
         }
         run(
             [program, "-i", folder / "inventory.yaml", "-e", f"@{folder / 'variables.json'}", PLAYBOOK],

@@ -10,13 +10,12 @@ from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
 from landing_zone.model.environment import Environment
 from landing_zone.model.slots import slot_range
+from policy.rules import UNIQUE_LOCAL, WIDEST
 
 _TENANT_ZONES = 3
 _PLATFORM_ZONES = 4
 _PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"))
-_UNIQUE_LOCAL, _GLOBAL = IPv6Network("fc00::/7"), IPv6Network("2000::/3")
-_WIDEST_ADMIN = {4: 8, 6: 16}
-_WIDEST_DESTINATION = {4: 8, 6: 16}
+_GLOBAL = IPv6Network("2000::/3")
 
 
 def kind(environment: Environment) -> Iterator[Finding]:
@@ -27,8 +26,8 @@ def kind(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 ("regions", index, "addresses", "ipv4"), "the ipv4 supernet is not private", why, "choose a prefix inside one of them"
             )
-        if not any(region.addresses.ipv6.subnet_of(net) for net in (_UNIQUE_LOCAL, _GLOBAL)):
-            why = f"unicast prefixes are {_UNIQUE_LOCAL} and {_GLOBAL}"
+        if not any(region.addresses.ipv6.subnet_of(net) for net in (UNIQUE_LOCAL, _GLOBAL)):
+            why = f"unicast prefixes are {UNIQUE_LOCAL} and {_GLOBAL}"
             yield Finding(
                 ("regions", index, "addresses", "ipv6"), "the ipv6 supernet is not for unicast", why, "choose a prefix inside one of them"
             )
@@ -92,26 +91,21 @@ def room(environment: Environment) -> Iterator[Finding]:
 
 def outside(environment: Environment) -> Iterator[Finding]:
     """Destinations and administrators are outside of the supernets, and narrower than the world."""
-    named: list[tuple[Path_, IPv4Network | IPv6Network, dict[int, int], str]] = [
-        (
-            ("destinations", place, "networks", index),
-            net,
-            _WIDEST_DESTINATION,
-            "write what is really meant, or use `world` where the zone may",
-        )
+    named: list[tuple[Path_, IPv4Network | IPv6Network, str]] = [
+        (("destinations", place, "networks", index), net, "write what is really meant, or use `world` where the zone may")
         for place, destination in enumerate(environment.destinations)
         for index, net in enumerate(destination.networks)
     ]
     named += [
-        (("bastion", "admin_networks", index), net, _WIDEST_ADMIN, "name the networks in which administrators sit")
+        (("bastion", "admin_networks", index), net, "name the networks in which administrators sit")
         for index, net in enumerate(environment.bastion.admin_networks)
     ]
-    for path, net, widest, cure in named:
-        if net.prefixlen < widest[net.version]:
+    for path, net, cure in named:
+        if net.prefixlen < WIDEST[net.version]:
             yield Finding(
                 path,
                 f"{path[-2]}: the prefix is too wide",
-                f"/{widest[net.version]} is the widest for IPv{net.version} (control NET-02)",
+                f"/{WIDEST[net.version]} is the widest for IPv{net.version} (control NET-02)",
                 cure,
             )
         for region in environment.regions:
