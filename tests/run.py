@@ -22,7 +22,7 @@ from foundation.places import CHECKOUT
 
 BIN = ".venv/bin"
 NOT_OURS = {".git", ".venv", "__pycache__", "build"}
-PYTEST = (f"{BIN}/python", "-m", "pytest")
+PYTEST = (f"{BIN}/python", "-m", "pytest", "--durations=15", "--durations-min=5")
 
 
 @dataclass(frozen=True)

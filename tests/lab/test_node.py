@@ -32,7 +32,7 @@ from stacks.inputs import principal
 from tests.support.command import lz
 from tools import engine
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 REGION = "north"
 LAYERS = ("--region", REGION, "--layer", "identity", "--layer", "network", "--layer", "access")
