@@ -1,16 +1,29 @@
-"""Tell a person how far long work has come: live on a terminal, one plain line per event elsewhere."""
+"""Tell a person how far long work has come: on a terminal what is under way, live; one plain line an event elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def live(drawn: Callable[[], Table]) -> Iterator[bool]:
+    """Keep the table that `drawn` gives below all lines while the block runs; the block is told whether there is a terminal for it."""
+    if not console.is_interactive:
+        yield False
+        return
+    with Live(console=console, refresh_per_second=4, get_renderable=drawn, transient=True):
+        yield True
 
 
 @dataclass
@@ -27,25 +40,50 @@ class Progress:
 
     started: float = field(default_factory=time.monotonic)
     timings: list[Timing] = field(default_factory=list)
+    _under_way: list[tuple[str, float]] = field(default_factory=list)
+    _live: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextlib.contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show the steps that are under way while the block runs, when there is a terminal to show them on."""
+        with live(self._table) as shown:
+            self._live = shown
+            try:
+                yield
+            finally:
+                self._live = False
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line behind the seconds since the start."""
-        with self._lock:
-            console.print(f"[dim]{time.monotonic() - self.started:6.1f}s[/dim] ", end="")
-            console.print(text, style=style or None, markup=False)
+        # Whole at once: what is shown live would come between two parts of a line.
+        console.print(Text.assemble((f"{time.monotonic() - self.started:6.1f}s ", "dim"), (text, style)))
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Announce a step, time it, and say how it ended."""
         began = time.monotonic()
-        self.say(f"{name} ...")
+        with self._lock:
+            self._under_way.append((name, began))
+        if not self._live:
+            self.say(f"{name} ...")
         try:
             yield
         except BaseException:
             self.say(f"{name}: failed after {time.monotonic() - began:.1f} s", style="red")
             raise
+        finally:
+            with self._lock:
+                self._under_way.remove((name, began))
         took = time.monotonic() - began
         with self._lock:
             self.timings.append(Timing(name, took))
         self.say(f"{name}: done in {took:.1f} s", style="green")
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        with self._lock:
+            under_way = list(self._under_way)
+        for name, began in under_way:
+            table.add_row(Text(name), f"{time.monotonic() - began:.0f} s")
+        return table

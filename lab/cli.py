@@ -53,7 +53,8 @@ def up(
         lz lab up --region north --compute qemu
     """
     progress = Progress()
-    made = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
+    with progress.showing():
+        made = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
     if json_:
         steps = [{"step": timing.name, "seconds": round(timing.seconds, 1)} for timing in progress.timings]
         print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": steps}, indent=1))

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from foundation.progress import Progress, console
+from foundation.progress import Progress, live
 from landing_zone.engine.events import Task, Tick
 
 
@@ -32,7 +32,7 @@ class Board:
 
     progress: Progress
     _rows: dict[str, _Row] = field(default_factory=dict)
-    _live: Live | None = None
+    _live: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, text: str) -> None:
@@ -42,21 +42,18 @@ class Board:
     @contextlib.contextmanager
     def showing(self) -> Iterator[None]:
         """Show the table while the block runs, when there is a terminal to show it on."""
-        if not console.is_terminal:
-            yield
-            return
-        with Live(console=console, refresh_per_second=4, get_renderable=self._table, transient=True) as live:
-            self._live = live
+        with live(self._table) as shown:
+            self._live = shown
             try:
                 yield
             finally:
-                self._live = None
+                self._live = False
 
     def begun(self, task: Task) -> None:
         """An operation has begun."""
         with self._lock:
             self._rows[task.stack] = _Row(task.operation, task.total)
-        if self._live is None:
+        if not self._live:
             self.say(f"{task.stack}: {task.operation} ...")
 
     def ticked(self, tick: Tick) -> None:
@@ -71,7 +68,7 @@ class Board:
             row = self._rows[stack]
             row.state, row.seconds = ("done" if good else "FAILED"), seconds
             text = f"{stack}: {row.operation} {row.state}, {row.done} resources in {seconds:.1f} s"
-        if self._live is None or not good:
+        if not self._live or not good:
             self.progress.say(text, style="" if good else "red")
 
     def remaining(self) -> float | None:
@@ -91,7 +88,7 @@ class Board:
         for stack, row in rows.items():
             seconds = row.seconds or time.monotonic() - row.began
             count = f"{row.done}/{row.total}" if row.total else str(row.done)
-            table.add_row(stack, row.operation, count, f"{seconds:.0f} s", row.current if row.state == "at work" else row.state)
+            table.add_row(stack, row.operation, count, f"{seconds:.0f} s", Text(row.current if row.state == "at work" else row.state))
         left = self.remaining()
         if left is not None:
             table.add_row("", "", "", "", f"about {left:.0f} s to go")

@@ -36,7 +36,7 @@ def quickstart(
         lz quickstart
     """
     progress = Progress()
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    with progress.showing(), ThreadPoolExecutor(max_workers=1) as beside:
         installing = beside.submit(engine.install, progress)
         stands = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
         installing.result()

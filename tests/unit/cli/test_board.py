@@ -1,14 +1,43 @@
-"""How work is shown where there is no terminal: a line when it begins and one when it ends, and how long it will take yet."""
+"""How work is shown: on a terminal as a table of what is under way, elsewhere by a line at its beginning and one at its end."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from foundation import progress
 from foundation.progress import Progress
 from landing_zone.cli.board import Board
 from landing_zone.engine.events import Task, Tick
+from tests.support.terminal import screen
+
+SECONDS = re.compile(r"\d+(\.\d+)?(?= ?s)")
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The lines that a person sees on a terminal by now; every number of seconds as N."""
+    written = StringIO()
+    terminal = Console(file=written, force_terminal=True, force_interactive=True, width=100, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(progress, "console", terminal)
+
+    def lines() -> list[str]:
+        return [" ".join(SECONDS.sub("N", line).split()) for line in screen(written.getvalue()) if line]
+
+    return lines
+
+
+def soon(seen: Callable[[], list[str]], wanted: list[str]) -> None:
+    """The table is drawn four times a second: these lines are on the screen before long, and no others."""
+    deadline = time.monotonic() + 10
+    while seen() != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert seen() == wanted
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +52,42 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lab.north.network: up ..." in said
     assert "lab.north.network: up done, 39 resources in 10.6 s" in said
     assert "lab.south.network: up FAILED, 0 resources in 3.0 s" in said
+
+
+def test_on_a_terminal_the_table_stays_below_what_is_said_and_goes_at_the_end(seen: Callable[[], list[str]]) -> None:
+    board = Board(Progress())
+    with board.showing():
+        board.begun(Task("lab.north.network", "up", 0))
+        board.begun(Task("lab.south.network", "up", 0))
+        board.ticked(Tick("lab.north.network", 12, 0, "rule of [web]"))
+        soon(seen, ["lab.north.network up 12 N s rule of [web]", "lab.south.network up 0 N s"])
+        board.say("host key pinned")
+        board.ended("lab.north.network", True, 10.6)
+        board.ended("lab.south.network", False, 3.0)
+        said = ["Ns host key pinned", "Ns lab.south.network: up FAILED, 0 resources in N s"]
+        soon(seen, [*said, "lab.north.network up 12 N s done", "lab.south.network up 0 N s FAILED"])
+    assert seen() == said
+
+
+def test_on_a_terminal_the_time_to_go_is_told(seen: Callable[[], list[str]]) -> None:
+    board = Board(Progress())
+    with board.showing():
+        board.begun(Task("lab.north.network", "up", 39))
+        board.ticked(Tick("lab.north.network", 13, 39, "network app"))
+        soon(seen, ["lab.north.network up 13/39 N s network app", "about N s to go"])
+
+
+def test_on_a_terminal_steps_are_shown_while_they_are_under_way(seen: Callable[[], list[str]]) -> None:
+    work = Progress()
+    with work.showing():
+        with work.step("base tree"), work.step("guest image [13]"):
+            soon(seen, ["base tree N s", "guest image [13] N s"])
+        soon(seen, ["Ns guest image [13]: done in N s", "Ns base tree: done in N s"])
+        with pytest.raises(ValueError), work.step("seed"):
+            raise ValueError
+    assert seen()[2:] == ["Ns seed: failed after N s"]
+    with work.step("north: boot"):
+        assert seen()[3:] == ["Ns north: boot ..."]
 
 
 def test_time_to_go_follows_the_pace_so_far() -> None:

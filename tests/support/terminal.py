@@ -1,0 +1,26 @@
+"""A terminal for tests: what a person sees of what a program has written."""
+
+from __future__ import annotations
+
+import re
+
+PIECE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+
+
+def screen(written: str) -> list[str]:
+    """The lines on a screen that is large enough. Known is what Rich uses: going up, erasing a line; colours are left out."""
+    lines, row, column = [""], 0, 0
+    for argument, letter, end, text in PIECE.findall(written):
+        if letter == "A":
+            row -= int(argument or 1)
+        elif letter == "K":
+            lines[row] = ""
+        elif end:
+            column = 0
+            row += end == "\n"
+            lines += [""] * (row + 1 - len(lines))
+        elif text:
+            before = lines[row].ljust(column)
+            lines[row] = before[:column] + text + before[column + len(text) :]
+            column += len(text)
+    return [line.rstrip() for line in lines]
