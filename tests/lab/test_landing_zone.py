@@ -108,6 +108,7 @@ def refused(code: int, *said: str, words: tuple[str, ...] = ()) -> None:
     assert done.returncode == code
     for text in said:
         assert text in done.stderr
+    assert done.stderr.count("\n  cure:  ") == len(re.findall("^error: ", done.stderr, re.MULTILINE)) > 0, done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -87,9 +87,10 @@ def test_other_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: s
 def test_endpoint_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clouds, "SIGN_IN_PAUSES", (0.0,))
     write(tmp_path, monkeypatch, "https://127.0.0.1:1/v3", None)
-    what, where, _ = problem_of()
+    what, where, cure = problem_of()
     assert what == "the cloud does not answer"
     assert "https://127.0.0.1:1/v3" in where
+    assert "lz lab status" in cure
 
 
 def test_every_missing_cloud_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,13 +98,17 @@ def test_every_missing_cloud_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(InputError) as caught:
         clouds.use(["yours", "mine", "theirs"])
     assert [problem.what for problem in caught.value.problems] == ["clouds.yaml has no cloud 'theirs'", "clouds.yaml has no cloud 'yours'"]
-    assert caught.value.problems[0].why == "it has: mine"
+    assert {problem.why for problem in caught.value.problems} == {"it has: mine"}
+    for problem in caught.value.problems:
+        assert "`cloud` of the region" in problem.cure
+        assert clouds.VARIABLE in problem.cure
 
 
 def test_no_clouds_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(clouds.VARIABLE, str(tmp_path / "none.yaml"))
-    with pytest.raises(InputError, match=r"no clouds\.yaml was found"):
+    with pytest.raises(InputError, match=r"no clouds\.yaml was found") as caught:
         clouds.use(["mine"])
+    assert "lz lab up" in caught.value.problems[0].cure
 
 
 @pytest.mark.parametrize(
@@ -123,6 +128,7 @@ def test_clouds_file_that_is_not_right(tmp_path: Path, monkeypatch: pytest.Monke
         clouds.use(["mine"])
     assert said in str(caught.value)
     assert str(file) in caught.value.problems[0].where
+    assert caught.value.problems[0].cure
 
 
 def test_the_first_file_that_has_most_of_the_clouds_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
