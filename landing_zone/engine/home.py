@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from foundation import files
+from foundation import files, scratch
 from foundation.errors import InputError, Problem
 from foundation.lock import exclusive
 from foundation.places import cache
@@ -48,9 +49,14 @@ class Home:
         """Held by whoever changes the environment."""
         return self.root / "lock"
 
-    def alone(self) -> AbstractContextManager[None]:
-        """For whoever changes the environment: one run at a time. Raises BusyError when another is under way."""
-        return exclusive(self.lock, f"a run on environment {self.root.name}")
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For whoever changes the environment: one run at a time, with its temporary files below the home.
+
+        Raises BusyError when another is under way.
+        """
+        with exclusive(self.lock, f"a run on environment {self.root.name}"), scratch.below(self.root / "tmp"):
+            yield
 
     @property
     def known_hosts(self) -> Path:

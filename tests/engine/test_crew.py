@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from foundation.errors import LzError
+from foundation.places import CHECKOUT
 from landing_zone.engine.crew import hired
 from landing_zone.engine.events import Task, Tick
 from landing_zone.engine.home import Home
@@ -59,6 +64,27 @@ def killed(_: Stacks) -> Outcome:
     raise AssertionError
 
 
+def waits(_: Stacks) -> Outcome:
+    """Says that it is at work, and goes on for ever."""
+    print(tempfile.mkdtemp(), flush=True)
+    time.sleep(600)
+    raise AssertionError
+
+
+RUN = """
+import sys
+from pathlib import Path
+from landing_zone.engine.crew import hired
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import Stacks
+from landing_zone.engine.stores.folder import Folder
+from tests.engine.test_crew import waits
+home = Home(Path(sys.argv[1]))
+with home.alone(), hired(Stacks(home, Folder(home.backend))) as crew:
+    crew.do(waits)
+"""
+
+
 def test_an_order_finds_nothing_of_one_that_failed_before_it(stacks: Stacks) -> None:
     with hired(stacks) as crew:
         for _ in range(3):
@@ -80,3 +106,22 @@ def test_a_worker_that_is_killed_is_told_and_the_next_order_is_carried_out(stack
         with pytest.raises(LzError, match="ended from outside"):
             crew.do(killed)
         assert crew.do(tells).details == ()
+
+
+def test_a_run_that_is_killed_leaves_nothing_outside_its_home_and_the_next_one_removes_the_rest() -> None:
+    with tempfile.TemporaryDirectory(prefix="lz") as name:
+        outside, home = Path(name, "tmp"), Home(Path(name, "home"))
+        for folder in (outside, home.root):
+            folder.mkdir()
+        settings = {**os.environ, "TMPDIR": str(outside)}
+        run = subprocess.Popen([sys.executable, "-c", RUN, home.root], cwd=CHECKOUT, env=settings, stdout=subprocess.PIPE, text=True)
+        assert run.stdout is not None
+        of_worker = Path(run.stdout.readline().strip())
+        run.kill()
+        run.communicate()
+        left = home.root / "tmp" / str(run.pid)
+        assert of_worker.parent == left
+        assert [path.name.partition("-")[0] for path in sorted(left.iterdir())] == ["pymp", of_worker.name]
+        assert list(outside.iterdir()) == []
+        with home.alone():
+            assert not left.exists()
