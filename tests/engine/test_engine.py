@@ -81,9 +81,12 @@ def stack(tmp_path: Path) -> Callable[[automation.PulumiFn], automation.Stack]:
         "OS_USER_DOMAIN_NAME": "none",
     }
 
+    work = tmp_path / "work"
+    work.mkdir()
+
     def make(program: automation.PulumiFn) -> automation.Stack:
         command = automation.PulumiCommand(root=str(engine.environment()["PULUMI_HOME"]))
-        options = automation.LocalWorkspaceOptions(env_vars=settings, pulumi_command=command)
+        options = automation.LocalWorkspaceOptions(work_dir=str(work), env_vars=settings, pulumi_command=command)
         return automation.create_or_select_stack("test", project_name="engine-test", program=program, opts=options)
 
     return make

@@ -25,7 +25,8 @@ from tools import engine
 os.environ.update(engine.environment())
 from pulumi import automation
 import pulumi
-made = automation.create_or_select_stack("test", project_name="offline", program=lambda: pulumi.export("answer", 42))
+here = automation.LocalWorkspaceOptions(work_dir=os.environ["WORK"])
+made = automation.create_or_select_stack("test", project_name="offline", program=lambda: pulumi.export("answer", 42), opts=here)
 print(made.up().outputs["answer"].value)
 """
 
@@ -52,7 +53,8 @@ def test_the_bill_of_materials_names_every_package_and_module(made: bundle.Made)
 
 @pytest.mark.timeout(600)
 def test_a_fresh_copy_is_installed_with_the_network_cut(made: bundle.Made, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
+    copy, work = tmp_path / "copy", tmp_path / "work"
+    work.mkdir()
     shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__"))
     env = {
         **os.environ,
@@ -62,6 +64,7 @@ def test_a_fresh_copy_is_installed_with_the_network_cut(made: bundle.Made, tmp_p
         "PIP_RETRIES": "0",
         "PULUMI_BACKEND_URL": f"file://{tmp_path}",
         "PULUMI_CONFIG_PASSPHRASE": "of a test",
+        "WORK": str(work),
     }
 
     def cut_off(*command: str) -> subprocess.CompletedProcess[str]:
