@@ -1,24 +1,30 @@
 """Instances of the lab: seconds from the request to ACTIVE, to the first login, and to gone; alone and several at once.
 
-python -m benchmarks.instances --region north --times 3 --together 6
+Each round begins with `lz lab reset`, so that its first instance finds no image on the machine: what stands on the lab goes.
+
+python -m benchmarks.instances --region north --rounds 3 --together 6
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import measure
+from foundation.progress import Progress
 from lab import cloud, lifecycle
-from lab.settings import REGIONS, places
+from lab.settings import REGIONS, Region, places
 from tests.support.playground import Box, Playground
 
+REST = 30  # seconds after a reset: forty daemons have just started
 INSIDE = {
     "200 forks": "time for i in $(seq 200); do /bin/true; done",
     "200,000 system calls": "time dd if=/dev/zero of=/dev/null bs=1 count=100000 status=none",
@@ -27,69 +33,83 @@ INSIDE = {
 }
 
 
+@contextmanager
+def playground(region: Region) -> Iterator[Playground]:
+    """A network, a key and what else instances need, for the block."""
+    connection = cloud.connect(region, places())
+    with tempfile.TemporaryDirectory() as folder, Playground(connection, f"bench-{os.getpid()}", Path(folder)) as ground:
+        yield ground
+
+
 def one(ground: Playground, name: str) -> Box:
     """Launch, wait for a login."""
     return ground.await_ssh(ground.await_active(ground.launch(name)))
 
 
-def timed(act: Callable[[], object]) -> float:
-    began = time.monotonic()
-    act()
-    return time.monotonic() - began
-
-
-def alone(ground: Playground, times: int) -> dict[str, float]:
-    """Medians over `times` instances, one after the other."""
-    found: dict[str, list[float]] = {"active": [], "ssh": [], "deleted": []}
-    for number in range(times):
-        box = one(ground, f"alone-{number}")
-        for stage, seconds in box.seconds.items():
-            found[stage].append(seconds)
-        found["deleted"].append(timed(lambda box=box: ground.delete(box)))  # type: ignore[misc]
-    return {stage: round(statistics.median(values), 1) for stage, values in found.items()}
+def alone(ground: Playground, name: str) -> dict[str, float]:
+    """One instance: seconds until each stage, and until it is gone."""
+    box = one(ground, name)
+    return {**box.seconds, "deleted": measure.seconds(lambda: ground.delete(box))}
 
 
 def together(ground: Playground, number: int) -> dict[str, float]:
     """All asked for at once; seconds until the last of them."""
     with ThreadPoolExecutor(number) as pool:
         boxes = list(pool.map(lambda n: one(ground, f"together-{n}"), range(number)))
-    last = {stage: round(max(box.seconds[stage] for box in boxes), 1) for stage in ("active", "ssh")}
+    last = {stage: max(box.seconds[stage] for box in boxes) for stage in ("active", "ssh")}
     for box in boxes:
         ground.delete(box)
     return last
 
 
-def inside(ground: Playground) -> dict[str, float]:
+def inside(ground: Playground, rounds: int) -> dict[str, list[float]]:
     """Seconds of small programs in an instance that does nothing else."""
     box = one(ground, "inside")
     ground.ssh(box, "sleep 10")
-    found = {}
-    for name, program in INSIDE.items():
-        output = ground.ssh(box, f"TIMEFORMAT=%R; {{ {program}; }} 2>&1")
-        found[name] = float(output.split()[-1])
+    found: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, program in INSIDE.items():
+            found[name].append(float(ground.ssh(box, f"TIMEFORMAT=%R; {{ {program}; }} 2>&1").split()[-1]))
     ground.delete(box)
     return found
 
 
+def measured(region: Region, rounds: int, number: int) -> tuple[dict[str, list[float]], list[float]]:
+    """Seconds of each round by what they are of, and the load of the machine before each round. The lab must stand."""
+    figures: dict[str, list[float]] = defaultdict(list)
+    loads: list[float] = []
+
+    def keep(what: str, seconds: Mapping[str, float]) -> None:
+        for stage, value in seconds.items():
+            figures[f"{what}: {stage}"].append(value)
+
+    for _ in range(rounds):
+        lifecycle.reset(Progress())
+        time.sleep(REST)
+        loads.append(os.getloadavg()[0])
+        with playground(region) as ground:
+            keep("the first, image not yet there", alone(ground, "first"))
+            keep("one alone", alone(ground, "alone"))
+            keep(f"{number} at once, the last", together(ground, number))
+    with playground(region) as ground:
+        figures.update({f"inside: {name}": values for name, values in inside(ground, rounds).items()})
+    return figures, loads
+
+
 def main(words: Iterable[str] | None = None) -> None:
-    """Print one JSON object; the lab must stand."""
+    """Print the table as Markdown; the lab must stand."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--region", default="north", choices=sorted(REGIONS))
-    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--together", type=int, default=6)
     chosen = parser.parse_args(list(words) if words is not None else None)
-    standing = lifecycle.standing(places())
-    connection = cloud.connect(REGIONS[chosen.region], places())
-    with tempfile.TemporaryDirectory() as folder, Playground(connection, f"bench-{os.getpid()}", Path(folder)) as ground:
-        report = {
-            "compute": standing.compute if standing else None,
-            "load before": os.getloadavg()[0],
-            "first (image not yet in the cache)": alone(ground, 1),
-            f"median of {chosen.times}": alone(ground, chosen.times),
-            f"{chosen.together} at once, the last": together(ground, chosen.together),
-            "inside": inside(ground),
-        }
-    print(json.dumps(report, indent=1))
+    header, standing = measure.machine(), lifecycle.standing(places())
+    figures, loads = measured(REGIONS[chosen.region], chosen.rounds, chosen.together)
+    lines = [
+        header,
+        f"Instances by {standing.compute if standing else 'nobody'}; load before each round: {', '.join(f'{load:.1f}' for load in loads)}",
+    ]
+    sys.stdout.write("\n".join([*lines, "", measure.table(("instances",), figures, "s"), ""]))
 
 
 if __name__ == "__main__":

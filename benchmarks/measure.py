@@ -8,14 +8,14 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.requirements import memory_gib
 
-EVERY = 0.5  # seconds between two looks at the memory of a command
+EVERY = 0.5  # seconds between two looks at the memory of a command or of the machine
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,34 @@ class Cost:
     peak_mib: float
 
 
+@contextmanager
+def watched(look: Callable[[], float]) -> Iterator[list[float]]:
+    """Take a figure over and over while the block runs, first at its beginning; yields the list that they go into."""
+    over, seen = threading.Event(), [look()]
+
+    def watch() -> None:
+        while not over.wait(EVERY):
+            seen.append(look())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
 def cost(words: Sequence[str]) -> Cost:
     """Run a command in a session of its own to its end; CalledProcessError when it fails."""
     began = time.monotonic()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
-    over, peak = threading.Event(), [0.0]
-
-    def watch() -> None:
-        while not over.wait(EVERY):
-            peak[0] = max(peak[0], session_mib(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    status = process.wait()
-    took = time.monotonic() - began
-    over.set()
-    watcher.join()
+    with watched(lambda: session_mib(process.pid)) as mib:
+        status = process.wait()
+        took = time.monotonic() - began
     if status:
         raise subprocess.CalledProcessError(status, list(words))
-    return Cost(took, peak[0])
+    return Cost(took, max(mib))
 
 
 def session_mib(leader: int) -> float:
