@@ -8,7 +8,10 @@ from pathlib import Path
 
 from foundation.places import cache_root
 
-FILES = ("/run/netns", "/run/systemd/nspawn", "/run/ovn", "/run/openvswitch", "/etc/netns", "/var/lib/machines", "/run/lock")
+FILES = (
+    "/run/netns", "/run/systemd/nspawn", "/run/systemd/nspawn/propagate", "/run/ovn", "/run/openvswitch", "/run/lock", "/etc", "/etc/netns",
+    "/root", "/var/lib/machines", "/var/tmp",  # noqa: S108
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

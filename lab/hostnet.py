@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from foundation.process import CommandFailed, run
 from lab.settings import LAB_RANGE, SERVICES, Region
 
+NAMESPACES = Path("/run/netns")
 UNREACHABLE_METRIC = "4000000000"  # behind every real route
 
 # In: only TLS ports (and DNS over TLS) from outside the machine. Through: host -> floating addresses, region <-> region;
@@ -63,6 +65,16 @@ def ensure_namespace(name: str) -> None:
 def remove_namespace(name: str) -> None:
     if name in namespaces():
         ip("netns", "del", name)
+    _forget_folder()
+
+
+def _forget_folder() -> None:
+    """`ip netns add` makes the folder of namespaces a mount and leaves it so: with the last namespace it goes as well."""
+    if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
+        with contextlib.suppress(CommandFailed):  # not a mount
+            run(["umount", NAMESPACES])
+        with contextlib.suppress(OSError):  # somebody has just made a namespace
+            NAMESPACES.rmdir()
 
 
 def up(region: Region, others: Sequence[Region]) -> None:

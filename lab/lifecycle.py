@@ -16,7 +16,7 @@ from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
 from lab.compute import choose, kernel
 from lab.debian import remove_tree
-from lab.machine import Machine
+from lab.machine import Machine, forget_folders
 from lab.settings import CODE, REGIONS, Places, Region, places
 
 BUSY = "a change of the lab"
@@ -151,6 +151,7 @@ def _remove_all(where: Places) -> None:
     Machine("lz-seed", where.root / "seed" / "build", (), trees.SEED_REGION.netns).destroy()
     hostnet.remove_namespace(trees.SEED_REGION.netns)
     hostnet.forget_range()
+    forget_folders()
     for file in (where.clouds, where.ca, where.root / "ca.key"):
         file.unlink(missing_ok=True)
 

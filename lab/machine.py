@@ -23,6 +23,7 @@ NSPAWN = {
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
     "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; whoever runs machines has a lock of his own
 }
+PROPAGATION = Path("/run/systemd/nspawn/propagate")  # a folder for each machine, which a killed nspawn leaves
 INSIDE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
@@ -125,6 +126,8 @@ class Machine:
             os.kill(leader, signal.SIGKILL)
         self._kill_leftovers()
         self._pidfile.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            (PROPAGATION / self.name).rmdir()
 
     def _kill_leftovers(self) -> None:
         """End what still lives in the machine's cgroup (an orphan of a killed run), then remove the cgroup."""
@@ -202,6 +205,13 @@ class Machine:
         group = root / self.name
         group.mkdir(exist_ok=True)
         return ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+
+
+def forget_folders() -> None:
+    """Remove the folders that systemd-nspawn made for its machines, unless somebody else has one there. No machine may be starting."""
+    with contextlib.suppress(OSError):
+        PROPAGATION.rmdir()
+        PROPAGATION.parent.rmdir()
 
 
 def _rmdir(group: Path) -> None:
