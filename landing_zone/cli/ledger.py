@@ -13,6 +13,7 @@ from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file, load_plan, stacks_of
+from landing_zone.engine.stack import StackKey
 from landing_zone.model.environment import Environment
 from landing_zone.planners import ledger as slots
 from landing_zone.planners.addresses import prefixes
@@ -119,7 +120,7 @@ def _refusals(environment: Environment, planned: EnvironmentPlan, ledger: Ledger
         return [Problem(f"no former tenant {tenant!r} has addresses", where, f"retired are: {known}", "look at: lz ledger show")]
     layer = f"{TENANT}{tenant}"
     cure = "put the tenant back into the environment file, take it down (lz down --tenant), remove it, and release then"
-    standing = sorted(name for name in stacks_of(planned).standing() if name.split(".", 2)[2] == layer)
+    standing = sorted(name for name in stacks_of(planned).standing() if StackKey.of(name).layer == layer)
     return [Problem(f"stack {name} still stands", where, "it uses these addresses", cure) for name in standing]
 
 

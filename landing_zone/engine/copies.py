@@ -127,7 +127,7 @@ def contents(stacks: Stacks, region: str) -> dict[str, bytes]:
     """What belongs into a copy of a region, by name. InputError when the region has no state."""
     store, home = stacks.store, stacks.home
     places = [
-        place for place in store.keys(checkpoints.STACKS) if (name := checkpoints.stack_of(place)) and name.split(".", 2)[1] == region
+        place for place in store.keys(checkpoints.STACKS) if (name := checkpoints.stack_of(place)) and StackKey.of(name).region == region
     ]
     found = {place: data for place in places if (data := store.read(place)) is not None}
     if not found:
@@ -183,7 +183,7 @@ def put_back(stacks: Stacks, objects: Mapping[str, bytes], private: Mapping[str,
         if stack is None or stacks.store.read(place) == data:
             continue
         if stacks.store.read(place) is not None:
-            say(f"{stack}: the state that was here is {stacks.forget(StackKey(*stack.split('.', 2)))} now")
+            say(f"{stack}: the state that was here is {stacks.forget(StackKey.of(stack))} now")
         stacks.store.write(place, data)
         done.append(stack)
     return done

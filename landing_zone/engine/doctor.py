@@ -60,7 +60,7 @@ class Doctor:
         for name in dict.fromkeys(finding.stack for finding in findings):
             wrong = [finding for finding in findings if finding.stack == name]
             if all(finding.ours for finding in wrong):
-                self._repair(StackKey(*name.split(".", 2)), {finding.kind for finding in wrong}, say)
+                self._repair(StackKey.of(name), {finding.kind for finding in wrong}, say)
 
     def _repair(self, key: StackKey, kinds: set[Kind], say: Callable[[str], None]) -> None:
         for lock in recovery.locks(self.stacks.store, key):
@@ -83,7 +83,10 @@ class Doctor:
         """Stacks of the environment that have a state or a lock."""
         locked = {place.removeprefix(checkpoints.LOCKS).partition("/")[0] for place in self.stacks.store.keys(checkpoints.LOCKS)}
         found = {name for name in {*self.stacks.standing(), *locked} if name.startswith(f"{self.plan.code}.")}
-        return sorted(name for name in found if self.part.has(*(*name.split(".", 2), "")[1:3]))
+        return sorted(name for name in found if self._asked(StackKey.of(name)))
+
+    def _asked(self, key: StackKey) -> bool:
+        return self.part.has(key.region, key.layer)
 
     def _stack(self, name: str) -> Iterator[Finding]:
         key = self._known(name)
@@ -118,11 +121,11 @@ class Doctor:
 
     def _known(self, name: str) -> StackKey | None:
         """The stack of that name; None when its region or layer is none of the environment's."""
-        parts = name.split(".", 2)
-        if len(parts) != 3 or parts[1] not in self.plan.regions:
+        key = StackKey.of(name)
+        if key.region not in self.plan.regions:
             return None
-        layers = {layer for step in self.plan.regions[parts[1]].order for layer in step}
-        return StackKey(*parts) if parts[2] in {*layers, PROBES} or parts[2].startswith(TENANT) else None
+        layers = {layer for step in self.plan.regions[key.region].order for layer in step}
+        return key if key.layer in {*layers, PROBES} or key.layer.startswith(TENANT) else None
 
     def _lock(self, name: str, lock: Lock) -> Finding:
         if not lock.here:

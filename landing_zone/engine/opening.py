@@ -94,17 +94,16 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
 
     The environment file is the one that LZ_ENV names, or ENV in environments/. InputError when the name fits none.
     """
-    environment, _, rest = name.partition(".")
-    region, _, layer = rest.partition(".")
-    planned = load_plan(os.environ.get("LZ_ENV", environment))
-    if planned.code != environment or not layer:
+    key = StackKey.of(name)
+    planned = load_plan(os.environ.get("LZ_ENV", key.environment))
+    if planned.code != key.environment or not key.layer:
         raise InputError(
             Problem(
                 f"{name!r} is no stack of environment {planned.code!r}",
                 cure=f"stacks are named {planned.code}.REGION.LAYER, such as {planned.code}.{next(iter(planned.regions))}.identity",
             )
         )
-    found = share(planned, region, layer)
+    found = share(planned, key.region, key.layer)
     entry = clouds.use([found.region.cloud])[found.region.cloud]
     home = Home.of(planned.code)
     return found, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.user_ca_public)

@@ -69,7 +69,7 @@ class Run:
 
     def standing(self, selection: Selection) -> list[StackKey]:
         """Stacks that there are, also those that the plan no longer asks for, in an order in which they can be made."""
-        keys = [StackKey(*name.split(".", 2)) for name in self.stacks.standing() if name.startswith(f"{self.plan.code}.")]
+        keys = [StackKey.of(name) for name in self.stacks.standing() if name.startswith(f"{self.plan.code}.")]
         return sorted(
             (key for key in keys if selection.has(key.region, key.layer)), key=lambda key: (key.region, rank(key.layer), key.layer)
         )

@@ -43,6 +43,12 @@ class StackKey:
         """ENV.REGION.LAYER."""
         return stack_name(self.environment, self.region, self.layer)
 
+    @classmethod
+    def of(cls, name: str) -> StackKey:
+        """The stack of that name; a part that the name does not have is ""."""
+        environment, region, layer = (*name.split(".", 2), "", "")[:3]
+        return cls(environment, region, layer)
+
 
 @dataclass(frozen=True)
 class Outcome:

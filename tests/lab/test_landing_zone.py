@@ -83,7 +83,7 @@ def changes(found: list[dict[str, Any]]) -> set[str]:
 
 
 def cloud_resources(run: Run, stack: str) -> list[Any]:
-    return [one for one in run.stacks.resources(StackKey(*stack.split(".", 2))) if one["type"].startswith("openstack:")]
+    return [one for one in run.stacks.resources(StackKey.of(stack)) if one["type"].startswith("openstack:")]
 
 
 # ------------------------------------------------------------------------------------------------------------- bad input

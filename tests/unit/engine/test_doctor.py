@@ -117,6 +117,12 @@ def test_only_the_part_that_is_asked_for_is_looked_at(stacks: StateOnly) -> None
     assert [each.stack for each in Doctor(plan(), stacks, {}, part=part).examine()] == [NAME]
 
 
+def test_a_name_that_lacks_a_part_is_of_no_region_or_layer() -> None:
+    assert [StackKey.of(name) for name in ("lab.north.tenant-a.b", "lab.north", "lab")] == [
+        StackKey("lab", "north", "tenant-a.b"), StackKey("lab", "north", ""), StackKey("lab", "", ""),
+    ]  # fmt: skip
+
+
 def test_a_pending_creation_that_lives_is_found_first_and_removed_by_fix(stacks: StateOnly) -> None:
     connection = MagicMock()
     connection.network.networks.return_value = [MagicMock(id="n1")]
