@@ -48,7 +48,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verified:
     """Whether an image in a region is one that the environment signed, and has that content still."""
 
     region: str
@@ -84,13 +84,13 @@ def publish(region: str, connection: Connection, image: Image, key: Ed25519Priva
     return Published(region, current, uploaded, gone, kept)
 
 
-def verify(region: str, connection: Connection, image: str, key: Ed25519PublicKey) -> list[Verdict]:
+def verify(region: str, connection: Connection, image: str, key: Ed25519PublicKey) -> list[Verified]:
     """What is said of all our images of that name in a region, and of the kernels that they start by. Downloads nothing.
 
     What Glance gives out has the sum that it keeps: whoever downloads compares, Nova too.
     """
     ours = [known for name in _names(image) for known in _known(connection, name) if known.active]
-    return [Verdict(region, each.id, each.name, signature.holds(key, each.name, each.sum, each.signature)) for each in ours]
+    return [Verified(region, each.id, each.name, signature.holds(key, each.name, each.sum, each.signature)) for each in ours]
 
 
 def forerunners(everything: Iterable[Known], current: str, used: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
