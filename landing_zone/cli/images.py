@@ -12,7 +12,7 @@ from foundation.errors import InputError, Problem
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan, sign_in
+from landing_zone.engine.opening import open_offline, sign_in
 from landing_zone.image import build as making
 from landing_zone.image.build import Image, name_of
 from landing_zone.image.publish import publish as upload
@@ -166,10 +166,6 @@ def _newest(profile: str) -> Image:
 
 def _regions(env: str, regions: list[str] | None) -> tuple[EnvironmentPlan, dict[str, Connection]]:
     """The environment, and a connection to each region that is asked for."""
-    planned = load_plan(env)
-    unknown = sorted({*(regions or ())} - set(planned.regions))
-    if unknown:
-        cure = f"one of: {', '.join(planned.regions)}"
-        raise InputError(Problem(f"{planned.code} has no region {', '.join(unknown)}", cure=cure))
-    _, connections = sign_in(planned, regions or list(planned.regions))
+    planned, chosen, _ = open_offline(flags.asked(env, regions))
+    _, connections = sign_in(planned, chosen.regions or planned.regions)
     return planned, connections

@@ -17,6 +17,7 @@ from landing_zone.engine.copies import Copy, Shelf
 from landing_zone.engine.doctor import Doctor, Finding
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import open_offline, sign_in
+from landing_zone.engine.runs import select
 from landing_zone.planners.plan import EnvironmentPlan
 
 app = typer.Typer(
@@ -76,10 +77,8 @@ def restore(
         lz state restore --env lab --from south --region north --stamp 20261125T220000Z --overwrite --yes
     """
     planned, chosen, stacks = open_offline(flags.asked(env, region))
-    known = sorted(planned.regions)
-    if from_ not in known:
-        raise InputError(Problem(f"there is no region {from_!r} in environment {planned.code!r}", cure=f"one of: {', '.join(known)}"))
-    regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and (one.name in (chosen.regions or known))]
+    select(planned, [from_], (), ())  # for its error when there is no such region
+    regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and one.name in (chosen.regions or planned.regions)]
     with Home.of(planned.code).alone():
         shelves = _shelves(planned, regions)
         taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]

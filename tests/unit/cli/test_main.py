@@ -104,6 +104,17 @@ def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFi
     assert "lab" in said
 
 
+@pytest.mark.parametrize("words", [["image", "verify", "--region"], ["state", "restore", "--from"], ["status", "--region"]])
+def test_unknown_region_names_those_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    assert main([*words, "nowhere", "--env", "lab"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no region 'nowhere' in environment 'lab'" in said
+    assert "one of: north, south" in said
+
+
 def commands() -> list[str]:
     """Every command, those of a group by both words."""
     loaded = {name: load(name) for name in COMMANDS}
