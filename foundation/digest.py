@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+_BLOCK = 1 << 20  # bytes that are read at once
+
 
 def of_texts(*texts: str) -> str:
     """Hex SHA-256 over the texts, in order."""
@@ -16,10 +18,20 @@ def of_texts(*texts: str) -> str:
     return total.hexdigest()
 
 
-def of_file(path: Path, algorithm: str = "sha256") -> str:
-    """Hex digest of one file, SHA-256 if no other is asked for."""
+def of_file(path: Path) -> str:
+    """Hex SHA-256 of one file."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sums(path: Path, *algorithms: str) -> tuple[str, ...]:
+    """Hex digests of one file by several algorithms, in their order; the file is read once."""
+    totals = [hashlib.new(algorithm) for algorithm in algorithms]
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            for total in totals:
+                total.update(block)
+    return tuple(total.hexdigest() for total in totals)
 
 
 def of_trees(paths: Iterable[Path], *extra: str) -> str:

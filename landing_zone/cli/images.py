@@ -16,6 +16,7 @@ from landing_zone.engine.opening import open_offline, sign_in
 from landing_zone.image import build as making
 from landing_zone.image.build import Image, name_of
 from landing_zone.image.publish import publish as upload
+from landing_zone.image.publish import sign
 from landing_zone.image.publish import verify as check
 from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.ssh.certificates import load
@@ -93,11 +94,11 @@ def publish(
     """
     image = _newest(profile)
     planned, connections = _regions(env, regions)
-    key = load(Home.of(planned.code).image_key)
+    offer = sign(image, load(Home.of(planned.code).image_key), direct=direct)
     progress, done = Progress(), []
     for region, connection in connections.items():
         with progress.step(f"{region}: {image.name}"):
-            done.append(upload(region, connection, image, key, direct=direct))
+            done.append(upload(region, connection, offer))
     if json_:
         output.document([asdict(each) for each in done])
         return

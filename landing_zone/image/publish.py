@@ -37,6 +37,29 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A file that Glance is to have under a name. sha256: of its content. signature: over name and content.
+
+    forms: of the disk and of the container, as Glance calls them.
+    """
+
+    name: str
+    file: Path
+    sha256: str
+    signature: str
+    forms: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An image that is signed. parts: by the property that names them, its kernel and initrd where instances start by these."""
+
+    image: Image
+    disk: Piece
+    parts: Mapping[str, Piece]
+
+
+@dataclass(frozen=True)
 class Published:
     """What was done in one region: id of the image, whether it was uploaded now, and which forerunners went and which stay."""
 
@@ -57,23 +80,28 @@ class Verified:
     good: bool
 
 
-def publish(region: str, connection: Connection, image: Image, key: Ed25519PrivateKey, *, direct: bool = False) -> Published:
-    """Offer the image to every project of a region. Raises LzError when a file is not what its record says.
+def sign(image: Image, key: Ed25519PrivateKey, *, direct: bool = False) -> Offer:
+    """The image with the key's signature, for any number of regions. Raises LzError when the disk is not what its record says.
 
-    key: signs what is uploaded. direct: instances get the kernel and initrd of the day of the build from outside, and never
-    the one on their disk.
+    direct: instances get the kernel and initrd of the day of the build from outside, and never the one on their disk.
     """
-    if digest.of_file(image.disk) != image.sha256:
+    name, *others = _names(image.name)
+    disk = _piece(name, image.disk, key, ("qcow2", "bare"))
+    if disk.sha256 != image.sha256:
         cure = "make it again: lz image build --anew"
         raise LzError(Problem("the disk is not what was built", str(image.disk), "its SHA-256 is another than image.json has", cure))
-    names = _names(image.name)
-    before = [known for name in names for known in _known(connection, name)]
-    parts = {}
-    if direct:
-        for part, name, file, form in zip(PARTS, names[1:], (image.kernel, image.initrd), ("aki", "ari"), strict=True):
-            parts[part], _ = _ensure(connection, before, name, file, key, (form, form), {})
+    boot = zip(PARTS, others, (image.kernel, image.initrd), ("aki", "ari"), strict=True)
+    parts = {part: _piece(other, file, key, (form, form)) for part, other, file, form in boot if direct}
+    return Offer(image, disk, parts)
+
+
+def publish(region: str, connection: Connection, offer: Offer) -> Published:
+    """Let every project of a region use the image."""
+    image = offer.image
+    before = [known for name in _names(image.name) for known in _known(connection, name)]
+    parts = {part: _ensure(connection, before, piece, {})[0] for part, piece in offer.parts.items()}
     attributes = {**image.properties, **parts, "min_disk": image.min_disk, "min_ram": image.min_ram}
-    current, uploaded = _ensure(connection, before, image.name, image.disk, key, ("qcow2", "bare"), attributes)
+    current, uploaded = _ensure(connection, before, offer.disk, attributes)
     everything = [
         *(known for known in before if known.id != current),
         Known(current, image.name, image.sha256, True, frozenset(parts.values())),
@@ -131,27 +159,22 @@ def _known(connection: Connection, name: str) -> list[Known]:
     return found
 
 
-def _ensure(
-    connection: Connection,
-    known: Iterable[Known],
-    name: str,
-    file: Path,
-    key: Ed25519PrivateKey,
-    forms: tuple[str, str],
-    attributes: Mapping[str, Any],
-) -> tuple[str, bool]:
-    """Id of the image with this content, signature and parts, and whether it was uploaded now.
+def _piece(name: str, file: Path, key: Ed25519PrivateKey, forms: tuple[str, str]) -> Piece:
+    sha256, signed = digest.sums(file, "sha256", signature.ALGORITHM)
+    return Piece(name, file, sha256, signature.sign(key, name, signed), forms)
 
-    forms: of the disk and of the container.
-    """
-    sha256, signed = digest.of_file(file), signature.sign(key, name, digest.of_file(file, signature.ALGORITHM))
+
+def _ensure(connection: Connection, known: Iterable[Known], piece: Piece, attributes: Mapping[str, Any]) -> tuple[str, bool]:
+    """Id of the image with this content, signature and parts, and whether it was uploaded now."""
     parts = frozenset(attributes[part] for part in PARTS if part in attributes)
+    wanted = (piece.name, piece.sha256, parts, piece.signature)
     for each in known:
-        if each.active and (each.name, each.sha256, each.parts, each.signature) == (name, sha256, parts, signed):
+        if each.active and (each.name, each.sha256, each.parts, each.signature) == wanted:
             return each.id, False
     images: Any = connection.image
+    disk_format, container_format = piece.forms
     made = images.create_image(
-        name, filename=str(file), wait=True, visibility="public", disk_format=forms[0], container_format=forms[1],
-        **{MARK: sha256, signature.PROPERTY: signed}, **attributes,
+        piece.name, filename=str(piece.file), wait=True, visibility="public", disk_format=disk_format,
+        container_format=container_format, **{MARK: piece.sha256, signature.PROPERTY: piece.signature}, **attributes,
     )  # fmt: skip
     return str(made.id), True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -107,6 +108,12 @@ def test_a_lock_goes_with_its_holder(tmp_path: Path) -> None:
 def test_digests_of_texts_keep_their_borders() -> None:
     assert digest.of_texts("ab", "c") != digest.of_texts("a", "bc")
     assert digest.of_texts("a") == digest.of_texts("a")
+
+
+def test_several_sums_of_one_file_are_those_of_its_whole_content(tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(b"x" * 3_000_001)
+    assert digest.sums(file, "sha256", "sha512") == (digest.of_file(file), hashlib.sha512(file.read_bytes()).hexdigest())
 
 
 def test_the_digest_of_a_tree_sees_names_contents_and_extras_but_no_byte_code(tmp_path: Path) -> None:

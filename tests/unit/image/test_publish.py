@@ -14,7 +14,7 @@ from foundation.errors import LzError
 from landing_zone.cli import main
 from landing_zone.engine.home import Home
 from landing_zone.image.build import Image
-from landing_zone.image.publish import MARK, Known, forerunners, publish, verify
+from landing_zone.image.publish import MARK, Known, forerunners, publish, sign, verify
 from landing_zone.ssh.certificates import load
 
 KEY = Ed25519PrivateKey.generate()
@@ -59,7 +59,7 @@ class Region:
         )
 
     def offer(self, image: Image, *, direct: bool = True) -> Any:
-        return publish("north", self, image, KEY, direct=direct)  # type: ignore[arg-type]
+        return publish("north", self, sign(image, KEY, direct=direct))  # type: ignore[arg-type]
 
     def judged(self, key: Ed25519PrivateKey) -> list[tuple[str, bool]]:
         return [(each.name, each.good) for each in verify("north", self, "debian-13-base", key.public_key())]  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_verify_ends_well_only_when_all_is_signed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("landing_zone.cli.images.sign_in", lambda planned, regions: ({}, {"north": region}))
     assert main(["image", "verify", "--env", "lab"]) == 1
     key = load(Home.of("lab").image_key)
-    publish("north", region, built(tmp_path / "a", "1"), key)  # type: ignore[arg-type]
+    publish("north", region, sign(built(tmp_path / "a", "1"), key))  # type: ignore[arg-type]
     assert main(["image", "verify", "--env", "lab"]) == 0
     assert main(["image", "verify", "--env", "lab", "--profile", "bastion"]) == 1
     region.image.entries["id-0"].hash_value = "0" * 128
