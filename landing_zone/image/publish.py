@@ -173,8 +173,8 @@ def _ensure(connection: Connection, known: Iterable[Known], piece: Piece, attrib
             return each.id, False
     images: Any = connection.image
     disk_format, container_format = piece.forms
-    made = images.create_image(
-        piece.name, filename=str(piece.file), wait=True, visibility="public", disk_format=disk_format,
+    made = images.create_image(  # duplicates: without, the library looks for the one image of that name, and forerunners may stay
+        piece.name, filename=str(piece.file), wait=True, allow_duplicates=True, visibility="public", disk_format=disk_format,
         container_format=container_format, **{MARK: piece.sha256, signature.PROPERTY: piece.signature}, **attributes,
     )  # fmt: skip
     return str(made.id), True

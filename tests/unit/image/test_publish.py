@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from openstack.exceptions import DuplicateResource
 
 from foundation.errors import LzError
 from landing_zone.cli import main
@@ -30,7 +31,11 @@ class Glance:
     def images(self, name: str) -> list[Any]:
         return [entry for entry in self.entries.values() if entry.name == name]
 
-    def create_image(self, name: str, *, filename: str, wait: bool, visibility: str, **attributes: Any) -> Any:
+    def create_image(
+        self, name: str, *, filename: str, wait: bool, visibility: str, allow_duplicates: bool = False, **attributes: Any
+    ) -> Any:
+        if not allow_duplicates and len(self.images(name)) > 1:  # the library looks for one of that name
+            raise DuplicateResource(name)
         assert wait
         assert visibility == "public"
         assert Path(filename).is_file()
@@ -168,6 +173,14 @@ def test_a_forerunner_stays_while_something_stands_on_it_and_goes_then(tmp_path:
     getattr(region, of).clear()
     assert set(region.offer(new).removed) >= {old.id}
     assert len(region.image.entries) == 3
+
+
+def test_several_forerunners_may_stay(tmp_path: Path) -> None:
+    region = Region()
+    for name in ("a", "b"):
+        region.running.append(region.offer(built(tmp_path / name, name)).id)
+    last = region.offer(built(tmp_path / "c", "c"))
+    assert (last.uploaded, last.kept, last.removed) == (True, tuple(region.running), ())
 
 
 def test_an_image_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
