@@ -6,14 +6,15 @@ import errno
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from foundation.errors import DISK_FULL_CURE, LzError, Problem
 
 
 class CommandFailed(LzError):
-    """A program ended with another exit status than 0; `status` and `output` have what it said."""
+    """A program execute with another exit status than 0; `status` and `output` have what it said."""
 
     def __init__(self, problem: Problem, status: int, output: str) -> None:
         super().__init__(problem)
@@ -40,26 +41,20 @@ def run(
     words = [str(word) for word in command]
     shown = shlex.join(words)[:300]
     full_env = {**os.environ, **env} if env is not None else None
+
+    def execute(out: int | TextIO) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, check=False, stdout=out, stderr=out, errors="replace",
+            stdin=subprocess.DEVNULL if stdin is None else None,
+        )  # fmt: skip
+
     try:
         if log is None:
-            done = subprocess.run(
-                words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, check=False, capture_output=True, errors="replace",
-                stdin=subprocess.DEVNULL if stdin is None else None,
-            )  # fmt: skip
+            done = execute(subprocess.PIPE)
             output, error = done.stdout, done.stderr
         else:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a") as stream:
-                stream.write(f"$ {shown}\n")
-                stream.flush()
-                start = stream.tell()
-                done = subprocess.run(
-                    words, input=stdin, env=full_env, cwd=cwd, timeout=timeout, text=True, check=False, stdout=stream, stderr=stream,
-                    stdin=subprocess.DEVNULL if stdin is None else None,
-                )  # fmt: skip
-            with log.open(errors="replace") as stream:
-                stream.seek(start)
-                output, error = "", stream.read()
+            done, error = _logged(execute, log, shown)
+            output = ""
     except FileNotFoundError as problem:
         raise LzError(Problem(f"the program {words[0]!r} is missing", why=str(problem), cure=cure or f"install {words[0]}")) from None
     except subprocess.TimeoutExpired:
@@ -72,3 +67,18 @@ def run(
             Problem(f"exit status {done.returncode}: {shown}", where=str(log or ""), why=tail, cure=cure), done.returncode, output + error
         )
     return output
+
+
+def _logged(
+    execute: Callable[[TextIO], subprocess.CompletedProcess[str]], log: Path, shown: str
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """The process, and what it said, which is appended to `log` behind the command."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as stream:
+        stream.write(f"$ {shown}\n")
+        stream.flush()
+        start = stream.tell()
+        done = execute(stream)
+    with log.open(errors="replace") as stream:
+        stream.seek(start)
+        return done, stream.read()
