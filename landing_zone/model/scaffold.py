@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
@@ -60,7 +59,6 @@ class Answers:
     user: str = "debian"
     issuer: str = "https://sso.example.org"
     code_scheme: str = "to be said: which scheme the tenants' dti_code follow"
-    register: str = ""
     extra_zones: tuple[str, ...] = field(default=("data",))
 
 
@@ -84,13 +82,6 @@ def environment_text(answers: Answers) -> str:
         _tenants(answers),
     ]
     return head + "\n".join(part for part in parts if part)
-
-
-def register_text(tenants: Sequence[TenantAnswer], level: int) -> str:
-    """A register of tenants: the CSV file that `tenants: !include FILE` reads."""
-    rows = ["code,dti_code,name.vi,name.en,level"]
-    rows += [",".join((t.code, t.dti_code, _cell(t.name_vi), _cell(t.name_en), str(level))) for t in tenants]
-    return "\n".join(rows) + "\n"
 
 
 _PROFILE = {
@@ -177,8 +168,6 @@ def _federation(answers: Answers) -> dict[str, object]:
 
 
 def _tenants(answers: Answers) -> str:
-    if answers.register:
-        return f"tenants: !include {answers.register}\n"
     entries = [
         {"code": t.code, "dti_code": t.dti_code, "name": {"vi": t.name_vi, "en": t.name_en}, "level": answers.level}
         for t in answers.tenants
@@ -190,7 +179,3 @@ def _block(content: dict[str, object]) -> str:
     if not content:
         return ""
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=150)
-
-
-def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text

@@ -19,7 +19,6 @@ from landing_zone.planners.ledger import Ledger, Run
 GATEWAY = 1
 PROBE = 2
 BASTION = 3
-FIRST_SERVICE = 4
 FIRST_PLATFORM_PORT = 32
 FIRST_TENANT_PORT = 4
 TRANSIT_HUB = 1

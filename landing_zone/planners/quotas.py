@@ -11,7 +11,6 @@ from landing_zone.planners.plan import InstanceSpec, NetworkLayer, QuotaSpec
 _LISTENERS_EACH = 10
 _RECORDSETS_EACH = 100
 _MEMBERS_EACH = 50
-_GIB_A_VOLUME = 100
 _RECORDS_A_SET = 20
 
 

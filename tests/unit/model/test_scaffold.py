@@ -9,7 +9,7 @@ import pytest
 
 from foundation.errors import InputError
 from landing_zone.model import load
-from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text, register_text
+from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
 from landing_zone.planners import plan
 
 NORTH = RegionAnswer("north", "my-north", "Hà Nội", 21.0285, 105.8542)
@@ -22,7 +22,6 @@ def loaded(folder: Path, answers: Answers) -> int:
     """The number of tenants that the written file gives in its last region."""
     path = folder / "mine.yaml"
     path.write_text(environment_text(answers), encoding="utf-8")
-    (folder / "agencies.csv").write_text(register_text(answers.tenants, answers.level), encoding="utf-8")
     environment = load(path)
     assert environment.name.vi == answers.name_vi
     assert [tenant.name.vi for tenant in environment.tenants] == [tenant.name_vi for tenant in answers.tenants]
@@ -46,11 +45,10 @@ def test_every_class_and_stage(tmp_path: Path, klass: str, stage: str) -> None:
     assert loaded(tmp_path, replace(ANSWERS, klass=klass, stage=stage)) == 2  # type: ignore[arg-type]  # both are in the model's lists
 
 
-def test_no_tenant_and_a_register(tmp_path: Path) -> None:
+def test_no_tenant_and_many(tmp_path: Path) -> None:
     assert loaded(tmp_path, replace(ANSWERS, tenants=())) == 0
-    assert loaded(tmp_path, replace(ANSWERS, register="agencies.csv")) == 2
     many = tuple(TenantAnswer(f"t{number}", f"T-{number}", f"Cơ quan {number}", f"Agency {number}") for number in range(60))
-    assert loaded(tmp_path, replace(ANSWERS, tenants=many, register="agencies.csv", regions=(NORTH, SOUTH), level=4)) == 60
+    assert loaded(tmp_path, replace(ANSWERS, tenants=many, regions=(NORTH, SOUTH), level=4)) == 60
 
 
 def test_administrators_are_this_machine_on_the_lab_only(tmp_path: Path) -> None:
