@@ -24,8 +24,8 @@ import pytest
 from openstack.connection import Connection
 
 from lab.settings import Places
-from landing_zone.engine import census
 from landing_zone.engine.runs import Run
+from tests.support import census
 from tests.support.command import LZ, lz
 from tests.support.faults import KINDS, Fault, Kind, Proxy, schedule
 from tests.support.keystone import make_certificates

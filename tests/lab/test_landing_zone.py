@@ -28,12 +28,12 @@ from foundation.shell import callable_here
 from lab import cloud
 from lab.settings import Places, Region
 from landing_zone.cli.changes import ways_on
-from landing_zone.engine import census
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.credentials import as_machine, file_of, kept
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from tests.support import census
 from tests.support.command import LZ, lz
 from tools import engine
 

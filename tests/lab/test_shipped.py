@@ -13,8 +13,8 @@ from openstack.connection import Connection
 
 from foundation.progress import Progress
 from lab.settings import Places
-from landing_zone.engine import census
 from landing_zone.engine.opening import ENVIRONMENTS
+from tests.support import census
 from tests.support.command import lz
 from tools import engine
 

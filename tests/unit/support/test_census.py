@@ -6,8 +6,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from landing_zone.engine import census
 from landing_zone.engine.sweep import default_groups
+from tests.support import census
 
 
 class Thing:
