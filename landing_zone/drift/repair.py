@@ -102,6 +102,7 @@ def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Pro
 
 
 def attempt(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
+    """Do it; where the cloud refuses, the problem. Once more where our token was revoked under way. done: the deed in a word."""
     try:
         try:
             act(connection, one.fact)

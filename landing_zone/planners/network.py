@@ -137,55 +137,59 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
 def _platform_routers(
     environment: Environment, region: Region, addresses: RegionAddresses, zone_names: tuple[str, ...]
 ) -> tuple[RouterSpec, ...]:
-    code = environment.code
-    project = network_project(environment, PLATFORM)
-    marks = tags(code, environment.level, PLATFORM)
     isolated = tuple(zone for zone in zone_names if zones()[zone].isolated)
-    inner = addresses.transit.hosts(TRANSIT_INNER)
-    hub = addresses.transit.hosts(TRANSIT_HUB)
+    hub = _hub(environment, region, addresses, tuple(zone for zone in zone_names if zone not in isolated), isolated)
+    return (hub, _inner(environment, addresses, isolated)) if isolated else (hub,)
 
-    def legs(router: str, served: tuple[str, ...], number: int) -> tuple[RouterLeg, ...]:
-        zoned = (
-            _leg(name(code, PLATFORM, router, zone), name(code, PLATFORM, zone), addresses.platform.zones[zone], GATEWAY) for zone in served
-        )
-        return (*zoned, _leg(name(code, PLATFORM, router, "transit"), transit(environment), addresses.transit, number))
 
-    open_zones = tuple(zone for zone in zone_names if zone not in isolated)
+def _hub(
+    environment: Environment, region: Region, addresses: RegionAddresses, served: tuple[str, ...], isolated: tuple[str, ...]
+) -> RouterSpec:
     to_inner = [
-        RouteSpec(prefix, str(hop)) for zone in isolated for prefix, hop in zip(addresses.platform.zones[zone].both, inner, strict=True)
+        RouteSpec(prefix, str(hop))
+        for zone in isolated
+        for prefix, hop in zip(addresses.platform.zones[zone].both, addresses.transit.hosts(TRANSIT_INNER), strict=True)
     ]
     to_tenants = [
         RouteSpec(prefix, str(hop))
         for _, block in sorted(addresses.tenants.items())
         for prefix, hop in zip(block.whole.both, addresses.transit.hosts(TRANSIT_FIRST_TENANT + block.slot), strict=True)
     ]
-    routers = [
-        RouterSpec(
-            name(code, PLATFORM, "hub"),
-            project,
-            "Hub: platform zones, tenants' routers, the way out",
-            region.external_network,
-            True,
-            legs("hub", open_zones, TRANSIT_HUB),
-            (*to_inner, *to_tenants),
-            marks,
-        )
-    ]
-    if isolated:
-        back = tuple(RouteSpec(prefix, str(hop)) for prefix, hop in zip(addresses.platform.zones["management"].both, hub, strict=True))
-        routers.append(
-            RouterSpec(
-                name(code, PLATFORM, "inner"),
-                project,
-                "Zones without a way out",
-                None,
-                False,
-                legs("inner", isolated, TRANSIT_INNER),
-                back,
-                marks,
-            )
-        )
-    return tuple(routers)
+    return RouterSpec(
+        name(environment.code, PLATFORM, "hub"),
+        network_project(environment, PLATFORM),
+        "Hub: platform zones, tenants' routers, the way out",
+        region.external_network,
+        True,
+        _platform_legs(environment, addresses, "hub", served, TRANSIT_HUB),
+        (*to_inner, *to_tenants),
+        tags(environment.code, environment.level, PLATFORM),
+    )
+
+
+def _inner(environment: Environment, addresses: RegionAddresses, isolated: tuple[str, ...]) -> RouterSpec:
+    way_back = zip(addresses.platform.zones["management"].both, addresses.transit.hosts(TRANSIT_HUB), strict=True)
+    return RouterSpec(
+        name(environment.code, PLATFORM, "inner"),
+        network_project(environment, PLATFORM),
+        "Zones without a way out",
+        None,
+        False,
+        _platform_legs(environment, addresses, "inner", isolated, TRANSIT_INNER),
+        tuple(RouteSpec(prefix, str(hop)) for prefix, hop in way_back),
+        tags(environment.code, environment.level, PLATFORM),
+    )
+
+
+def _platform_legs(
+    environment: Environment, addresses: RegionAddresses, router: str, served: tuple[str, ...], number: int
+) -> tuple[RouterLeg, ...]:
+    """In each zone that is served, and as host `number` in the transit network."""
+    code = environment.code
+    zoned = (
+        _leg(name(code, PLATFORM, router, zone), name(code, PLATFORM, zone), addresses.platform.zones[zone], GATEWAY) for zone in served
+    )
+    return (*zoned, _leg(name(code, PLATFORM, router, "transit"), transit(environment), addresses.transit, number))
 
 
 def _platform_groups(environment: Environment, book: RuleBook, zone_names: tuple[str, ...]) -> tuple[SecurityGroupSpec, ...]:
