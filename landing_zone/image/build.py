@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from foundation import digest, files, lock
-from foundation.errors import InputError, Problem
+from foundation import digest, files, lock, programs, scs
+from foundation.errors import InputError, Problem, raise_all
 from foundation.places import CHECKOUT, cache
 from foundation.progress import Progress
 from landing_zone.image import base, contents, disk, loader, sbom, tree
@@ -115,22 +115,13 @@ def make_tree(profile: str, root: Path, epoch: int, log: Path) -> str:
 def properties(profile: str, built: str, arguments: str, tree_digest: str) -> dict[str, str]:
     """Image properties: those of the Sovereign Cloud Stack standard scs-0102, how it is started, and what it holds."""
     return {
-        "architecture": "x86_64",
-        "os_distro": "debian",
-        "os_version": "13",
-        "os_purpose": "generic",
-        "hw_disk_bus": "virtio",
-        "hw_vif_model": "virtio",
-        "hw_rng_model": "virtio",
-        "os_command_line": f"{disk.root_argument(tree_digest)} rw console=ttyS0 {arguments}".strip(),
-        "image_source": "private",
-        "image_description": f"Debian 13 (trixie), hardened by node_baseline, profile {profile}",
-        "image_build_date": built,
-        "image_original_user": USER,
-        "replace_frequency": "monthly",
-        "provided_until": "none",
-        "uuid_validity": "none",
-        "hotfix_hours": "0",
+        **scs.image_properties(
+            about=f"Debian 13 (trixie), hardened by node_baseline, profile {profile}",
+            built=built,
+            user=USER,
+            command_line=f"{disk.root_argument(tree_digest)} rw console=ttyS0 {arguments}".strip(),
+            replaced="monthly",
+        ),
         "lz_profile": profile,
         "lz_tree_sha256": tree_digest,
     }
@@ -149,10 +140,7 @@ def _require(profile: str) -> None:
     known = sorted(file.stem for file in PROFILES.glob("*.yml"))
     if profile not in known:
         raise InputError(Problem(f"there is no node profile {profile!r}", where=str(PROFILES), cure=f"one of: {', '.join(known)}"))
-    lacking = sorted({package for program, package in TOOLS.items() if not shutil.which(program)})
-    if lacking:
-        names = " ".join(lacking)
-        raise InputError(Problem("this machine lacks what an image is made with", why=f"missing: {names}", cure=f"apt-get install {names}"))
+    raise_all(programs.lacking("this machine lacks what an image is made with", programs.absent(TOOLS)))
 
 
 def date_of(start: Path) -> int:
@@ -169,7 +157,7 @@ def date_of(start: Path) -> int:
 
 def _key(profile: str, start: Path, epoch: int) -> str:
     """Digest of all that an image is made from; packages that the role adds come as the mirror has them."""
-    return digest.of_trees([HERE, CHECKOUT / "playbooks", CHECKOUT / "roles"], profile, start.name, str(epoch))
+    return digest.of_trees([HERE, Path(scs.__file__), CHECKOUT / "playbooks", CHECKOUT / "roles"], profile, start.name, str(epoch))
 
 
 def _build(profile: str, start: Path, epoch: int, target: Path, progress: Progress) -> None:
