@@ -1,4 +1,4 @@
-"""The same graph by the project's engine and by OpenTofu, in turns, on the lab that stands: create, nothing to do, remove.
+"""The same graph by the project's engine and by OpenTofu, in turns, on the lab that stands: create, plan, remove.
 
 python -m benchmarks.opentofu --resources 200 --pairs 3 --record FILE
 
@@ -34,7 +34,13 @@ from foundation.progress import Progress
 from landing_zone.engine import clouds
 from tools.pins import go_arch
 
-STEPS = {"create": "create", "noop": "nothing to do", "noop-state": "nothing to do, by state only", "remove": "remove"}
+STEPS = {
+    "create": "create",
+    "plan": "plan with nothing to do, as it comes",
+    "plan-state": "- every resource against the state",
+    "plan-cloud": "- every resource read in the cloud",
+    "remove": "remove",
+}
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,19 @@ class Side:
 
 
 def ours(tenants: int, cloud: str, region: str) -> Side:
-    """The project's engine. Its preview reads the state only: both kinds of no-op are the same."""
+    """The project's engine. As it comes, it plans only what can have changed, and reads the cloud only when it is to look for drift."""
 
     def step(word: str) -> Callable[[], None]:
         command = [sys.executable, "-m", "benchmarks.graph.ours", word, f"--tenants={tenants}", f"--cloud={cloud}", f"--region={region}"]
         return lambda: quietly(command)
 
-    return Side("lz", {"create": step("up"), "noop": step("plan"), "noop-state": step("plan"), "remove": step("down")})
+    words = {"create": "up", "plan": "plan", "plan-state": "full", "plan-cloud": "look", "remove": "down"}
+    return Side("lz", {name: step(word) for name, word in words.items()})
 
 
 @contextmanager
 def theirs(graph: tuple[Tenant, ...], cloud: str, region: str, parallel: int | None) -> Iterator[Side]:
-    """OpenTofu in a folder of its own that goes afterwards."""
+    """OpenTofu in a folder of its own that goes afterwards. As it comes, it reads every resource in the cloud before it plans."""
     programs = peers.obtain(Progress())
     version = peers.load().artefacts["terraform-provider-openstack"].version
     with tempfile.TemporaryDirectory(prefix="lz-tofu-") as name:
@@ -81,8 +88,9 @@ def theirs(graph: tuple[Tenant, ...], cloud: str, region: str, parallel: int | N
             "tofu",
             {
                 "create": tofu.up,
-                "noop": lambda: tofu.plan(refresh=True),
-                "noop-state": lambda: tofu.plan(refresh=False),
+                "plan": lambda: tofu.plan(refresh=True),
+                "plan-state": lambda: tofu.plan(refresh=False),
+                "plan-cloud": lambda: tofu.plan(refresh=True),
                 "remove": tofu.down,
             },
         )
@@ -105,10 +113,11 @@ def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str) -> 
 
 
 def in_turns(sides: Sequence[Side], graph: tuple[Tenant, ...], cloud: Connection, pairs: int, record: Path) -> None:
-    """Run the sides one after the other, so many times, and add each step to the record."""
-    for _ in range(pairs):
+    """Run the sides one after the other, so many times, and add each step to the record. Who begins changes from pair to pair."""
+    begun = len({sample.pair for sample in read(record)})
+    for turn in range(begun, begun + pairs):
         pair = time.strftime("%Y%m%d-%H%M%S")
-        for side in sides:
+        for side in sides if turn % 2 == 0 else reversed(sides):
             for sample in run(side, graph, cloud, pair):
                 with record.open("a") as stream:
                     stream.write(json.dumps(asdict(sample)) + "\n")
@@ -152,7 +161,8 @@ def _expect(cloud: Connection, wanted: census.Found, when: str) -> None:
     wrong = [f"missing: {kind} {name}" for kind, name in sorted(wanted - found)]
     wrong += [f"there: {kind} {name}" for kind, name in sorted(found - wanted)]
     if wrong:
-        raise LzError(Problem(f"the cloud does not hold what it should {when}", why="\n".join(wrong[:12]), cure="see the logs"))
+        cure = "remove what an earlier run has left: python -m benchmarks.graph.plain down"
+        raise LzError(Problem(f"the cloud does not hold what it should {when}", why="\n".join(wrong[:12]), cure=cure))
 
 
 def quietly(command: list[str]) -> None:

@@ -1,6 +1,6 @@
-"""The graph on our side: a stack for each tenant, worked on by the project's own engine as `lz up`, `lz plan` and `lz down` do.
+"""The graph on our side: a stack for each tenant, worked on by the project's own engine as `lz` does.
 
-python -m benchmarks.graph.ours up|plan|down --tenants 5 --cloud lab-north --region north
+python -m benchmarks.graph.ours up|plan|full|look|down --tenants 5 --cloud lab-north --region north
 
 Prints one JSON object: cloud resources by what was done to them.
 """
@@ -24,7 +24,7 @@ from foundation.errors import LzError
 from landing_zone.engine import clouds, fingerprint
 from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.home import Home
-from landing_zone.engine.runs import Run, Selection, Source
+from landing_zone.engine.runs import Run, Selection, Source, agrees
 from landing_zone.engine.stack import Outcome, StackKey, Stacks, forget_variables
 from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.ledger import Ledger
@@ -67,6 +67,11 @@ class GraphRun(Run):
     def keys(self) -> list[StackKey]:
         """The stack of every tenant."""
         return [StackKey(CODE, self.place.region, layer) for layer in self.tenants]
+
+    @property
+    def here(self) -> Selection:
+        """Every stack of the place's region."""
+        return Selection(regions=frozenset({self.place.region}))
 
     def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
         """How a worker gets the program of a tenant's stack."""
@@ -126,24 +131,41 @@ def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
 
 
 def up(run: GraphRun) -> list[Outcome]:
-    """What `lz up` does: all previews, then what they say."""
+    """What `lz up` does: all previews, then what they say.
+
+    The state of a tenant that is no longer there, because the lab was made anew or somebody removed it, is put aside first.
+    """
+    for key in run.standing(run.here):
+        if not agrees(run.stacks.domains(key).values(), run.connections[key.region]):
+            run.stacks.forget(key)
     return run.apply(run.previews(run.keys()))
 
 
-def plan(run: GraphRun) -> list[Outcome]:
-    """What `lz plan --full` does. Raises LzError when something would change."""
-    previews = run.previews(run.keys(), full=True)
+def plan(run: GraphRun, *, full: bool = False) -> list[Outcome]:
+    """What `lz plan` does, or `lz plan --full`. Raises LzError when something would change."""
+    previews = run.previews(run.keys(), full=full)
     if any(preview.changed for preview in previews):
         raise LzError("the second run is not empty")
     return previews
 
 
+def look(run: GraphRun) -> list[Outcome]:
+    """What `lz drift` begins with: every resource is read in the cloud and compared with the state."""
+    return run.compare(run.keys())
+
+
 def down(run: GraphRun) -> list[Outcome]:
     """What `lz down` does."""
-    return run.remove(run.standing(Selection()))
+    return run.remove(run.standing(run.here))
 
 
-STEPS: Mapping[str, Callable[[GraphRun], list[Outcome]]] = {"up": up, "plan": plan, "down": down}
+STEPS: Mapping[str, Callable[[GraphRun], list[Outcome]]] = {
+    "up": up,
+    "plan": plan,
+    "full": partial(plan, full=True),
+    "look": look,
+    "down": down,
+}
 
 
 def _counts(outcomes: Iterable[Outcome]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.connection import Connection
 
 from benchmarks.graph import words
@@ -180,10 +181,22 @@ REMOVERS: tuple[Callable[[Connection], list[Removal]], ...] = (
 )
 
 
+def connected(name: str, region: str, calls: int) -> Connection:
+    """Signed in, with both services found and room for that many calls at once.
+
+    By default only ten connections are kept, and a further one is opened anew for each call.
+    """
+    cloud = clouds.connect(clouds.use([name])[name], region)
+    cloud.session.mount("https://", TCPKeepAliveAdapter(pool_maxsize=calls))
+    keystone(cloud).get_endpoint_data()
+    cloud.network.get_endpoint_data()
+    return cloud
+
+
 def main() -> None:
     """Do one step."""
     given = words.step(__doc__, ("up", "down"))
-    cloud = clouds.connect(clouds.use([given.cloud])[given.cloud], given.region)
+    cloud = connected(given.cloud, given.region, given.width * given.parallel)
     if given.step == "up":
         up(cloud, describe(given.tenants), given.width, given.parallel)
     else:

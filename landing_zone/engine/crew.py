@@ -26,7 +26,7 @@ from landing_zone.engine.stack import Outcome, Stacks
 
 Order = Callable[[Stacks], Outcome]
 Message = tuple[str, tuple[Any, ...]]
-PRELOAD = ["landing_zone.engine.crew", "stacks.programs"]
+PRELOAD = ["landing_zone.engine.crew", "landing_zone.engine.runs", "stacks.programs"]  # what an order is made of: imported once
 
 _stacks: Stacks | None = None  # of a worker
 

@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from benchmarks import measure, opentofu, peers
 from benchmarks.graph import census, ours, plain, tofu
 from benchmarks.graph.description import PREFIX, TENANT_SIZE, Node, Ref, Value, describe
-from benchmarks.opentofu import Sample
+from benchmarks.opentofu import STEPS, Sample, Side
+from landing_zone.engine import clouds
 from policy import rules
 from tests.support import pulumi_recorder
 from tests.support.pulumi_recorder import Made, Recorder
@@ -151,6 +154,44 @@ def test_the_table_has_medians_and_the_ratio_within_pairs() -> None:
     seconds = {("a", "lz"): 10.0, ("a", "tofu"): 20.0, ("b", "lz"): 30.0, ("b", "tofu"): 30.0, ("c", "lz"): 99.0}
     samples = [Sample(pair, side, 200, "create", took, 1.5) for (pair, side), took in seconds.items()]
     assert "| create | 20.0 (10.0-30.0) | 25.0 (20.0-30.0) | 0.75 (0.50-1.00) | 2 |" in opentofu.table(samples)
+
+
+def test_both_sides_take_every_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    programs = {name: tmp_path / name for name in ("opentofu", "terraform-provider-openstack")}
+    for file in programs.values():
+        file.touch()
+    monkeypatch.setattr(peers, "obtain", lambda _: programs)
+    monkeypatch.setattr(tofu.Tofu, "init", lambda *_: None)
+    monkeypatch.setenv(clouds.VARIABLE, "clouds.yaml")
+    with opentofu.theirs(describe(1), "cloud", "north", None) as theirs:
+        assert list(theirs.steps) == list(opentofu.ours(1, "cloud", "north").steps) == list(STEPS)
+
+
+def test_who_begins_changes_from_pair_to_pair_and_from_go_to_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def run(side: Side, _graph: object, _cloud: object, _pair: str) -> Iterator[Sample]:
+        asked.append(side.name)
+        yield Sample(str(len(asked) // 2), side.name, 200, "create", 1.0, 0.1)
+
+    monkeypatch.setattr(opentofu, "run", run)
+    sides, record = (Side("lz", {}), Side("tofu", {})), tmp_path / "record"
+    opentofu.in_turns(sides, describe(1), MagicMock(), 1, record)
+    assert asked == ["lz", "tofu"]
+    record.write_text(record.read_text().splitlines()[0] + "\n")
+    opentofu.in_turns(sides, describe(1), MagicMock(), 2, record)
+    assert asked[2:] == ["tofu", "lz", "lz", "tofu"]
+
+
+def test_the_state_of_a_tenant_that_is_no_longer_there_is_put_aside_before_the_graph_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = MagicMock()
+    stacks.standing.return_value = {f"graph.{region}.tenant-graph-t00{number}" for region in ("north", "south") for number in (0, 1)}
+    stacks.domains.side_effect = lambda key: {"domain": key.layer}
+    monkeypatch.setattr(ours, "agrees", lambda ids, _: "tenant-graph-t001" not in ids)
+    monkeypatch.setattr(ours.GraphRun, "previews", lambda *_: [])
+    run = ours.GraphRun(MagicMock(code=ours.CODE), stacks, {}, {"north": MagicMock()}, lambda _: None, place=PLACE)
+    ours.up(run)
+    assert [call.args[0].name for call in stacks.forget.call_args_list] == ["graph.north.tenant-graph-t001"]
 
 
 def test_plain_calls_make_each_thing_after_those_that_it_refers_to() -> None:

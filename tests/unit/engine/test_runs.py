@@ -11,10 +11,11 @@ from unittest.mock import MagicMock
 import pytest
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import checkpoints
+from landing_zone.engine import checkpoints, crew, runs
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
+from stacks import programs
 from tests.unit.engine.support import plan
 
 
@@ -67,6 +68,10 @@ def test_every_unknown_name_is_told_at_once() -> None:
         "there is no layer 'roof'",
         "there is no tenant 'nobody'",
     ]
+
+
+def test_workers_are_forked_with_everything_imported_that_an_order_is_made_of() -> None:
+    assert {runs.__name__, programs.__name__} <= set(crew.PRELOAD)
 
 
 def test_nothing_is_touched_when_nothing_changes(run: Run) -> None:
