@@ -45,6 +45,11 @@ def test_a_theme_is_one_file_that_its_switch_and_tag_turn_on(theme: str) -> None
     assert any(re.fullmatch(r"[A-Z]{3}-[0-9]{2}", tag) for tag in entry["tags"])
 
 
+def test_what_is_written_takes_effect_inside_the_guard_also_in_a_run_of_some_themes() -> None:
+    flushes = [each for each in read("tasks/main.yml") if each.get("ansible.builtin.meta") == "flush_handlers"]
+    assert [each.get("tags") for each in flushes] == [["always"]] * 2
+
+
 def flat(themes: dict[str, Any]) -> dict[str, object]:
     return dict(rolepages.leaves(themes))
 
