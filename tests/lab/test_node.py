@@ -30,6 +30,7 @@ from landing_zone.ssh.hosts import Host, write_config
 from landing_zone.ssh.pinning import pin, unpin
 from stacks.inputs import principal
 from tests.support.command import lz
+from tests.support.listening import ports
 from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
@@ -127,8 +128,7 @@ def test_an_instance_of_the_golden_image_is_hardened_as_seen_through_the_bastion
 def test_only_ssh_listens_and_a_password_is_not_asked_for(behind: tuple[Host, Path]) -> None:
     one, config = behind
     node = effective.enter(one.name, config)
-    listens = {socket for socket in node.socket.get_listening_sockets() if socket.startswith("tcp") and "127." not in socket}
-    assert {socket.rpartition(":")[2] for socket in listens} == {"22"}
+    assert ports(node) == {22}
     only_password = ["-o", "PubkeyAuthentication=no", "-o", "PasswordAuthentication=yes", "-o", "BatchMode=yes"]
     words = ["ssh", "-F", str(config), *only_password, one.name, "true"]
     refused = subprocess.run(words, check=False, capture_output=True, text=True)
@@ -138,5 +138,7 @@ def test_only_ssh_listens_and_a_password_is_not_asked_for(behind: tuple[Host, Pa
 
 def test_lz_nodes_check_passes_on_the_bastion(run: Run, env: Path) -> None:
     done = lz("nodes", "check", "--env", str(env), "--region", REGION, "--json")
-    assert {one["check"]: one["seen"] for one in json.loads(done.stdout) if one["result"] != "pass"} == {}, done.stderr
+    said = json.loads(done.stdout)
+    assert {one["check"]: one["seen"] for one in said if one["result"] != "pass"} == {}, done.stderr
+    assert len(said) == 1 + len(effective.QUESTIONS)
     assert done.returncode == 0

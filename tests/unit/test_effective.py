@@ -10,26 +10,32 @@ import pytest
 from landing_zone import effective
 from landing_zone.proof.results import Verdict
 
+SSHD = "sshd -T || exit 1"
 SAID = {
     "true": (0, ""),
-    "sshd -T": (0, "".join(f"{key} {value}\n" for key, value in effective.SSHD.items())),
-    f"sysctl {' '.join(effective.KERNEL)}": (0, "".join(f"{key} = {value}\n" for key, value in effective.KERNEL.items())),
+    effective.OWN_KERNEL: (0, ""),
+    SSHD: (0, "".join(f"{key} {value}\n" for key, value in effective.SSHD.items())),
+    **{
+        f"sysctl {' '.join(wanted)}": (0, "".join(f"{key} = {value}\n" for key, value in wanted.items()))
+        for wanted in (effective.KERNEL, effective.NETWORK)
+    },
     "nft list ruleset": (0, "table inet filter {\n type filter hook input priority filter; policy drop;\n}"),
     "systemctl list-units --state=failed --plain --no-legend --no-pager": (0, ""),
-    "auditctl -l": (0, "-w /etc/sudoers -p wa -k scope\n"),
+    "auditctl -l || exit 1": (0, "-w /etc/sudoers -p wa -k scope\n"),
     "aa-status --enforced": (0, "12\n"),
 }
 FILES = {"/etc/shadow": "root:*:1\nlan:!:1\n", "/etc/passwd": "root:x:0:0\nlan:x:1000:1000\n"}
 WAYS = [
-    ("sshd -T", (0, SAID["sshd -T"][1].replace("x11forwarding no", "x11forwarding yes")), Verdict.FAIL, "x11forwarding is yes"),
-    ("sshd -T", (255, ""), Verdict.FAIL, "sshd -T: broken"),
+    (SSHD, (0, SAID[SSHD][1].replace("x11forwarding no", "x11forwarding yes")), Verdict.FAIL, "x11forwarding is yes"),
+    (SSHD, (1, ""), Verdict.FAIL, "sshd -T: broken"),
     (f"sysctl {' '.join(effective.KERNEL)}", (0, "fs.suid_dumpable = 2"), Verdict.FAIL, "fs.suid_dumpable is 2"),
     (f"sysctl {' '.join(effective.KERNEL)}", (0, ""), Verdict.UNKNOWN, "no kernel.randomize_va_space"),
+    (f"sysctl {' '.join(effective.NETWORK)}", (0, "net.ipv4.tcp_syncookies = 0"), Verdict.FAIL, "net.ipv4.tcp_syncookies is 0"),
     ("nft list ruleset", (0, "hook input priority filter; policy accept;"), Verdict.FAIL, "no input chain drops"),
     ("nft list ruleset", (1, ""), Verdict.UNKNOWN, "nft: broken"),
     ("systemctl list-units --state=failed --plain --no-legend --no-pager", (0, "a.service loaded failed"), Verdict.FAIL, "a.service"),
-    ("auditctl -l", (0, "No rules\n"), Verdict.FAIL, "no rules"),
-    ("auditctl -l", (4, ""), Verdict.UNKNOWN, "auditctl: broken"),
+    ("auditctl -l || exit 1", (0, "No rules\n"), Verdict.FAIL, "no rules"),
+    ("auditctl -l || exit 1", (4, ""), Verdict.UNKNOWN, "auditctl: broken"),
     ("aa-status --enforced", (0, "0\n"), Verdict.FAIL, "0 profiles"),
     ("aa-status --enforced", (1, ""), Verdict.UNKNOWN, "aa-status: broken"),
 ]
@@ -80,6 +86,20 @@ def test_services_mounts_and_accounts() -> None:
     seen = " ".join(why for how, why in wrong(node) if how is Verdict.FAIL)
     for text in ("auditd does not run", "/tmp without nosuid", "root has an empty password", "toor is root by another name"):
         assert text in seen
+
+
+def test_a_container_is_not_asked_for_what_belongs_to_the_kernel_of_its_host() -> None:
+    assert wrong(Node({**SAID, effective.OWN_KERNEL: (1, "")})) == [effective.HOSTS_KERNEL] * 2
+
+
+def test_a_connection_that_ends_in_the_middle_ends_nothing_else_and_shows_nothing_that_was_read() -> None:
+    class Flickering(Node):
+        def file(self, path: str) -> Any:
+            if path == "/etc/shadow":
+                raise RuntimeError("root:$y$secret")
+            return super().file(path)
+
+    assert wrong(Flickering(SAID)) == [(Verdict.UNKNOWN, "the connection ended")]
 
 
 def test_a_node_that_cannot_be_entered_is_no_pass() -> None:
