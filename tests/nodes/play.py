@@ -62,12 +62,23 @@ def grub_hash() -> str:
 
 def collector(folder: Path) -> str:
     """Key and certificate of a log collector, made in the folder if they are not there; returns the certificate, which signs itself."""
-    names = ["-subj", f"/CN={COLLECTOR}", "-addext", f"subjectAltName=DNS:{COLLECTOR}", "-addext", "extendedKeyUsage=serverAuth,clientAuth"]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
-    certificate = folder / "collector.pem"
+    certificate = folder / f"{COLLECTOR}.pem"
     if not certificate.exists():
-        run(["openssl", "req", "-x509", *curve, *names, "-keyout", folder / "collector.key", "-out", certificate])
+        _certificate(folder, COLLECTOR, "serverAuth,clientAuth")
     return certificate.read_text()
+
+
+def sender(folder: Path, name: str) -> tuple[Path, Path]:
+    """Certificate and key of one who sends logs, signed by the collector's, which is its own authority."""
+    authority = ("-CA", folder / f"{COLLECTOR}.pem", "-CAkey", folder / f"{COLLECTOR}.key", "-addext", "basicConstraints=critical,CA:FALSE")
+    _certificate(folder, name, "clientAuth", *authority)
+    return folder / f"{name}.pem", folder / f"{name}.key"
+
+
+def _certificate(folder: Path, name: str, purpose: str, *more: str | Path) -> None:
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-addext", f"extendedKeyUsage={purpose}"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
+    run(["openssl", "req", "-x509", *curve, *names, *more, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"])
 
 
 def variables(one: Node) -> dict[str, object]:

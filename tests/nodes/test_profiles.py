@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from lab.hostnet import ip
 from landing_zone.effective import in_force
 from tests.nodes.hardened import OPEN, Hardened
 from tests.nodes.node import ADDRESS, OUTSIDE, Node
-from tests.nodes.play import play
+from tests.nodes.play import play, sender
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -124,23 +125,42 @@ def test_a_log_collector_takes_messages_from_those_with_a_certificate_alone(hard
     one = hardened.node
     for name, file in (("certificate.pem", "collector.pem"), ("key.pem", "collector.key")):
         shutil.copy(one.home / file, one.root / "etc/rsyslog.tls" / name)
-    files = {"certificate_file": "/etc/rsyslog.tls/certificate.pem", "key_file": "/etc/rsyslog.tls/key.pem"}
-    logging = {"collector_ca": (one.home / "collector.pem").read_text(), **files}
-    become(one, "log_collector", "kernel", "firewall", "logging", node_baseline_logging=logging)
+    become(one, "log_collector", "kernel", "firewall", "logging", node_baseline_logging=taking(one))
     with contextlib.suppress(CommandFailed):  # the node hangs up, which a sender may not notice
         send(one, "somebody without a certificate")
-    send(one, "somebody with a certificate", "-cert", str(one.home / "collector.pem"), "-key", str(one.home / "collector.key"))
-    deadline, log = time.monotonic() + 20, ""
-    while "somebody with a certificate" not in log:
-        assert time.monotonic() < deadline, "the message did not arrive"
-        log = one.inside("cat", "/var/log/syslog")
-    assert "somebody without" not in log
+    send(one, "somebody with a certificate", sender(one.home, "somebody"))
+    assert "somebody without" not in arrived(one, "somebody with a certificate")
     assert not passes_on(one), "what other profiles had lifted is still lifted"
     assert parameters(one)["net.ipv4.ip_forward"] == "0"
     assert "6081" not in rules(one)
 
 
-def send(one: Node, text: str, *certificate: str) -> None:
-    """One message to the node's port for logs, over TLS."""
+def test_a_log_collector_takes_messages_from_named_senders_alone(hardened: Hardened) -> None:
+    one = hardened.node
+    become(one, "log_collector", "logging", node_baseline_logging={**taking(one), "permitted_senders": ["friend"]})
+    with contextlib.suppress(CommandFailed):
+        send(one, "a certificate in the name of a stranger", sender(one.home, "stranger"))
+    send(one, "a certificate in the name of a friend", sender(one.home, "friend"))
+    assert "in the name of a stranger" not in arrived(one, "in the name of a friend")
+
+
+def taking(one: Node) -> dict[str, object]:
+    """Settings of a node that takes logs from everybody whose certificate its own has signed."""
+    files = {"certificate_file": "/etc/rsyslog.tls/certificate.pem", "key_file": "/etc/rsyslog.tls/key.pem"}
+    return {"collector_ca": (one.home / "collector.pem").read_text(), **files}
+
+
+def send(one: Node, text: str, certificate: tuple[Path, Path] | None = None) -> None:
+    """One message to the node's port for logs, over TLS. certificate: whose, and its key."""
     words = ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", f"{ADDRESS}:6514", "-CAfile", str(one.home / "collector.pem")]
-    outside(one, *words, *certificate, stdin=f"<14>1 2026-11-28T00:00:00Z sender test - - - {text}\n")
+    known = ["-cert", str(certificate[0]), "-key", str(certificate[1])] if certificate else []
+    outside(one, *words, *known, stdin=f"<14>1 2026-11-28T00:00:00Z sender test - - - {text}\n")
+
+
+def arrived(one: Node, text: str) -> str:
+    """The node's log, once the text is in it. Raises AssertionError when it does not come within 20 s."""
+    deadline, log = time.monotonic() + 20, ""
+    while text not in log:
+        assert time.monotonic() < deadline, f"{text!r} did not arrive"
+        log = one.inside("cat", "/var/log/syslog")
+    return log
