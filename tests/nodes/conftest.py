@@ -13,6 +13,7 @@ from foundation.progress import Progress
 from lab.machine import CGROUP_ROOTS
 from tests.nodes.hardened import Hardened, life
 from tests.nodes.node import Node, down, find, up
+from tests.nodes.scan import Score
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,9 +34,16 @@ def fresh() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
-def hardened() -> Iterator[Hardened]:
+def hardened(request: pytest.FixtureRequest) -> Iterator[Hardened]:
     """The node that all runs have seen; tests leave it as they found it, but for its profile."""
-    yield from life()
+    yield from life(scored=any("scores" in getattr(item, "fixturenames", ()) for item in request.session.items))
+
+
+@pytest.fixture(scope="session")
+def scores(hardened: Hardened) -> list[Score]:
+    """What the scanner says of the node, once it has come to its end beside other tests."""
+    assert hardened.scores
+    return hardened.scores.result()
 
 
 def traces(one: Node) -> list[str]:

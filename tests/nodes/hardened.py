@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from foundation.progress import Progress
 from tests.nodes.node import Node, down, find, up
-from tests.nodes.play import COLLECTOR, Run, collector, play
+from tests.nodes.play import COLLECTOR, Run, collector, play, variables
+from tests.nodes.scan import Score, judged, twin
 
 SERVICE = """[Unit]
 Description=What this node is for
@@ -40,7 +42,10 @@ EMPTY_LISTS = f"rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/periodic; tou
 
 @dataclass(frozen=True)
 class Hardened:
-    """A node after all runs, booted anew, with what each run said. touched: files, by run, that changed although none should."""
+    """A node after all runs, booted anew, with what each run said.
+
+    touched: files, by run, that changed although none should. scores: of a copy taken after the second run; None when not asked for.
+    """
 
     node: Node
     alone: Run
@@ -50,6 +55,7 @@ class Hardened:
     second: Run
     tried_again: Run
     touched: tuple[str, ...]
+    scores: Future[list[Score]] | None
 
 
 def files(one: Node) -> frozenset[str]:
@@ -57,26 +63,29 @@ def files(one: Node) -> frozenset[str]:
     return frozenset(one.inside("sh", "-c", "cd /etc && find . -type f -printf '%p %m %u:%g %T@\\n'").splitlines())
 
 
-def life() -> Iterator[Hardened]:
-    """Make the node and yield it, then take it away."""
+def life(*, scored: bool) -> Iterator[Hardened]:
+    """Make the node and yield it, then take it away. scored: whether a scanner looks at it, which takes as long as many tests.
+
+    What changes nothing runs side by side; the first two runs have the machine to themselves, since their times are figures.
+    """
     one = up(find("hard", Progress()))
     try:
         prepare(one)
-        touched: list[str] = []
-        before = files(one)
-        alone = play(one, {**OPEN, "node_baseline_accounts": {}})
-        refused = play(one)
-        touched += (f"refused: {line}" for line in files(one) ^ before)
-        tried = play(one, OPEN, check=True)
-        touched += (f"check mode: {line}" for line in files(one) ^ before)
-        first = play(one, OPEN)
-        assert first.good, first.tail
-        second = play(one, OPEN)
-        after = files(one)
-        tried_again = play(one, OPEN, check=True)
-        touched += (f"check mode once hardened: {line}" for line in files(one) ^ after)
-        one.reboot()
-        yield Hardened(one, alone, refused, tried, first, second, tried_again, tuple(touched))
+        with ThreadPoolExecutor() as beside:
+            before = files(one)
+            others = [beside.submit(play, one, {**OPEN, "node_baseline_accounts": {}}), beside.submit(play, one)]
+            tried = play(one, OPEN, check=True)
+            alone, refused = (other.result() for other in others)
+            touched = [f"refused, or check mode: {line}" for line in files(one) ^ before]
+            first = play(one, OPEN)
+            assert first.good, first.tail
+            second = play(one, OPEN)
+            scores = beside.submit(judged, twin(one, Progress()), Progress()) if scored else None
+            after = files(one)
+            tried_again = play(one, OPEN, check=True)
+            touched += (f"check mode once hardened: {line}" for line in files(one) ^ after)
+            one.reboot()
+            yield Hardened(one, alone, refused, tried, first, second, tried_again, tuple(touched), scores)
     finally:
         down(one)
 
@@ -98,3 +107,4 @@ def prepare(one: Node) -> None:
     one.inside("mkdir", "-p", "/var/log/journal/remote")
     one.inside("systemctl", "enable", "--now", "service.service", "collector.service")
     one.inside("sh", "-c", EMPTY_LISTS)
+    variables(one)  # made once, before runs side by side ask for them

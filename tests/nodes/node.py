@@ -11,6 +11,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -20,6 +21,7 @@ from foundation.process import CommandFailed, run
 from foundation.progress import Progress
 from lab.hostnet import ensure_namespace, ip, links, remove_namespace
 from lab.machine import NSPAWN, Machine
+from landing_zone import effective
 from landing_zone.image import base
 from tests.nodes import trees
 
@@ -100,6 +102,11 @@ class Node(Machine):
         """Sign in and run a program. Raises CommandFailed, with status 255 when the node let nobody in."""
         words: list[str | Path] = ["ssh", "-F", self.ssh_config, "-i", self.home / key, "-l", user, *options, "node", "--", *command]
         return run(words, timeout=60)
+
+    @property
+    def asked(self) -> Any:
+        """The node as testinfra knows it (`testinfra.host.Host`), entered as any live node is; commands are run as root."""
+        return effective.enter("node", self.ssh_config)
 
     def reboot(self) -> None:
         """Reboot the node from inside and wait for it."""

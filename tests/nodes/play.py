@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,19 +120,12 @@ def play(
     more: variables beside, or instead of, those of `variables`. check: only say what would be done. themes: only these.
     names: as which hosts the playbook knows the node, one after the other.
     """
-    settings = one.home / "given.json"
-    settings.write_text(json.dumps({**variables(one), **(more or {})}))
-    inventory = one.home / "inventory.yaml"
     reach = {
         "ansible_host": "node",
         "ansible_user": USER,
         "ansible_ssh_common_args": f"-F {one.ssh_config}",
         "ansible_python_interpreter": "/usr/bin/python3",
     }
-    inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach)}}))
-    program = Path(sys.executable).with_name("ansible-playbook")
-    command: list[str | Path] = [program, "-i", inventory, "-e", f"@{settings}", book]
-    command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
     environment = {
         "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
         "ANSIBLE_HOME": str(one.home / "ansible"),
@@ -142,9 +136,15 @@ def play(
         "ANSIBLE_INJECT_FACT_VARS": "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
     }
-    began = time.monotonic()
-    try:
-        output = run(command, env=environment, timeout=PATIENCE)
-    except CommandFailed as problem:
-        output = problem.output
-    return Run(output, time.monotonic() - began)
+    with tempfile.TemporaryDirectory(dir=one.home) as folder:  # of this run alone: others may run beside it
+        settings, inventory = Path(folder) / "given.json", Path(folder) / "inventory.yaml"
+        settings.write_text(json.dumps({**variables(one), **(more or {})}))
+        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach)}}))
+        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", f"@{settings}", book]
+        command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
+        began = time.monotonic()
+        try:
+            output = run(command, env=environment, timeout=PATIENCE)
+        except CommandFailed as problem:
+            output = problem.output
+        return Run(output, time.monotonic() - began)

@@ -105,31 +105,36 @@ def results_in(report: str) -> dict[str, str]:
 
 
 def scan(one: Node, progress: Progress) -> list[Score]:
-    """Scores of every profile, taken from a copy of the node; the node sees nothing of it.
+    """Scores of every profile, taken from a copy of the node; the node sees nothing of it."""
+    return judged(twin(one, progress), progress)
 
-    The copy is asked as a container first; what that cannot show, on a kernel of its own.
-    """
-    layer = trees.scanner(base.ensure(progress), progress)
-    waivers, blind = exceptions(HERE / "waivers.yaml"), exceptions(HERE / "container.yaml")
-    twin = copy(one, f"{one.home.name[:7]}S", (layer,))
+
+def twin(one: Node, progress: Progress) -> Node:
+    """A copy of the node with the scanner on top, booted. `judged` takes it away."""
+    return copy(one, f"{one.home.name[:7]}S", (trees.scanner(base.ensure(progress), progress),))
+
+
+def judged(copied: Node, progress: Progress) -> list[Score]:
+    """Scores of every profile. The copy is asked as a container first; what that cannot show, on a kernel of its own."""
     try:
-        (twin.root / "root/site.xml").write_text(tailoring())
-        twin.inside("sh", "-c", "systemctl is-system-running --wait || true")  # timers and services are judged when all have started
+        waivers, blind = exceptions(HERE / "waivers.yaml"), exceptions(HERE / "container.yaml")
+        (copied.root / "root/site.xml").write_text(tailoring())
+        copied.inside("sh", "-c", "systemctl is-system-running --wait || true")  # timers and services are judged when all have started
         with progress.step("OpenSCAP"):
             # 0: every rule passed, 2: some did not
             command = f"cd /root; {oscap('all.xml')} >scan.log 2>&1; s=$?"
-            twin.inside("sh", "-c", f"{command}; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 scan.log >&2; exit $s; }}")
-        results = results_in((twin.root / "root/all.xml").read_text())
-        twin.power_off()
+            copied.inside("sh", "-c", f"{command}; [ $s = 0 ] || [ $s = 2 ] || {{ tail -5 scan.log >&2; exit $s; }}")
+        results = results_in((copied.root / "root/all.xml").read_text())
+        copied.power_off()
         questions = asked(results, blind)
         with progress.step("what a container cannot show, on a kernel of its own"):
-            answers = results_in((kernel.ask(twin.root, twin.home, oscap("some.xml", questions), progress) / "some.xml").read_text())
+            answers = results_in((kernel.ask(copied.root, copied.home, oscap("some.xml", questions), progress) / "some.xml").read_text())
         results |= {rule: answers[rule] for rule in questions}
         unseen = [entry for entry in blind if not entry.kernel]
-        rules = members(twin.root / trees.CONTENT_FILE)
+        rules = members(copied.root / trees.CONTENT_FILE)
         return [judge(title, {rule: results[rule] for rule in rules[title]}, waivers, unseen) for title in PROFILES]
     finally:
-        down(twin)
+        down(copied)
 
 
 def members(content: Path) -> dict[str, set[str]]:

@@ -51,11 +51,12 @@ def passes_on(one: Node) -> bool:
 
 def parameters(one: Node) -> dict[str, str]:
     """Kernel parameters of the network that are in force."""
-    return in_force(one.inside("sysctl", "-a", "--pattern", "^net[.]ipv[46]"))
+    return in_force(one.asked.check_output("sysctl -a --pattern %s", "^net[.]ipv[46]"))
 
 
 def rules(one: Node) -> str:
-    return one.inside("nft", "list", "table", "inet", "node_baseline")
+    """Of the packet filter, as they are in force."""
+    return str(one.asked.check_output("nft list table inet node_baseline"))
 
 
 def through(one: Node, *options: str) -> str:
@@ -75,7 +76,7 @@ def test_a_bastion_passes_connections_on_and_nothing_else(hardened: Hardened) ->
     assert through(one).startswith("SSH-2.0")
     with pytest.raises(CommandFailed, match="remote port forwarding failed"):
         one.ssh("true", options=("-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:9999:127.0.0.1:22"))
-    effective = in_force(one.inside("sshd", "-T"))
+    effective = in_force(one.asked.check_output("sshd -T"))
     expected = {
         "disableforwarding": "no", "allowtcpforwarding": "local", "allowagentforwarding": "no", "allowstreamlocalforwarding": "no",
         "x11forwarding": "no", "permittunnel": "no", "gatewayports": "no",
@@ -103,7 +104,7 @@ def test_a_node_of_kubernetes_routes_for_pods(hardened: Hardened) -> None:
     assert "chain forward" not in openings
     for words in ("tcp dport 6443 ", "tcp dport 2379-2380 ", "tcp dport 10250 ", "udp dport { 4789, 8472 } ", "policy drop"):
         assert words in openings
-    assert in_force(one.inside("sshd", "-T"))["disableforwarding"] == "yes", "what the bastion had lifted is still lifted"
+    assert in_force(one.asked.check_output("sshd -T"))["disableforwarding"] == "yes", "what the bastion had lifted is still lifted"
 
 
 def test_a_host_of_instances_routes_for_them(hardened: Hardened) -> None:
