@@ -83,20 +83,20 @@ def file_of(home: Home, region: str, tenant: str) -> Path:
 
 
 def kept(path: Path) -> dict[str, Credential]:
-    """The credentials of a file by name; none when there is no such file."""
+    """The credentials of a file by name; none when there is no such file. LzError when it cannot be read."""
     if not path.exists():
         return {}
-    entries: dict[str, Any] = yaml.safe_load(path.read_text())["clouds"]
-    return {
-        name: Credential(
-            name,
-            entry["auth"]["application_credential_id"],
-            entry[NOTE]["user"],
-            datetime.strptime(entry[NOTE]["ends"], ENDS).replace(tzinfo=UTC),
-            entry["auth"]["application_credential_secret"],
-        )
-        for name, entry in entries.items()
-    }
+    try:
+        return {name: _credential(name, entry) for name, entry in yaml.safe_load(path.read_text())["clouds"].items()}
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        why = type(error).__name__  # its text may quote the file, which has secrets
+        cure = "remove the file: `lz credentials` makes new ones, and ends the old ones"
+        raise LzError(Problem("a file of application credentials cannot be read", where=str(path), why=why, cure=cure)) from None
+
+
+def access_rules(role: str) -> list[dict[str, str]]:
+    """What a credential of that role may call, as Keystone takes it."""
+    return [{"service": service, "method": method, "path": "/**"} for service in SERVICES for method in METHODS[role]]
 
 
 def forget(home: Home, keys: Iterable[StackKey]) -> None:
@@ -119,9 +119,21 @@ def as_machine(run: Run, region: RegionPlan, user: MachineUserSpec, project: str
     )
 
 
+def _credential(name: str, entry: Mapping[str, Any]) -> Credential:
+    return Credential(
+        name,
+        entry["auth"]["application_credential_id"],
+        entry[NOTE]["user"],
+        datetime.strptime(entry[NOTE]["ends"], ENDS).replace(tzinfo=UTC),
+        entry["auth"]["application_credential_secret"],
+    )
+
+
 def _try(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, look: bool) -> Problem | None:
     try:
         _ensure(run, region, tenant, rotate=rotate, look=look)
+    except LzError as error:
+        return error.problems[0]
     except (SDKException, ClientException) as error:
         return Problem(
             f"the application credentials of {tenant.code} could not be made",
@@ -173,7 +185,7 @@ def _make(connection: Connection, spec: CredentialSpec, user: str) -> Credential
         roles=[{"name": spec.role}],
         unrestricted=False,
         expires_at=ends.strftime(ENDS),
-        access_rules=[{"service": service, "method": method, "path": "/**"} for service in SERVICES for method in METHODS[spec.role]],
+        access_rules=access_rules(spec.role),
     )
     return Credential(spec.name, made.id, user, ends, made.secret)
 

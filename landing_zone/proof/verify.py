@@ -13,9 +13,9 @@ from landing_zone import inventory
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
-from landing_zone.planners.plan import FlowCheck, RegionPlan
+from landing_zone.planners.plan import FlowCheck, RegionPlan, TenantPlan
 from landing_zone.planners.shares import PROBES, TENANT
-from landing_zone.proof import entry, isolation, packets
+from landing_zone.proof import credentials, entry, isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
 
@@ -76,7 +76,7 @@ def _region(run: Run, region: RegionPlan, part: Selection) -> list[Result]:
         run.say(f"{region.name}: {name}: {problem}")
     way_in = next(one for one in inventory.hosts(run.plan, run.stacks, [region.name]) if one.through is None)
     entered = entry.check(home, run.plan.code, way_in) if part.has(region.name, "access") else ()
-    return [*entered, *results, *_isolation(run, region, part)]
+    return [*entered, *results, *_isolation(run, region, part), *_credentials(run, region, part)]
 
 
 def concerned(region: RegionPlan, part: Selection) -> list[FlowCheck]:
@@ -91,9 +91,7 @@ def _isolation(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result
     tenants = [region.tenants[code] for code in sorted(region.tenants)]
     if len(tenants) < 2:
         return
-    ids = {
-        tenant.code: run.stacks.outputs(StackKey(run.plan.code, region.name, f"{TENANT}{tenant.code}")).get("ids", {}) for tenant in tenants
-    }
+    ids = {tenant.code: _ids(run, region, tenant) for tenant in tenants}
     for tenant, other in zip(tenants, [*tenants[1:], tenants[0]], strict=True):
         if not any(part.has(region.name, f"{TENANT}{one.code}") for one in (tenant, other)):
             continue
@@ -106,3 +104,18 @@ def _isolation(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result
             yield Result("NET-04", region.name, what, Verdict.UNKNOWN, f"{tenant.code} cannot sign in: {error}")
             continue
         yield from isolation.check_pair(connection, region.name, tenant.code, ids[tenant.code], other.code, ids[other.code])
+
+
+def _credentials(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result]:
+    """What tenants' programs sign in with, for each tenant of the part."""
+    for code in sorted(region.tenants):
+        if part.has(region.name, f"{TENANT}{code}"):
+            tenant = region.tenants[code]
+            ids = _ids(run, region, tenant)
+            yield from credentials.check_tenant(run.connections[region.name], run.stacks.home, region.name, tenant, ids)
+
+
+def _ids(run: Run, region: RegionPlan, tenant: TenantPlan) -> isolation.Ids:
+    """What the tenant's stack gives out, by kind and name; nothing when it does not stand."""
+    found: isolation.Ids = run.stacks.outputs(StackKey(run.plan.code, region.name, f"{TENANT}{tenant.code}")).get("ids", {})
+    return found

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from lab.settings import Places, Region
 from landing_zone.cli.changes import ways_on
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.credentials import as_machine, file_of, kept
+from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.proof.credentials import check_tenant
+from landing_zone.proof.results import Verdict
 from tests.support import census
 from tests.support.command import LZ, lz
 from tools import engine
@@ -261,7 +265,7 @@ def test_the_command_that_lz_ssh_prints_enters_that_host_only(run: Run) -> None:
 def test_proof_holds(run: Run, flags: list[str]) -> None:
     found = data(lz("verify", *flags, "--keep-probes", "--json"))
     assert {result["result"] for result in found} == {"pass"}
-    assert {"IAM-01", "IAM-09", "NET-02", "NET-04"} <= {result["control"] for result in found}
+    assert {"CRY-04", "IAM-01", "IAM-05", "IAM-09", "NET-02", "NET-04"} <= {result["control"] for result in found}
     seen = " ".join(result["seen"] for result in found)
     assert "no answer, while" in seen
     assert "answer: " in seen
@@ -348,6 +352,36 @@ def test_nobody_gets_a_prefix_that_somebody_else_has(run: Run, admins: dict[str,
                     network_id=other.id, ip_version=version, cidr=taken.cidr, subnet_pool_id=taken.subnet_pool_id, is_dhcp_enabled=False
                 )
             assert refused.value.status_code in {400, 409, 500}  # 500 of a Neutron that has no better word for it
+
+
+def test_proof_tells_of_a_credential_that_ends_soon_may_too_much_or_is_gone(
+    run: Run, admins: dict[str, Connection], tmp_path: Path
+) -> None:
+    """A copy of the tenant's file names two that the account itself made by hand, and of which one is gone again."""
+    region = next(iter(admins))
+    tenant = run.plan.regions[region].tenants["edu"]
+    user = tenant.identity.machine_users[0]
+    account = keystone(as_machine(run, region, user, user.project))
+    ends = (datetime.now(UTC) + timedelta(days=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ids = run.stacks.outputs(StackKey(ENV, region, "tenant-edu"))["ids"]
+    identity = ids["machine-user"][user.name]
+    soon, gone = (
+        account.create_application_credential(identity, f"by-hand-{index}", roles=[{"name": "member"}], expires_at=ends) for index in "12"
+    )
+    account.delete_application_credential(identity, gone.id)
+    content = yaml.safe_load(file_of(run.stacks.home, region, "edu").read_text())
+    for name, one in (("lab-edu-main-reader", soon), ("lab-edu-main-member", gone)):
+        content["clouds"][name]["auth"]["application_credential_id"] = one.id
+    file_of(Home(tmp_path), region, "edu").write_text(yaml.safe_dump(content))
+    try:
+        found = list(check_tenant(admins[region], Home(tmp_path), region, tenant, ids))
+    finally:
+        account.delete_application_credential(identity, soon.id)
+    said = {(one.control, name): one.seen for one in found for name in ("reader", "member") if f"-{name} " in one.check}
+    assert {one.verdict for one in found if one.control == "CRY-04"} == {Verdict.FAIL}
+    assert said["CRY-04", "reader"].startswith("it ends in 9 days")
+    assert said["IAM-05", "reader"] == "it has the role member; it has no access rules: it can call everything"
+    assert "not in the cloud" in said["CRY-04", "member"]
 
 
 def test_drift_knows_the_credentials_and_makes_a_lost_one_anew(run: Run, admins: dict[str, Connection]) -> None:

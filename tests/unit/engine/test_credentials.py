@@ -186,3 +186,14 @@ def test_only_tenants_that_stand_get_some_and_the_file_goes_with_the_stack(groun
     ground.ensure()
     credentials.forget(ground.run.stacks.home, [KEY, StackKey("lab", "north", "network")])
     assert not ground.file.exists()
+
+
+@pytest.mark.parametrize("text", ["clouds: {edu: [secret", "clouds: {edu: {auth: secret}}", "secret"])
+def test_a_file_that_cannot_be_read_is_told_by_its_path_and_without_what_is_in_it(ground: Ground, text: str) -> None:
+    ground.file.write_text(text)
+    with pytest.raises(LzError, match="application credentials cannot be read") as caught:
+        ground.ensure()
+    (problem,) = caught.value.problems
+    assert problem.where == str(ground.file)
+    assert "secret" not in problem.why
+    assert ground.file.read_text() == text
