@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -165,8 +166,7 @@ def _newest(profile: str) -> Image:
     raise InputError(Problem(f"there is no image for {profile!r}", str(making.home()), cure=f"lz image build --profile {profile}"))
 
 
-def _regions(env: str, regions: list[str] | None) -> tuple[EnvironmentPlan, dict[str, Connection]]:
+def _regions(env: str, regions: list[str] | None) -> tuple[EnvironmentPlan, Mapping[str, Connection]]:
     """The environment, and a connection to each region that is asked for."""
     planned, chosen, _ = open_offline(flags.asked(env, regions))
-    _, connections = sign_in(planned, chosen.regions or planned.regions)
-    return planned, connections
+    return planned, sign_in(planned, chosen.regions or planned.regions)

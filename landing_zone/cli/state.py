@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from openstack.connection import Connection
 
-from foundation.errors import InputError, Problem, raise_all
+from foundation.errors import Problem, raise_all
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
@@ -16,7 +17,7 @@ from landing_zone.engine import copies
 from landing_zone.engine.copies import Copy, Shelf
 from landing_zone.engine.doctor import Doctor, Finding
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import open_offline, sign_in
+from landing_zone.engine.opening import open_offline, reach, sign_in
 from landing_zone.engine.runs import select
 from landing_zone.planners.plan import EnvironmentPlan
 
@@ -153,19 +154,16 @@ def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:
     cure = "give it a `counterpart` in the environment file"
     raise_all(Problem(f"region {one.name} has no other region to be copied to", cure=cure) for one in asked if one.counterpart is None)
     pairs = {one.name: one.counterpart for one in asked if one.counterpart}
-    _, connections = sign_in(planned, set(pairs.values()))
+    connections = sign_in(planned, set(pairs.values()))
     return [Shelf(planned.code, name, place, connections[place]) for name, place in pairs.items()]
 
 
-def _reachable(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> dict[str, Any]:
+def _reachable(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> Mapping[str, Connection]:
     """Connections to those of the regions (none named: all) that can be asked; the others are told."""
-    found = {}
-    for name in tuple(regions) or planned.regions:
-        try:
-            found.update(sign_in(planned, {name})[1])
-        except InputError as error:
-            progress.say(f"region {name} is not asked: {error.problems[0].what}")
-    return found
+    reached = reach(planned, tuple(regions) or planned.regions)
+    for name, problem in reached.problems.items():
+        progress.say(f"region {name} is not asked: {problem.what}")
+    return reached.connections
 
 
 def _tell(found: list[Copy], json_: bool) -> None:

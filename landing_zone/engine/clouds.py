@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +50,26 @@ def places() -> tuple[Path, ...]:
 
 
 def use(names: Iterable[str]) -> dict[str, Cloud]:
-    """The entries of these names, all out of one file; the file is set for every later reader in this process.
+    """The entries of these names; see `find`. Raises InputError with all that is wrong with any."""
+    found = find(names)
+    raise_all(dict.fromkeys(one for one in found.values() if isinstance(one, Problem)))
+    return {name: one for name, one in found.items() if isinstance(one, Cloud)}
 
-    Raises InputError with every name that is missing.
-    """
+
+def find(names: Iterable[str]) -> dict[str, Cloud | Problem]:
+    """Each entry of these names, or what is wrong with it, all out of one file; the file is set for every later reader in this process."""
     wanted = sorted(set(names))
+    try:
+        path, entries = _best(wanted)
+    except InputError as error:
+        return dict.fromkeys(wanted, error.problems[0])
+    os.environ[VARIABLE] = str(path)
+    past_proxies()
+    return {name: _entry(name, entries, path) for name in wanted}
+
+
+def _best(wanted: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+    """The file that has most of the wanted entries, and its entries. InputError when there is none, or one cannot be read."""
     files = [path for path in places() if path.is_file()]
     if not files:
         raise InputError(
@@ -66,19 +81,7 @@ def use(names: Iterable[str]) -> dict[str, Cloud]:
         )
     entries = {path: _read(path) for path in files}
     best = max(files, key=lambda path: (len([name for name in wanted if name in entries[path]]), -files.index(path)))
-    raise_all(
-        Problem(
-            f"clouds.yaml has no cloud {name!r}",
-            where=str(best),
-            why=f"it has: {', '.join(sorted(entries[best])) or 'none'}",
-            cure=f"add the entry, correct `cloud` of the region in the environment file, or point {VARIABLE} to the right file",
-        )
-        for name in wanted
-        if name not in entries[best]
-    )
-    os.environ[VARIABLE] = str(best)
-    past_proxies()
-    return {name: _entry(name, entries[best][name], best) for name in wanted}
+    return best, entries[best]
 
 
 def past_proxies() -> None:
@@ -91,20 +94,32 @@ def past_proxies() -> None:
 
 def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:
     """Sign in to each (region, cloud), side by side. Raises InputError with every one that refuses, and why."""
+    results = try_each(regions)
+    raise_all(result for result in results.values() if isinstance(result, Problem))
+    return {region: result for region, result in results.items() if isinstance(result, Connection)}
+
+
+def try_each(regions: Iterable[tuple[str, Cloud]], *, once: bool = False) -> dict[str, Connection | Problem]:
+    """Sign in to each (region, cloud), side by side: by region the connection, or why there is none.
+
+    once: what gets no answer is not asked again, now or later by that connection; for who would rather know soon.
+    """
     asked = list(regions)
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
-        results = list(pool.map(lambda one: _signed_in(*one), asked))
-    raise_all(result for result in results if isinstance(result, Problem))
-    return {region: result for (region, _), result in zip(asked, results, strict=True) if isinstance(result, Connection)}
+        results = list(pool.map(lambda one: _sign_in(*one, once=True) if once else _signed_in(*one), asked))
+    return {region: result for (region, _), result in zip(asked, results, strict=True)}
 
 
-def connect(cloud: Cloud, region: str, **credentials: str) -> Connection:
-    """A connection as the entry's own account, or as another one (username, password, project_name, *_domain_name)."""
+def connect(cloud: Cloud, region: str, *, once: bool = False, **credentials: str) -> Connection:
+    """A connection as the entry's own account, or as another one (username, password, project_name, *_domain_name).
+
+    once: see `try_each`.
+    """
     options: dict[str, Any] = {
         "region_name": region,
         "api_timeout": TIMEOUT,
-        "connect_retries": CONNECT_RETRIES,
-        "status_code_retries": STATUS_RETRIES,
+        "connect_retries": 0 if once else CONNECT_RETRIES,
+        "status_code_retries": 0 if once else STATUS_RETRIES,
     }
     files = [] if credentials else [os.environ[VARIABLE]]
     if credentials:
@@ -133,10 +148,10 @@ def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
     return found
 
 
-def _sign_in(region: str, cloud: Cloud) -> Connection | Problem:
+def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | Problem:
     where = f"cloud {cloud.name} in {os.environ[VARIABLE]}, region {region}, {cloud.auth_url}"
     try:
-        connection = connect(cloud, region)
+        connection = connect(cloud, region, once=once)
         connection.authorize()
     except (ksa.ClientException, openstack.exceptions.SDKException) as error:
         return explain(error, where)
@@ -203,17 +218,25 @@ def _read(path: Path) -> dict[str, Any]:
     return clouds if isinstance(clouds, dict) else {}
 
 
-def _entry(name: str, entry: Any, path: Path) -> Cloud:
+def _entry(name: str, entries: Mapping[str, Any], path: Path) -> Cloud | Problem:
+    if name not in entries:
+        return Problem(
+            f"clouds.yaml has no cloud {name!r}",
+            where=str(path),
+            why=f"it has: {', '.join(sorted(entries)) or 'none'}",
+            cure=f"add the entry, correct `cloud` of the region in the environment file, or point {VARIABLE} to the right file",
+        )
+    entry = entries[name]
     auth = entry.get("auth", {}) if isinstance(entry, dict) else {}
     url = auth.get("auth_url") if isinstance(auth, dict) else None
     if not url:
-        raise InputError(Problem(f"cloud {name!r} has no auth.auth_url", where=str(path), cure="complete the entry"))
+        return Problem(f"cloud {name!r} has no auth.auth_url", where=str(path), cure="complete the entry")
     ca = entry.get("cacert")
     if not ca:
         return Cloud(name, url, None)
     file = Path(ca).expanduser()
     if not file.is_file():
-        raise InputError(Problem(f"the CA file of cloud {name!r} is missing", where=f"{path}: cacert {ca}", cure="put it there"))
+        return Problem(f"the CA file of cloud {name!r} is missing", where=f"{path}: cacert {ca}", cure="put it there")
     return Cloud(name, url, file.read_text())
 
 

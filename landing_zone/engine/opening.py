@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
+from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, Problem
+from foundation.errors import InputError, Problem, raise_all
 from foundation.places import CHECKOUT
 from landing_zone import model
 from landing_zone.engine import access_key, clouds, stores
@@ -110,14 +112,16 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
 
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:
-    """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem."""
+    """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem of every region."""
     planned, chosen, stacks = open_offline(asked)
     stacks.listener = listener
-    entries, connections = sign_in(planned, chosen.regions or planned.regions)
+    reached = reach(planned, chosen.regions or planned.regions)
     if isinstance(stacks.store, Bucket):
-        access_key.ensure(stacks.store, {name: entries[planned.regions[name].cloud] for name in connections}, connections)
-    run = Run(planned, stacks, entries, connections, say, asked.width)
-    check_state(run, connections.items())
+        raise_all(reached.refusals)  # without its key no state can be read, and none is made before all regions are signed in to
+        connections = reached.connections
+        access_key.ensure(stacks.store, {name: reached.clouds[planned.regions[name].cloud] for name in connections}, connections)
+    run = Run(planned, stacks, reached.clouds, reached.connections, say, asked.width)
+    check_state(run, reached.refusals)
     return run, chosen
 
 
@@ -131,33 +135,73 @@ def open_alone(asked: Asked, say: Callable[[str], None], listener: Listener | No
         yield open_run(asked, say, listener)
 
 
-def sign_in(planned: EnvironmentPlan, regions: Collection[str]) -> tuple[dict[str, Cloud], dict[str, Connection]]:
-    """Entries of clouds.yaml by name, and connections by region, of some regions. InputError with every one that refuses."""
+@dataclass(frozen=True)
+class Reached:
+    """Entries of clouds.yaml by name, connections by region, and by region what keeps the others from being asked."""
+
+    clouds: Mapping[str, Cloud]
+    connections: Mapping[str, Connection]
+    problems: Mapping[str, Problem]
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """The problems, each once: regions may share an entry."""
+        return tuple(dict.fromkeys(self.problems.values()))
+
+
+def reach(planned: EnvironmentPlan, regions: Collection[str], *, once: bool = False) -> Reached:
+    """Sign in to some regions, in whichever that is possible. once: see `clouds.try_each`."""
     forget_variables()
-    wanted = [region for region in planned.regions.values() if region.name in regions]
-    entries = clouds.use(region.cloud for region in wanted)
-    return entries, clouds.try_out((region.name, entries[region.cloud]) for region in wanted)
+    wanted = {region.name: region.cloud for region in planned.regions.values() if region.name in regions}
+    entries = clouds.find(wanted.values())
+    good = {name: entry for name, entry in entries.items() if isinstance(entry, Cloud)}
+    answers = clouds.try_each(((region, good[cloud]) for region, cloud in wanted.items() if cloud in good), once=once)
+    found = {region: answers[region] if cloud in good else entries[cloud] for region, cloud in wanted.items()}
+    return Reached(
+        good,
+        {region: one for region, one in found.items() if isinstance(one, Connection)},
+        {region: one for region, one in found.items() if isinstance(one, Problem)},
+    )
 
 
-def check_state(run: Run, connections: Iterable[tuple[str, Connection]]) -> None:
+def sign_in(planned: EnvironmentPlan, regions: Collection[str]) -> Mapping[str, Connection]:
+    """Connections to some regions, by region. InputError with every one in which that is not possible."""
+    reached = reach(planned, regions)
+    raise_all(reached.refusals)
+    return reached.connections
+
+
+def check_state(run: Run, refusals: Iterable[Problem]) -> None:
     """Make sure that the state of each region is about the cloud that answers now.
 
-    A lab is made anew often: there, a state of an earlier lab is put aside. Anywhere else it is an InputError.
+    A lab is made anew often: there, a state of an earlier lab is put aside. Anywhere else that is a problem. InputError with
+    those of every region, after `refusals`, which are known already; then nothing is put aside.
     """
-    for name, connection in connections:
+    problems, remade = list(refusals), []
+    for name, connection in run.connections.items():
         region = run.plan.regions[name]
+        where = f"region {name}, cloud {region.cloud}; state {run.stacks.home.root}"
         domains = run.stacks.domains(StackKey(run.plan.code, name, "identity"))
-        if agrees(domains.values(), connection):
+        try:
+            if agrees(domains.values(), connection):
+                continue
+        except (SDKException, ClientException) as error:
+            cure = "look at its health (the lab: lz lab doctor), then run the same command again"
+            problems.append(Problem("the cloud does not say which domains it has", where, f"{type(error).__name__}: {error}", cure))
             continue
-        if run.plan.stage != "lab":
-            raise InputError(
-                Problem(
-                    "the state is about another cloud than the one that answers",
-                    where=f"region {name}, cloud {region.cloud}; state {run.stacks.home.root}",
-                    why=f"it knows the domain {', '.join(domains)}, which is not there",
-                    cure="correct the region's `cloud`; if the cloud was lost, restore it first (docs/operations.md)",
-                )
+        if run.plan.stage == "lab":
+            remade.append(name)
+            continue
+        problems.append(
+            Problem(
+                "the state is about another cloud than the one that answers",
+                where=where,
+                why=f"it knows the domain {', '.join(domains)}, which is not there",
+                cure="correct the region's `cloud`; if the cloud was lost, restore it first (docs/operations.md)",
             )
+        )
+    raise_all(problems)
+    for name in remade:
         for key in run.standing(Selection(regions=frozenset({name}))):
             run.stacks.forget(key)
         run.say(f"region {name}: the lab was made anew since the last run; the old state was put aside")

@@ -45,19 +45,24 @@ def cloud(*domains: str) -> Any:
     return connection
 
 
+def answered(run: Run, **connections: Any) -> Run:
+    """The run with what answers in each region."""
+    return replace(run, connections=connections)
+
+
 def aside(home: Home) -> dict[str, Any]:
     """What was put aside, by file."""
     return {file.name: json.loads(file.read_text()) for file in home.root.glob("aside/*/*")}
 
 
 def test_the_state_of_a_cloud_that_still_stands_is_left_alone(run: Run) -> None:
-    check_state(run, [("north", cloud("d-1")), ("south", cloud("d-2"))])
+    check_state(answered(run, north=cloud("d-1"), south=cloud("d-2")), ())
     assert run.stacks.standing() == set(STACKS)
     assert aside(run.stacks.home) == {}
 
 
 def test_the_state_of_an_earlier_lab_is_put_aside_and_kept(run: Run) -> None:
-    check_state(run, [("north", cloud()), ("south", cloud("d-2"))])
+    check_state(answered(run, north=cloud(), south=cloud("d-2")), ())
     assert run.stacks.standing() == {"lab.south.identity"}
     kept = aside(run.stacks.home)
     assert set(kept) == {"lab.north.identity.json", "lab.north.network.json", "lab.north.tenant-gone.json"}
@@ -71,7 +76,7 @@ def test_the_state_of_an_earlier_lab_is_put_aside_and_kept(run: Run) -> None:
 def test_anywhere_else_it_is_refused_and_nothing_is_put_aside(run: Run, stage: Any) -> None:
     run.plan = replace(plan(), stage=stage)
     with pytest.raises(InputError, match="about another cloud than the one that answers") as caught:
-        check_state(run, [("north", cloud())])
+        check_state(answered(run, north=cloud()), ())
     (problem,) = caught.value.problems
     assert "cloud lab-north" in problem.where
     assert str(run.stacks.home.root) in problem.where
@@ -82,5 +87,5 @@ def test_anywhere_else_it_is_refused_and_nothing_is_put_aside(run: Run, stage: A
 
 
 def test_the_states_of_both_regions_are_kept(run: Run) -> None:
-    check_state(run, [("north", cloud()), ("south", cloud())])
+    check_state(answered(run, north=cloud(), south=cloud()), ())
     assert set(aside(run.stacks.home)) == {f"{name}.json" for name in STACKS}

@@ -134,7 +134,7 @@ def test_what_was_published_is_known_by_its_signature(tmp_path: Path) -> None:
 def test_verify_ends_well_only_when_all_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
     region = Region()
-    monkeypatch.setattr("landing_zone.cli.images.sign_in", lambda planned, regions: ({}, {"north": region}))
+    monkeypatch.setattr("landing_zone.cli.images.sign_in", lambda planned, regions: {"north": region})
     assert main(["image", "verify", "--env", "lab"]) == 1
     key = load(Home.of("lab").image_key)
     publish("north", region, sign(built(tmp_path / "a", "1"), key))  # type: ignore[arg-type]
