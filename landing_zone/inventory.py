@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from openstack.connection import Connection
+
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import StackKey, Stacks
@@ -12,6 +14,8 @@ from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec, RegionPlan
 from landing_zone.planners.shares import PROBES, TENANT
 from landing_zone.ssh.hosts import Host, host
 from stacks.inputs import principal
+
+GONE = "GONE"
 
 
 def hosts(plan: EnvironmentPlan, stacks: Stacks, regions: Iterable[str]) -> list[Host]:
@@ -48,8 +52,20 @@ def specs(plan: EnvironmentPlan) -> Mapping[str, InstanceSpec]:
     return {spec.hostname: spec for region in plan.regions.values() for spec in (region.access.bastion, *region.probes.instances)}
 
 
-def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[str, Any]:
-    """The inventory as a file that Ansible reads (its YAML form): groups by region, zone and tenant, and how each host is reached."""
+def live(connection: Connection, found: Iterable[Host]) -> dict[str, str]:
+    """What Nova says of each host of one region, by name: its status, such as ACTIVE or SHUTOFF, or GONE where it knows none.
+
+    Raises SDKException or ClientException when Nova does not answer.
+    """
+    there = {server.id: str(server.status) for server in connection.compute.servers(all_projects=True)}
+    return {one.name: there.get(one.instance, GONE) for one in found}
+
+
+def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host], status: Mapping[str, str]) -> dict[str, Any]:
+    """The inventory as a file that Ansible reads (its YAML form): groups by region, zone and tenant, and how each host is reached.
+
+    status: what Nova says, by name; null in the inventory where it said nothing.
+    """
     planned = specs(plan)
     groups: dict[str, list[str]] = {}
     variables: dict[str, dict[str, Any]] = {}
@@ -66,6 +82,7 @@ def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host]) -> dict[st
             "lz_zone": spec.zone,
             "lz_tenant": spec.tenant,
             "lz_instance": one.instance,
+            "lz_status": status.get(one.name),
             "lz_addresses": [ip for _, ip in spec.addresses],
             # What the hardening role must know to leave the way in open.
             "node_baseline_profile": "base" if one.through else "bastion",

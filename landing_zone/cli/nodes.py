@@ -60,7 +60,7 @@ def check(
     renew(stacks.home, plan.code, inventory.hosts(plan, stacks, plan.regions))
     progress = Progress()
     with progress.step(f"{len(found)} nodes compared with the role"):
-        results = fleet.check(stacks.home, inventory.ansible(plan, stacks.home, found), variables)
+        results = fleet.check(stacks.home, inventory.ansible(plan, stacks.home, found, {}), variables)
     with progress.step(f"{len(found)} nodes asked what is in force"), ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
         asked = pool.map(lambda one: effective.check(one.region, one.name, effective.enter(one.name, stacks.home.ssh_config)), found)
         results += [result for answers in asked for result in answers]

@@ -19,6 +19,7 @@ from landing_zone.proof.results import Result, Verdict
 
 WIDE = 240  # columns where there is no terminal: nothing is folded there
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+aside = Console(stderr=True, highlight=False, soft_wrap=True)
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
 
@@ -126,6 +127,12 @@ def result_data(result: Result) -> dict[str, str]:
 def problem_data(problem: Problem) -> dict[str, str]:
     """One problem for JSON."""
     return {"what": problem.what, "where": problem.where, "why": problem.why, "cure": problem.cure}
+
+
+def warn(problem: Problem) -> None:
+    """Tell of a problem on standard error that does not keep the command from going on."""
+    aside.print("warning: ", style="bold yellow", end="")
+    aside.print(str(problem), markup=False)
 
 
 def next_steps(lines: Iterable[str]) -> None:

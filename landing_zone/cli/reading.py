@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
@@ -19,11 +21,12 @@ from landing_zone import inventory as stock
 from landing_zone import preflight as checks
 from landing_zone.cli import flags, output
 from landing_zone.engine import clouds, recovery
-from landing_zone.engine.opening import Asked, open_offline, open_run
+from landing_zone.engine.opening import Asked, open_offline, open_run, reach
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec
 from landing_zone.proof.results import Verdict, worst
-from landing_zone.ssh.hosts import renew
+from landing_zone.ssh.hosts import Host, renew
 
 READY = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 5}
 
@@ -137,9 +140,10 @@ def inventory(
     tenant: flags.Tenants = None,
     json_: flags.Json = False,
 ) -> None:
-    """List the instances that stand and how each is reached; with --json as an Ansible inventory.
+    """List the instances that were made, what Nova says of each, and how each is reached; with --json as an Ansible inventory.
 
-    An inventory comes with an SSH certificate for Ansible, which is good for an hour; `lz inventory --json` renews it.
+    An inventory comes with an SSH certificate for Ansible, which is good for an hour; `lz inventory --json` renews it. A region
+    that does not answer is warned of on standard error, and its instances are listed all the same: exit code 5.
 
     Examples:
 
@@ -151,18 +155,38 @@ def inventory(
     plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     everything = stock.hosts(plan, stacks, plan.regions)
     found = stock.chosen(plan, everything, chosen)
+    status, silent = _by_nova(plan, found)
+    for problem in silent:
+        output.warn(problem)
     if json_:
         renew(stacks.home, plan.code, everything)
-        output.document(stock.ansible(plan, stacks.home, found))
-        return
-    output.table(
-        ["host", "region", "zone", "tenant", "address", "way in"],
-        [
-            [one.name, one.region, spec.zone, spec.tenant or "", one.address, f"lz ssh --env {env} {one.name}"]
-            for one in found
-            for spec in [stock.specs(plan)[one.name]]
-        ],
-    )
+        output.document(stock.ansible(plan, stacks.home, found, status))
+    else:
+        planned = stock.specs(plan)
+        output.table(
+            ["host", "region", "zone", "tenant", "address", "status", "way in"], [_host(env, one, planned, status) for one in found]
+        )
+    if silent:
+        raise typer.Exit(READY[Verdict.UNKNOWN])
+
+
+def _host(env: str, one: Host, planned: Mapping[str, InstanceSpec], status: Mapping[str, str]) -> list[str]:
+    spec = planned[one.name]
+    return [one.name, one.region, spec.zone, spec.tenant or "", one.address, status.get(one.name, "?"), f"lz ssh --env {env} {one.name}"]
+
+
+def _by_nova(plan: EnvironmentPlan, found: Sequence[Host]) -> tuple[dict[str, str], list[Problem]]:
+    """What Nova says of hosts, by name, region by region; and why each region said nothing that did not."""
+    reached = reach(plan, {one.region for one in found}, once=True)
+    status: dict[str, str] = {}
+    silent = [replace(problem, what=f"region {region} was not asked: {problem.what}") for region, problem in reached.problems.items()]
+    for region, connection in reached.connections.items():
+        try:
+            status |= stock.live(connection, [one for one in found if one.region == region])
+        except (SDKException, ClientException) as error:
+            cure = "look at its health (the lab: lz lab doctor)"
+            silent.append(Problem(f"region {region}: Nova does not answer", why=f"{type(error).__name__}: {error}", cure=cure))
+    return status, silent
 
 
 def env(env: flags.Env = flags.DEFAULT_ENV) -> None:

@@ -24,7 +24,7 @@ def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
         host(probe, "north", "i2", "10.64.0.2", bastion.hostname),
     ]
     file = tmp_path / "inventory.json"
-    file.write_text(json.dumps(inventory.ansible(made, home, found)))
+    file.write_text(json.dumps(inventory.ansible(made, home, found, {})))
     program = Path(sys.executable).with_name("ansible-inventory")
     taken = json.loads(subprocess.run([program, "-i", file, "--list"], check=True, capture_output=True, text=True).stdout)
     assert taken["region_north"]["hosts"] == sorted(one.name for one in found)
