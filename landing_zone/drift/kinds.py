@@ -51,7 +51,7 @@ _ALL = (
         "security group rule",
         "NET-02",
         "network",
-        "in groups of its own projects, unless it lets the whole world in; in a default group, unless it lets others in than the group",
+        "in groups of its own projects, unless it lets the whole world in; in a default group none",
         "openstack:networking/secGroupRule:SecGroupRule",
     ),
     Kind("security group", "NET-02", "network", "in its own projects", "openstack:networking/secGroup:SecGroup"),

@@ -416,14 +416,14 @@ def _security_groups(view: View) -> Iterator[Fact]:
 
 
 def _rules(view: View) -> Iterator[Fact]:
+    """Rules of the operator's groups, of tenants' own those that let the whole world in, and of default groups any: what stands
+    there holds for whatever names no group, and nobody has declared it."""
     for group, maker in _in_projects(view, "security groups"):
         ground = view.ground(group.project_id)
         theirs = ground is not None and ground.purpose == "workload"
         known_as = view.name("security groups", group.id)
         label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
         for rule in group.security_group_rules:
-            if group.name == DEFAULT_GROUP and not _lets_others_in(rule, group.id):
-                continue
             if theirs and group.name != DEFAULT_GROUP and not _lets_all_in(rule):
                 continue
             yield view.fact(
@@ -450,10 +450,6 @@ def _remote(view: View, rule: Mapping[str, Any]) -> str:
         return f"group {view.name('security groups', rule['remote_group_id'])}"
     several = rule.get("remote_address_group_id")
     return f"address group {several}" if several else ""
-
-
-def _lets_others_in(rule: Mapping[str, Any], group: str) -> bool:
-    return bool(rule["direction"] == "ingress" and rule["remote_group_id"] != group)
 
 
 def _lets_all_in(rule: Mapping[str, Any]) -> bool:

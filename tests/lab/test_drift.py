@@ -136,6 +136,9 @@ class Hand:
             port_range_min=9999, port_range_max=9999, remote_ip_prefix="10.0.0.0/8",
         )  # fmt: skip
         self.add("security group rule", rule_name("lab-edu-data", "ingress", "IPv4", "tcp", (9999, 9999), "10.0.0.0/8"))
+        default = next(self.network.security_groups(project_id=self.projects[WORK].id, name="default"))
+        self.network.create_security_group_rule(security_group_id=default.id, direction="egress", ether_type="IPv4")
+        self.add("security group rule", rule_name(f"{WORK}/default", "egress", "IPv4", None, (None, None), ""))
         self.network.create_security_group(**ours)
         self.add("security group", HAND)
         routes = {"router": {"routes": [{"destination": "203.0.113.0/24", "nexthop": "10.64.8.1"}]}}

@@ -106,6 +106,10 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from 0.0.0.0/0", own_group(EDU, "own", WORLD)),
     ("tenant-edu", "security group rule", "lab-edu-main/default: ingress IPv4 any from 10.0.0.0/8",
      own_group(EDU, "default", rule("by-hand", "ingress", "IPv4", None, None, None, "10.0.0.0/8"))),
+    ("tenant-edu", "security group rule", "lab-edu-main/default: egress IPv6 any to anywhere",
+     own_group(EDU, "default", rule("by-hand", "egress", "IPv6", None, None, None, None))),
+    ("network", "security group rule", "lab-platform-network/default: ingress IPv4 any from group default",
+     own_group(HUB, "default", rule("by-hand", "ingress", "IPv4", None, None, None, None, f"sg:{HUB}:default"))),
     ("network", "security group", "by-hand", own_group(HUB, "by-hand", WORLD)),
     ("tenant-edu", "role assignment", "user Default/eve: admin on project lab-edu-main", adding(
         "assignments", assignment("user", "u:eve", "admin", {"project": {"id": f"p:{EDU}"}}))),
@@ -180,10 +184,7 @@ TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
     own_group(EDU, "own", rule("r", "ingress", "IPv4", "tcp", 80, 80, "10.64.0.0/16"), rule("q", "egress", "IPv4", None, None, None, None)),
-    own_group(
-        EDU, "default", rule("r", "ingress", "IPv4", None, None, None, None, f"sg:{EDU}:default"),
-        rule("q", "egress", "IPv6", None, None, None, None),
-    ),
+    own_group(EDU, "default"),
     adding("volumes", Volume.existing(id="v", name="own", project_id=f"p:{EDU}")),
     adding("load balancers", LoadBalancer.existing(id="l", name="own", project_id=f"p:{EDU}")),
     adding("DNS zones", Zone.existing(id="z", name="own.example.", project_id=f"p:{EDU}")),
