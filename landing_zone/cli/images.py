@@ -95,7 +95,7 @@ def publish(
     """
     image = _newest(profile)
     planned, connections = _regions(env, regions)
-    offer = sign(image, load(Home.of(planned.code).image_key), direct=direct)
+    offer = sign(image, load(Home.of(planned.home).image_key), direct=direct)
     progress, done = Progress(), []
     for region, connection in connections.items():
         with progress.step(f"{region}: {image.name}"):
@@ -127,7 +127,7 @@ def verify(
         lz image verify --profile bastion --env lab --json
     """
     planned, connections = _regions(env, regions)
-    key = load(Home.of(planned.code).image_key).public_key()
+    key = load(Home.of(planned.home).image_key).public_key()
     found = [each for region, connection in connections.items() for each in check(region, connection, name_of(profile), key)]
     if json_:
         output.document([asdict(each) for each in found])

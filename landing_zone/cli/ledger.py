@@ -78,7 +78,7 @@ def release(
         lz ledger release moet --env national-cgc --yes --json
     """
     planned = load_plan(env)
-    with Home.of(planned.code).alone():
+    with Home.of(planned.home).alone():
         path = environment_file(env)
         environment = model.load(path)
         kept = slots.retire(load_ledger(path), codes(environment))

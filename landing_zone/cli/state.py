@@ -50,7 +50,7 @@ def backup(
         lz state backup --env lab --list --json
     """
     planned, chosen, stacks = open_offline(flags.asked(env, region))
-    with Home.of(planned.code).alone():
+    with Home.of(planned.home).alone():
         shelves = _shelves(planned, chosen.regions or planned.regions)
         found = [copy for shelf in shelves for copy in (shelf.copies() if list_ else [shelf.put(stacks, keep)])]
     _tell(found, json_)
@@ -80,7 +80,7 @@ def restore(
     planned, chosen, stacks = open_offline(flags.asked(env, region))
     select(planned, [from_], (), ())  # for its error when there is no such region
     regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and one.name in (chosen.regions or planned.regions)]
-    with Home.of(planned.code).alone():
+    with Home.of(planned.home).alone():
         shelves = _shelves(planned, regions)
         taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]
         passphrase = stacks.home.root / copies.PASSPHRASE
@@ -124,7 +124,7 @@ def doctor(
     """
     progress = Progress()
     planned, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
-    with Home.of(planned.code).alone():
+    with Home.of(planned.home).alone():
         doctor_ = Doctor(planned, stacks, _reachable(planned, chosen.regions, progress), break_locks, chosen)
         found = doctor_.examine()
         if fix:

@@ -22,6 +22,7 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.runs import WIDTH, Run, Selection, agrees, select
 from landing_zone.engine.stack import PARALLEL, StackKey, Stacks, forget_variables
 from landing_zone.engine.stores.s3 import Bucket
+from landing_zone.model.environment import Environment
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan
 from landing_zone.planners.ledgerfile import load_ledger
@@ -66,16 +67,21 @@ def environment_file(reference: str) -> Path:
 def load_plan(reference: str) -> EnvironmentPlan:
     """The plan of an environment, with the ledger beside its file taken into account. InputError with every problem."""
     path = environment_file(reference)
-    environment = on_lab(model.load(path)) if reference.endswith(REHEARSED) else model.load(path)
+    written = model.load(path)
+    environment = on_lab(written) if reference.endswith(REHEARSED) else written
     ledger = load_ledger(path)
     try:
-        return plan(environment, ledger)
+        return replace(plan(environment, ledger), rehearsal=_clouds(environment) != _clouds(written))  # one of the lab is at home there
     except ValueError as error:
         raise InputError(
             Problem(
                 "the address ledger does not fit the environment", where=str(path), why=str(error), cure="see docs/how-to/when-up-fails.md"
             )
         ) from None
+
+
+def _clouds(environment: Environment) -> list[str]:
+    return [region.cloud for region in environment.regions]
 
 
 def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
@@ -87,7 +93,7 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
 
 def stacks_of(planned: EnvironmentPlan) -> Stacks:
     """The stacks of an environment, in the store that its file asks for."""
-    home = Home.of(planned.code)
+    home = Home.of(planned.home)
     return Stacks(home, stores.of(planned.state, home))
 
 
@@ -107,7 +113,7 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
         )
     found = share(planned, key.region, key.layer)
     entry = clouds.use([found.region.cloud])[found.region.cloud]
-    home = Home.of(planned.code)
+    home = Home.of(planned.home)
     return found, Inputs(Endpoint(entry.auth_url, entry.ca), home.secret, home.user_ca_public)
 
 
@@ -131,7 +137,7 @@ def open_alone(asked: Asked, say: Callable[[str], None], listener: Listener | No
 
     The environment is read once for the name of its lock, and again when it is held: who held it may have written the ledger.
     """
-    with Home.of(load_plan(asked.environment).code).alone():
+    with Home.of(load_plan(asked.environment).home).alone():
         yield open_run(asked, say, listener)
 
 

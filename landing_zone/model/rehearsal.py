@@ -21,8 +21,9 @@ _USER = "debian"
 def on_lab(environment: Environment) -> Environment:
     """The environment with its regions, in their order, on the lab's clouds and with their names; others are left out.
 
-    Identities, networks, quotas and flows stay as they are; instances take the lab's small flavor, and probes run for a sample of tenants.
-    An enclave's hosts are not its own there: what needs them (control CMP-12) cannot be shown.
+    Its stage is the lab, which is made anew often. Identities, networks, quotas and flows stay as they are; instances take the
+    lab's small flavor, and probes run for a sample of tenants. An enclave's hosts are not its own there: what needs them
+    (control CMP-12) cannot be shown.
     """
     here = {"flavor": _FLAVOR, "image": _IMAGE, "user": _USER}
     names = {region.name: name for region, name in zip(environment.regions, _LAB_REGIONS, strict=False)}
@@ -39,6 +40,7 @@ def on_lab(environment: Environment) -> Environment:
     probes = "none" if environment.verification.probes == "none" else "sample"
     return environment.model_copy(
         update={
+            "stage": "lab",
             "regions": regions,
             "tenants": tenants,
             "enclaves": tuple(enclave.model_copy(update={"availability_zone": _AVAILABILITY_ZONE}) for enclave in environment.enclaves),

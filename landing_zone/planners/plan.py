@@ -443,7 +443,7 @@ class EnvironmentPlan:
     """A whole environment, region by region.
 
     `figures` is what the level prescribes or the environment overrides, by parameter. `ledger` is to be kept beside the environment
-    file for the next time.
+    file for the next time. `rehearsal`: it is that of another cloud, taken onto the lab.
     """
 
     code: str
@@ -456,3 +456,9 @@ class EnvironmentPlan:
     regions: Mapping[str, RegionPlan]
     ledger: Ledger
     state: StateSpec = StateSpec()
+    rehearsal: bool = False
+
+    @property
+    def home(self) -> str:
+        """The name of the folder with its state and secrets: those of a rehearsal are not those of the real environment."""
+        return f"{self.code}@lab" if self.rehearsal else self.code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -12,7 +13,7 @@ import pytest
 
 from foundation.errors import InputError, LzError, Problem
 from landing_zone.engine import checkpoints, crew, runs
-from landing_zone.engine.opening import load_plan
+from landing_zone.engine.opening import load_plan, stacks_of
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
 from stacks import programs
@@ -123,6 +124,20 @@ def test_an_environment_is_rehearsed_by_a_mark_behind_its_name() -> None:
     rehearsed = load_plan("ministry-agc@lab")
     assert {region.cloud for region in rehearsed.regions.values()} == {"lab-north", "lab-south"}
     assert rehearsed.regions["north"].network.networks == load_plan("ministry-agc").regions["north"].network.networks
+
+
+@pytest.mark.parametrize(
+    ("reference", "stage", "home"),
+    [("ministry-agc", "production", "agc"), ("ministry-agc@lab", "lab", "agc@lab"), ("lab", "lab", "lab"), ("lab@lab", "lab", "lab")],
+)
+def test_a_rehearsal_has_a_home_of_its_own_which_comes_and_goes_with_the_lab(
+    reference: str, stage: str, home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    planned = load_plan(reference)
+    assert (planned.stage, planned.home) == (stage, home)
+    assert stacks_of(planned).home.root == tmp_path / "state" / home
+    assert planned.code == home.removesuffix("@lab")  # names in the cloud are those of the file
 
 
 def test_ranks() -> None:
