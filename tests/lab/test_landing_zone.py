@@ -361,7 +361,7 @@ def test_proof_tells_of_a_credential_that_ends_soon_may_too_much_or_is_gone(
     region = next(iter(admins))
     tenant = run.plan.regions[region].tenants["edu"]
     user = tenant.identity.machine_users[0]
-    account = keystone(as_machine(run, region, user, user.project))
+    account = keystone(as_machine(run, run.plan.regions[region], user, user.project))
     ends = (datetime.now(UTC) + timedelta(days=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ids = run.stacks.outputs(StackKey(ENV, region, "tenant-edu"))["ids"]
     identity = ids["machine-user"][user.name]

@@ -54,7 +54,7 @@ def stacks(tmp_path: Path) -> Known:
     return Known(Home(tmp_path), stands={"lab.north.identity", "lab.south.identity"})
 
 
-def run_on(stacks: Any, stage: str, said: list[str] | None = None, **connections: Any) -> Run:
+def run_on(stacks: Any, stage: Any, said: list[str] | None = None, **connections: Any) -> Run:
     return Run(replace(plan(), stage=stage), stacks, {}, connections, (said if said is not None else []).append)
 
 
