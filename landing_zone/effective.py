@@ -34,7 +34,8 @@ HOSTS_KERNEL = Verdict.UNKNOWN, "a container: this belongs to the kernel of its 
 
 def enter(name: str, ssh_config: Path) -> Any:
     """The node as testinfra knows it (`testinfra.host.Host`), entered by OpenSSH with this configuration, commands run as root."""
-    return testinfra.get_host(f"ssh://{name}", ssh_config=str(ssh_config), sudo=True, controlpersist=0)
+    quiet = "-o LogLevel=ERROR"  # ssh shows the server's banner among what a program says of its failure
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(ssh_config), sudo=True, controlpersist=0, ssh_extra_args=quiet)
 
 
 def check(region: str, name: str, node: Any) -> list[Result]:

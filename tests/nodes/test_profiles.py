@@ -124,8 +124,6 @@ def test_a_host_of_instances_routes_for_them(hardened: Hardened) -> None:
 
 def test_a_log_collector_takes_messages_from_those_with_a_certificate_alone(hardened: Hardened) -> None:
     one = hardened.node
-    for name, file in (("certificate.pem", "collector.pem"), ("key.pem", "collector.key")):
-        shutil.copy(one.home / file, one.root / "etc/rsyslog.tls" / name)
     become(one, "log_collector", "kernel", "firewall", "logging", node_baseline_logging=taking(one))
     with contextlib.suppress(CommandFailed):  # the node hangs up, which a sender may not notice
         send(one, "somebody without a certificate")
@@ -138,7 +136,7 @@ def test_a_log_collector_takes_messages_from_those_with_a_certificate_alone(hard
 
 def test_a_log_collector_takes_messages_from_named_senders_alone(hardened: Hardened) -> None:
     one = hardened.node
-    become(one, "log_collector", "logging", node_baseline_logging={**taking(one), "permitted_senders": ["friend"]})
+    become(one, "log_collector", "firewall", "logging", node_baseline_logging={**taking(one), "permitted_senders": ["friend"]})
     with contextlib.suppress(CommandFailed):
         send(one, "a certificate in the name of a stranger", sender(one.home, "stranger"))
     send(one, "a certificate in the name of a friend", sender(one.home, "friend"))
@@ -146,8 +144,10 @@ def test_a_log_collector_takes_messages_from_named_senders_alone(hardened: Harde
 
 
 def taking(one: Node) -> dict[str, object]:
-    """Settings of a node that takes logs from everybody whose certificate its own has signed."""
+    """Put a collector's certificate and key on the node; settings by which it takes logs from everybody whose certificate that one signed."""
     files = {"certificate_file": "/etc/rsyslog.tls/certificate.pem", "key_file": "/etc/rsyslog.tls/key.pem"}
+    for place, kept in zip(files.values(), ("collector.pem", "collector.key"), strict=True):
+        shutil.copy(one.home / kept, one.root / place.lstrip("/"))
     return {"collector_ca": (one.home / "collector.pem").read_text(), **files}
 
 
