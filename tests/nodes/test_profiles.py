@@ -144,7 +144,7 @@ def test_a_log_collector_takes_messages_from_named_senders_alone(hardened: Harde
 
 
 def taking(one: Node) -> dict[str, object]:
-    """Put a collector's certificate and key on the node; settings by which it takes logs from everybody whose certificate that one signed."""
+    """Give the node a collector's certificate and key; settings by which it takes logs from all whose certificates that one signed."""
     files = {"certificate_file": "/etc/rsyslog.tls/certificate.pem", "key_file": "/etc/rsyslog.tls/key.pem"}
     for place, kept in zip(files.values(), ("collector.pem", "collector.key"), strict=True):
         shutil.copy(one.home / kept, one.root / place.lstrip("/"))
