@@ -19,7 +19,7 @@ from openstack.exceptions import ForbiddenException, NotFoundException
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
-from landing_zone.drift.live import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
+from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
 from landing_zone.drift.repair import REMOVERS, Act, attempt
 from landing_zone.engine.credentials import as_machine

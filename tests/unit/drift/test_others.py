@@ -13,7 +13,7 @@ from openstack.exceptions import ConflictException, ForbiddenException, NotFound
 
 from landing_zone.drift import others
 from landing_zone.drift.facts import Fact
-from landing_zone.drift.live import INTERFACE
+from landing_zone.drift.live.ports import INTERFACE
 from landing_zone.drift.others import Others, Scope
 from landing_zone.engine.runs import Run, Selection
 from tests.unit.drift.cloud import cloud_of

@@ -1,0 +1,58 @@
+"""Instances, what holds data, and names in the DNS, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from landing_zone.drift.facts import Fact
+from landing_zone.drift.live.view import View, operators
+
+DESIGNATES_OWN = ("SOA", "NS")
+
+
+def instances(view: View) -> Iterator[Fact]:
+    for one, maker in operators(view, "instances"):
+        yield view.fact(
+            "instance",
+            one.name,
+            maker,
+            one.id,
+            project=view.project(one.project_id),
+            flavor=one.flavor.original_name or one.flavor.name,
+            key_pair=one.key_name,
+            availability_zone=one.availability_zone,
+        )
+
+
+def holds_data(kind: str, source: str) -> Callable[[View], Iterator[Fact]]:
+    """Things of which the model has none: in projects of the operator's, any is one too many."""
+
+    def found(view: View) -> Iterator[Fact]:
+        for one, maker in operators(view, source):
+            yield view.fact(kind, one.name or one.id, maker, one.id)
+
+    return found
+
+
+def zones(view: View) -> Iterator[Fact]:
+    for one, maker in operators(view, "DNS zones"):
+        yield view.fact(
+            "DNS zone",
+            one.name,
+            maker,
+            one.id,
+            project=view.project(one.project_id),
+            email=one.email,
+            ttl=one.ttl,
+            description=one.description,
+        )
+
+
+def records(view: View) -> Iterator[Fact]:
+    makers = {zone.id: maker for zone, maker in operators(view, "DNS zones")}
+    for one in view.all("DNS records"):
+        maker = makers.get(one["zone_id"])
+        if maker is not None and one["type"] not in DESIGNATES_OWN:
+            at = {"zone": one["zone_id"]}
+            layer = view.layer("DNS record", maker)
+            yield Fact("DNS record", f"{one['name']} {one['type']}", layer, {}, one["id"], one["zone_id"], at)

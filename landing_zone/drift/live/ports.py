@@ -1,0 +1,174 @@
+"""Where something stands in our networks, and what may reach it, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from landing_zone.drift.estate import Ground
+from landing_zone.drift.facts import Fact, Value, address, prefix, rule_name, texts
+from landing_zone.drift.live.view import View, in_projects
+
+DEFAULT_GROUP = "default"
+INTERFACE = "network:router_interface"  # also with an ending, where routers are distributed
+# Ports that Neutron makes by itself: device owner -> how the id of their device begins ("": any; they stand outside of our networks).
+NEUTRONS_OWN: Mapping[str, tuple[str, ...]] = {
+    "network:dhcp": ("dhcp", "reserved_dhcp_port", "ovnmeta-"),
+    "network:distributed": ("ovnmeta-",),
+    "network:router_gateway": ("",),
+    "network:floatingip": ("",),
+    "network:router_centralized_snat": ("",),
+    "network:ha_router_replicated_interface": ("",),
+}
+SAME_PROTOCOL = {"icmpv6": "ipv6-icmp", "58": "ipv6-icmp", "1": "icmp", "6": "tcp", "17": "udp"}
+
+
+def interfaces(view: View) -> Iterator[Fact]:
+    """Where routers stand in our networks, whosever they are, and where our routers stand."""
+    for one in view.all("ports"):
+        if not (one.device_owner or "").startswith(INTERFACE):
+            continue
+        ground = view.owner("routers", one.device_id) or view.owner("networks", one.network_id)
+        if ground is None and one.id not in view.known:
+            continue
+        router, network = view.name("routers", one.device_id), view.name("networks", one.network_id)
+        values: dict[str, Value] = {"router": router, "network": network, "addresses": _addresses(one), "up": one.is_admin_state_up}
+        layer = view.layer("router interface", ground.layer if ground else "")
+        name = one.name or f"{router} in {network}"
+        yield Fact("router interface", name, layer, values, one.id, "", {"router": one.device_id})
+
+
+def ports(view: View) -> Iterator[Fact]:
+    """Ports in our networks and projects, but for those of routers, of Neutron itself, and of tenants where they may have them."""
+    for one, ground in _plain_ports(view):
+        if one.id not in view.known and _is_tenants(view, one):
+            continue
+        yield view.fact(
+            "port",
+            one.name or f"{', '.join(_addresses(one))} in {view.name('networks', one.network_id)}",
+            ground.layer,
+            one.id,
+            project=view.project(one.project_id),
+            network=view.name("networks", one.network_id),
+            description=one.description,
+            addresses=_addresses(one),
+            security_groups=texts(view.name("security groups", group) for group in one.security_group_ids),
+            port_security=one.is_port_security_enabled,
+            other_addresses=_other_addresses(one),
+            up=one.is_admin_state_up,
+            tags=texts(one.tags),
+        )
+
+
+def open_ports(view: View) -> Iterator[Fact]:
+    """Tenants' ports in our networks that may send from any address: only somebody with the operator's rights can make such."""
+    for one, ground in _plain_ports(view):
+        if view.owner("networks", one.network_id) and _is_tenants(view, one):
+            pairs = _other_addresses(one)
+            if not one.is_port_security_enabled or pairs:
+                name = f"off for port {one.name or ', '.join(_addresses(one))} in {view.name('networks', one.network_id)}"
+                yield view.fact("port security", name, ground.layer, one.id, enabled=one.is_port_security_enabled, other_addresses=pairs)
+
+
+def _plain_ports(view: View) -> Iterator[tuple[Any, Ground]]:
+    for one in view.all("ports"):
+        owner = one.device_owner or ""
+        ground = view.owner("networks", one.network_id) or view.ground(one.project_id)
+        its_own = any((one.device_id or "").startswith(start) for start in NEUTRONS_OWN.get(owner, ()))
+        if ground and not owner.startswith(INTERFACE) and not its_own:
+            yield one, ground
+
+
+def _is_tenants(view: View, port: Any) -> bool:
+    ground = view.ground(port.project_id)
+    if ground is None or ground.purpose != "workload":
+        return False
+    if view.owner("networks", port.network_id) is None:
+        return True
+    return view.project(port.project_id) in view.ours.shared.get(view.name("networks", port.network_id), ())
+
+
+def _addresses(port: Any) -> tuple[str, ...]:
+    return texts(str(address(one["ip_address"])) for one in port.fixed_ips)
+
+
+def _other_addresses(port: Any) -> tuple[str, ...]:
+    return texts(one["ip_address"] for one in port.allowed_address_pairs or ())
+
+
+def security_groups(view: View) -> Iterator[Fact]:
+    for one, maker in in_projects(view, "security groups"):
+        ground = view.ground(one.project_id)
+        theirs = one.name == DEFAULT_GROUP or (ground is not None and ground.purpose == "workload")
+        if one.id in view.known or not theirs:
+            yield view.fact(
+                "security group",
+                one.name,
+                maker,
+                one.id,
+                project=view.project(one.project_id),
+                description=one.description,
+                stateful=one.stateful,
+                tags=texts(one.tags),
+            )
+
+
+def rules(view: View) -> Iterator[Fact]:
+    """Rules of the operator's groups, of tenants' own those that let the whole world in, and of default groups any: what stands
+    there holds for whatever names no group, and nobody has declared it."""
+    for group, maker in in_projects(view, "security groups"):
+        ground = view.ground(group.project_id)
+        theirs = ground is not None and ground.purpose == "workload"
+        known_as = view.name("security groups", group.id)
+        label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
+        for rule in group.security_group_rules:
+            if theirs and group.name != DEFAULT_GROUP and not _lets_all_in(rule):
+                continue
+            yield view.fact(
+                "security group rule",
+                rule_name(
+                    label,
+                    rule["direction"],
+                    rule["ethertype"],
+                    SAME_PROTOCOL.get(str(rule["protocol"]), rule["protocol"]),
+                    (rule["port_range_min"], rule["port_range_max"]),
+                    _remote(view, rule),
+                ),
+                maker,
+                rule["id"],
+                parent=group.id,
+                description=rule.get("description") or "",
+            )
+
+
+def _remote(view: View, rule: Mapping[str, Any]) -> str:
+    if rule["remote_ip_prefix"]:
+        return prefix(rule["remote_ip_prefix"])
+    if rule["remote_group_id"]:
+        return f"group {view.name('security groups', rule['remote_group_id'])}"
+    several = rule.get("remote_address_group_id")
+    return f"address group {several}" if several else ""
+
+
+def _lets_all_in(rule: Mapping[str, Any]) -> bool:
+    named = rule["remote_group_id"] or rule.get("remote_address_group_id")
+    whole = not rule["remote_ip_prefix"] or ip_network(rule["remote_ip_prefix"], strict=False).prefixlen == 0
+    return bool(rule["direction"] == "ingress" and not named and whole)
+
+
+def floating_addresses(view: View) -> Iterator[Fact]:
+    """Known by what the model writes into their description; others by their address."""
+    for one, maker in in_projects(view, "floating addresses"):
+        ground = view.ground(one.project_id)
+        if one.id not in view.known and ground and ground.purpose == "workload" and ground.floating:
+            continue
+        yield view.fact(
+            "floating address",
+            (one.description if one.id in view.known else "") or one.floating_ip_address,
+            maker,
+            one.id,
+            project=view.project(one.project_id),
+            port=view.name("ports", one.port_id) or None,
+            tags=texts(one.tags),
+        )
