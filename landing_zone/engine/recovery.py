@@ -22,7 +22,7 @@ from landing_zone.engine.events import name_of
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 
-PATIENCE = 120.0  # seconds that the engine process of a killed run gets to finish its calls under way
+PATIENCE = 120.0  # seconds that the engine process of a run gets to end, which is killed with it unless it was started without `lz`
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from foundation import digest, files
 from foundation.errors import LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
-from landing_zone.engine import checkpoints, doubts
+from landing_zone.engine import checkpoints, doubts, leftovers
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home
 from landing_zone.engine.stores import Store
@@ -241,7 +241,8 @@ class Stacks:
 
             how: dict[str, Any] = {"parallel": self.parallel, "on_event": tally.hear, "on_output": note, "on_error": note, "color": "never"}
             try:
-                call(self._stack(key, program), how)
+                with leftovers.swept() as mark:
+                    call(self._stack(key, program, mark), how)
             except auto.CommandError as error:
                 if not tally.problems:
                     tally.problems.append(_unexplained(key, operation, str(error), path))
@@ -263,8 +264,8 @@ class Stacks:
             tally.passing,
         )
 
-    def _stack(self, key: StackKey, program: Program) -> auto.Stack:
-        workspace = self._workspace(key, program)
+    def _stack(self, key: StackKey, program: Program, mark: Mapping[str, str]) -> auto.Stack:
+        workspace = self._workspace(key, program, mark)
         if key.name not in self.standing():
             self._create(workspace, key)
         elif self.home.salt.exists() and not (Path(workspace.work_dir) / f"Pulumi.{key.name}.yaml").exists():  # another machine made it
@@ -291,11 +292,11 @@ class Stacks:
         else:
             workspace.create_stack(key.name)
 
-    def _workspace(self, key: StackKey, program: Program) -> auto.LocalWorkspace:
+    def _workspace(self, key: StackKey, program: Program, mark: Mapping[str, str] | None = None) -> auto.LocalWorkspace:
         return Workspace(
             work_dir=str(self.home.work(key.name)),
             program=program,
-            env_vars=self.settings,
+            env_vars={**self.settings, **(mark or {})},
             pulumi_command=self._command,
             project_settings=auto.ProjectSettings(name=PROJECT, runtime="python", main=str(CHECKOUT)),
         )

@@ -113,7 +113,8 @@ def test_the_engine_is_started_once_for_an_operation_on_a_further_stack(stacks: 
     spawn = subprocess.Popen
 
     def watched(words: list[str], **how: Any) -> Any:
-        started.append(next(word for word in words[1:] if not word.startswith("-")))
+        if words[0].endswith("/pulumi"):
+            started.append(next(word for word in words[1:] if not word.startswith("-")))
         return spawn(words, **how)
 
     stacks.up(FIRST, first)

@@ -56,7 +56,7 @@ class Disturbed:
     def killed(self, when: Callable[[Calls], bool], *words: str) -> bool:
         """Begin `lz` and kill it when the calls that it has made are such; whether it was still at work.
 
-        Only `lz` itself is killed, as by hand: what it had started ends by itself, at a moment that nobody chose.
+        Only `lz` itself is killed, as by hand: what it had started is ended some seconds later (see engine.leftovers).
         """
         variables = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.clouds)}
         with self.proxy.disturbed([]):
