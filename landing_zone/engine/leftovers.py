@@ -2,10 +2,10 @@
 
 The engine ends when nobody reads what it says any more. Its plugins do not notice: they look after it every five minutes, and
 go on with their calls to the cloud until then, while the next run already looks for what is half made. No signal reaches them
-all, since they are in process groups of their own. So what works for an operation has a mark in its environment, and a process
-in a session of its own waits for the end and kills what has that mark.
+all, since they are in process groups of their own. So what works for an operation has a mark in its environment, which no other
+operation has, and a watcher in a session of its own waits for the end and kills what has that mark, and nothing else.
 
-That process runs this file by its path: it needs nothing but the standard library, and starts in hundredths of a second.
+The watcher is this file, run by its path: it needs nothing but the standard library, and starts in hundredths of a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 
 MARK = "LZ_OPERATION"
 ENDED = b"ended"
-LINGER = 2.0  # seconds after a kill in which something may still be about to start
+LINGER = 2.0  # seconds of looking after a kill, when something may still be about to start
+PAUSE = 0.05  # seconds between two looks
 
 
 @contextlib.contextmanager
@@ -35,34 +36,42 @@ def swept() -> Iterator[dict[str, str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as watch:
+    ) as watcher:
         try:
             yield {MARK: mark}
         finally:
-            watch.communicate(ENDED)
+            watcher.communicate(ENDED)
 
 
-def marked(mark: str) -> list[int]:
-    """The processes of this machine that have a mark."""
+def watch(mark: str) -> None:
+    """Wait until the other end of standard input is closed, by its owner or by his end, and kill what has the mark."""
+    killed = sys.stdin.buffer.read() != ENDED
+    deadline = time.monotonic() + (LINGER if killed else 0.0)
+    while kill(mark) or time.monotonic() < deadline:
+        time.sleep(PAUSE)
+
+
+def kill(mark: str) -> int:
+    """Kill the processes of this machine that have a mark; how many there were."""
     wanted = f"{MARK}={mark}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError), _held(int(folder.name)) as process:  # it has ended, or is another user's
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                found += 1
     return found
 
 
-def main(mark: str) -> None:
-    """Wait until the other end of standard input is closed, and end what has the mark."""
-    said = sys.stdin.buffer.read()
-    deadline = time.monotonic() + (0.0 if said == ENDED else LINGER)
-    while (left := marked(mark)) or time.monotonic() < deadline:
-        for process in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        time.sleep(0.05)
+@contextlib.contextmanager
+def _held(pid: int) -> Iterator[int]:
+    """A process as a file descriptor, by which no other one that gets its number later can be hit."""
+    process = os.pidfd_open(pid)
+    try:
+        yield process
+    finally:
+        os.close(process)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    watch(sys.argv[1])

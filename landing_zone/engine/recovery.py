@@ -22,7 +22,7 @@ from landing_zone.engine.events import name_of
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 
-PATIENCE = 120.0  # seconds that the engine process of a run gets to end, which is killed with it unless it was started without `lz`
+PATIENCE = 120.0  # seconds that a living engine process gets to end: that of a killed `lz` ends at once, one without `lz` at its leisure
 
 
 @dataclass(frozen=True)
