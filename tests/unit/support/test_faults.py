@@ -74,13 +74,20 @@ def test_a_fault_that_lasts_is_told(proxy: Proxy, kind: Kind, what: str) -> None
     assert [problem.what for problem in caught.value.problems] == [what]
 
 
-def test_a_schedule_has_every_kind_at_calls_that_were_made() -> None:
-    calls = Counter({SIGN_IN: 3, ("GET", "network"): 40})
-    made = schedule(7, KINDS, calls)
+def test_a_schedule_has_every_kind_at_a_call_of_its_own() -> None:
+    calls = Counter({SIGN_IN: 3, ("GET", "network"): 40, ("POST", "dns"): 1})
+    made = schedule("7", KINDS, calls)
     assert [fault.kind for fault in made] == list(KINDS)
-    assert all(1 <= fault.first <= calls[fault.method, fault.service] for fault in made)
-    assert made == schedule(7, KINDS, calls)
-    assert made != schedule(8, KINDS, calls)
+    assert len({(fault.method, fault.service, fault.first) for fault in made}) == len(KINDS)
+    assert made == schedule("7", KINDS, calls)
+    assert made != schedule("8", KINDS, calls)
+
+
+def test_a_schedule_leaves_out_the_last_calls_which_a_shorter_run_does_not_make() -> None:
+    calls = {SIGN_IN: 2, ("GET", "network"): 20, ("POST", "dns"): 1}
+    made = schedule("7", ["500"] * 20, calls)  # as many as there are to choose from
+    assert Counter((fault.method, fault.service) for fault in made) == {SIGN_IN: 1, ("GET", "network"): 18, ("POST", "dns"): 1}
+    assert len(set(made)) == 20
 
 
 def test_an_answer_is_understood_however_its_headers_are_written(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
