@@ -6,6 +6,7 @@ events       what the engine reports, as counts and problems
 stores       where state lies: folder, S3 bucket, PostgreSQL table
 checkpoints  how the engine lays state out in a store
 stack        one operation on one stack
+leftovers    processes of a killed run, which are ended with it
 recovery     locks and half-made resources that a killed run left behind
 schedule     what runs after what, and side by side (pure)
 runs         preview, up, refresh and down of a whole environment

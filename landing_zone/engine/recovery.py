@@ -23,6 +23,7 @@ from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 
 PATIENCE = 120.0  # seconds that a living engine process gets to end: that of a killed `lz` ends at once, one without `lz` at its leisure
+LATE = 5.0  # seconds in which the cloud still carries out calls that nobody waits for any more
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
     doubted = doubts.kept(stacks.home, key.name)
     if not doubted:
         return released
+    time.sleep(_until_calls_are_over(latest))
     known = {one["urn"] for one in latest.get("resources") or () if one.get("id")}
     for doubt in doubted:
         for identity in orphans.remove(connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
@@ -83,6 +85,15 @@ def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable
     doubts.settle(stacks.home, key.name)
     say(f"{key.name}: state compared with the cloud, after a run that was interrupted or failed")
     return True
+
+
+def _until_calls_are_over(latest: Mapping[str, Any]) -> float:
+    """Seconds to wait. The engine writes the state before each call: those that were under way at its end were written last."""
+    try:
+        written = datetime.fromisoformat(latest["manifest"]["time"]).timestamp()
+    except (KeyError, ValueError):
+        return 0.0
+    return min(max(written + LATE - time.time(), 0.0), LATE)
 
 
 def _half_made(note: Mapping[str, Any]) -> Doubt:

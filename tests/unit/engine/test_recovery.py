@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -87,6 +89,20 @@ def test_what_was_being_made_is_removed_and_the_note_is_gone(tmp_path: Path) -> 
     assert "pending_operations" not in stacks.state()
     assert stacks.refreshed == [KEY]
     assert "network app (n1)" in said[0]
+
+
+@pytest.mark.parametrize(("ago", "least", "most"), [(0, 4, 5), (3, 1, 2), (3600, 0, 0), (-3600, 5, 5)])
+def test_what_was_being_made_is_looked_for_when_the_cloud_has_carried_out_what_it_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ago: float, least: float, most: float
+) -> None:
+    """A call is carried out though its caller was killed. The clock of another machine, which wrote the state, may be ahead."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    connection = MagicMock()
+    note = {"type": "creating", "resource": {"urn": URN, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    manifest = {"time": (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()}
+    recovered(tmp_path, {"manifest": manifest, "resources": [], "pending_operations": [note]}, connection)
+    assert least <= sum(waited) <= most
 
 
 def test_what_perhaps_was_made_is_looked_for_once_unless_the_state_knows_it(tmp_path: Path) -> None:
