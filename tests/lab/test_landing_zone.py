@@ -380,7 +380,7 @@ def test_proof_tells_of_a_credential_that_ends_soon_may_too_much_or_is_gone(
     said = {(one.control, name): one.seen for one in found for name in ("reader", "member") if f"-{name} " in one.check}
     assert {one.verdict for one in found if one.control == "CRY-04"} == {Verdict.FAIL}
     assert said["CRY-04", "reader"].startswith("it ends in 9 days")
-    assert said["IAM-05", "reader"] == "it has the role member; it has no access rules: it can call everything"
+    assert "it has the role member" in said["IAM-05", "reader"]
     assert "not in the cloud" in said["CRY-04", "member"]
 
 

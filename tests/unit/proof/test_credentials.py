@@ -48,8 +48,9 @@ class Ground:
 
 
 def made(name: str, role: str) -> Any:
+    roles = [{"id": "r", "name": one} for one in dict.fromkeys((role, "reader"))]  # as Keystone lists them: with what a role implies
     return SimpleNamespace(
-        id=f"ac-{name}", unrestricted=False, project_id="p1", roles=[{"id": "r", "name": role}], access_rules=engine.access_rules(role),
+        id=f"ac-{name}", unrestricted=False, project_id="p1", roles=roles, access_rules=engine.access_rules(role),
         expires_at=keystone_time(timedelta(days=60, minutes=1)),
     )  # fmt: skip
 
