@@ -63,16 +63,15 @@ class Playground:
         network: Any = self.cloud.network
         compute.create_keypair(name=self.name, public_key=self._key.with_suffix(".pub").read_text())
         self.network = network.create_network(name=self.name)
-        subnet = network.create_subnet(network_id=self.network.id, name=self.name, ip_version=4, cidr="10.213.0.0/24")
-        outer = network.find_network("public", ignore_missing=False)
-        self.router = network.create_router(name=self.name, external_gateway_info={"network_id": outer.id})
-        network.add_interface_to_router(self.router, subnet=subnet)
+        self.subnet = network.create_subnet(network_id=self.network.id, name=self.name, ip_version=4, cidr="10.213.0.0/24")
+        self.outer = network.find_network("public", ignore_missing=False)
+        self.router = network.create_router(name=self.name, external_gateway_info={"network_id": self.outer.id})
+        network.add_interface_to_router(self.router, subnet=self.subnet)
         self.group = network.create_security_group(name=self.name)
         rule = {"security_group_id": self.group.id, "remote_ip_prefix": "0.0.0.0/0", "ether_type": "IPv4"}
         network.create_security_group_rule(direction="ingress", protocol="tcp", port_range_min=OPEN_PORT, port_range_max=OPEN_PORT, **rule)
         if not any(r["direction"] == "egress" for r in network.get_security_group(self.group).security_group_rules):
             network.create_security_group_rule(direction="egress", **rule)
-        self._outer = outer.id
 
     # -- instances ----------------------------------------------------------------------------------------
 
@@ -81,7 +80,7 @@ class Playground:
         compute: Any = self.cloud.compute
         network: Any = self.cloud.network
         port = network.create_port(network_id=self.network.id, security_groups=[self.group.id], name=f"{self.name}-{name}")
-        address = network.create_ip(floating_network_id=self._outer, port_id=port.id).floating_ip_address
+        address = network.create_ip(floating_network_id=self.outer.id, port_id=port.id).floating_ip_address
         began = time.monotonic()
         server = compute.create_server(
             name=f"{self.name}-{name}", flavor_id=compute.find_flavor(flavor, ignore_missing=False).id, key_name=self.name,
@@ -131,6 +130,13 @@ class Playground:
 
     def try_ssh(self, box: Box, command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell command inside; the host key must be the pinned one."""
+        words = self._ssh_words(box, command)
+        try:
+            return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, SSH_FAILED, "", f"no end after {timeout:.0f} s")
+
+    def _ssh_words(self, box: Box, command: str) -> list[str]:
         options = {
             "IdentityFile": self._key,
             "UserKnownHostsFile": self._known,
@@ -144,11 +150,7 @@ class Playground:
             "LogLevel": "ERROR",
         }
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        words = ["ssh", "-F", "none", *flags, f"{USER}@{box.address}", command]
-        try:
-            return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(words, SSH_FAILED, "", f"no end after {timeout:.0f} s")
+        return ["ssh", "-F", "none", *flags, f"{USER}@{box.address}", command]
 
     def ssh(self, box: Box, command: str, timeout: float = 60) -> str:
         """Like try_ssh, but returns the output. Raises LzError when the command fails."""
@@ -156,6 +158,13 @@ class Playground:
         if done.returncode:
             raise LzError(Problem(f"status {done.returncode} of: {shlex.quote(command)[:200]}", where=box.name, why=done.stderr[-1000:]))
         return done.stdout
+
+    def pipe(self, box: Box, command: str, content: bytes = b"", timeout: float = 60) -> bytes:
+        """Run a shell command inside with `content` on its standard input; returns its standard output.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds, and subprocess.CalledProcessError when the command fails.
+        """
+        return subprocess.run(self._ssh_words(box, command), input=content, capture_output=True, timeout=timeout, check=True).stdout
 
     def attach(self, box: Box, volume: Any) -> None:
         """Plug a volume into the running instance."""
