@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from foundation import programs
 from foundation.errors import Problem
 from foundation.places import cache_root
 from lab.compute import kernel
@@ -38,7 +39,7 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
     """Every reason why the lab cannot run here. regions: how many are wanted."""
     if os.geteuid() != 0:
         yield Problem("the lab needs root", why="it makes namespaces, mounts and machines", cure="run it with sudo")
-    absent = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
+    absent = programs.absent(PROGRAMS)
     if absent:
         yield Problem(f"programs are missing: {', '.join(absent)}", cure=f"apt-get install {' '.join(absent)}")
     if not kernel.find(cache_root() / "kernel"):

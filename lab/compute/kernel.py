@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from foundation import digest, lock
+from foundation import digest, lock, programs
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.places import cache
 from foundation.process import CommandFailed, run
@@ -82,15 +82,12 @@ def find(root: Path) -> KernelBuild | None:
 
 def missing_tools() -> list[Problem]:
     """One problem for each program or file that the build needs and the host lacks."""
-    lacking = [package for program, package in TOOLS.items() if not shutil.which(program)]
+    packages = programs.absent(TOOLS)
     if not Path("/usr/include/stdio.h").exists():
-        lacking.append("libc6-dev")
+        packages.append("libc6-dev")
     if not KEYRING.exists():
-        lacking.append("debian-archive-keyring")
-    if not lacking:
-        return []
-    names = " ".join(sorted(set(lacking)))
-    return [Problem("the host lacks what the instance kernel is built with", why=f"missing: {names}", cure=f"apt-get install {names}")]
+        packages.append("debian-archive-keyring")
+    return programs.lacking("the host lacks what the instance kernel is built with", packages)
 
 
 def newest_first(packages: Iterable[str]) -> list[str]:

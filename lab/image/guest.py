@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation import digest, files, lock
-from foundation.errors import InputError, Problem
+from foundation import digest, files, lock, programs, scs
+from foundation.errors import raise_all
 from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
@@ -51,7 +51,7 @@ class GuestImage:
 
 def build(progress: Progress) -> GuestImage:
     """Return the image, building it first if it is not cached (about a minute on two idle cores)."""
-    whole = digest.of_trees([HERE, Path(debian.__file__)])
+    whole = digest.of_trees([HERE, Path(debian.__file__), Path(scs.__file__)])
     home = cache("image") / whole
     if not (home / "image.json").exists():
         _require_tools()
@@ -64,27 +64,17 @@ def build(progress: Progress) -> GuestImage:
 
 def properties(built: str) -> dict[str, str]:
     """Image properties of the Sovereign Cloud Stack standard scs-0102, and how KVM and QEMU start it. built: YYYY-MM-DD."""
-    return {
-        "architecture": "x86_64",
-        "os_distro": "debian",
-        "os_version": "13",
-        "os_purpose": "generic",
-        "hw_disk_bus": "virtio",
-        "hw_vif_model": "virtio",
-        "hw_rng_model": "virtio",
-        "os_command_line": "root=/dev/vda rw console=ttyS0 quiet",
-        "image_source": "private",
-        "image_description": "Debian 13 (trixie) built by the lab from Debian's packages; see docs/compute.md",
-        "image_build_date": built,
-        "image_original_user": USER,
-        "replace_frequency": "critical_bug",
-        "provided_until": "none",
-        "uuid_validity": "none",
-        "hotfix_hours": "0",
-    }
+    return scs.image_properties(
+        about="Debian 13 (trixie) built by the lab from Debian's packages; see docs/compute.md",
+        built=built,
+        user=USER,
+        command_line="root=/dev/vda rw console=ttyS0 quiet",
+        replaced="critical_bug",
+    )
 
 
 def packages() -> list[str]:
+    """Names of the packages that are asked for."""
     return files.words(HERE / "packages.txt")
 
 
@@ -94,12 +84,7 @@ def units() -> list[tuple[str, str]]:
 
 
 def _require_tools() -> None:
-    lacking = sorted({package for program, package in TOOLS.items() if not shutil.which(program)})
-    if lacking:
-        names = " ".join(lacking)
-        raise InputError(
-            Problem("the host lacks what the guest image is built with", why=f"missing: {names}", cure=f"apt-get install {names}")
-        )
+    raise_all(programs.lacking("the host lacks what the guest image is built with", programs.absent(TOOLS)))
 
 
 def _build(home: Path, whole: str, progress: Progress) -> None:
