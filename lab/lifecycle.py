@@ -53,6 +53,7 @@ def running(where: Places) -> tuple[Region, ...]:
 
 
 def require_running(where: Places) -> tuple[Region, ...]:
+    """Regions whose machine runs; InputError when none does."""
     found = running(where)
     if not found:
         raise InputError(Problem("no lab is running on this machine", cure="run `lz lab up`"))
@@ -92,8 +93,8 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     chosen = [REGIONS[name] for name in names]
     pki.ensure_authority(where.ca, where.root / "ca.key")
     using = _ingredients(where, kind, progress)
-    region.lay_ground(where, chosen)
-    _side_by_side([partial(region.bring_up, where, entry, using, progress) for entry in chosen])
+    secrets = region.lay_ground(where, chosen)
+    _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen])
     made = Standing(code_digest(), names, kind, using.image.digest)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made

@@ -33,6 +33,7 @@ class Ingredients:
 
 
 def machine_of(places: Places, region: Region, layers: tuple[Path, ...] = ()) -> Machine:
+    """The region's machine. layers: needed only to mount its tree."""
     return Machine(f"lz-{region.name}", places.region(region), layers, region.netns)
 
 
@@ -41,33 +42,30 @@ def is_made(places: Places, region: Region) -> bool:
     return (places.region(region) / "made.json").exists()
 
 
-def passwords(places: Places) -> dict[str, str]:
-    """Administrator's password of each region that has files."""
-    found = {}
-    for name, region in REGIONS.items():
-        file = places.region(region) / "secrets.json"
-        if file.exists():
-            found[name] = json.loads(file.read_text())["admin"]
-    return found
+def lay_ground(places: Places, regions: Sequence[Region]) -> dict[str, dict[str, str]]:
+    """What regions share and must not race for: secrets, clouds.yaml, lines. A half-made region is thrown away.
 
-
-def lay_ground(places: Places, regions: Sequence[Region]) -> None:
-    """What regions share and must not race for: secrets, clouds.yaml, lines. A half-made region is thrown away."""
+    Returns the secrets of every region that has files, by its name.
+    """
     for region in regions:
         machine = machine_of(places, region)
         if not is_made(places, region):
             machine.destroy()
             machine.home.mkdir(parents=True)
-        secrets.load_or_make(machine.home / "secrets.json")
-    cloud.write_clouds_yaml(places, passwords(places))
+    known = {
+        name: secrets.load_or_make(places.region(region) / "secrets.json")
+        for name, region in REGIONS.items()
+        if region in regions or (places.region(region) / "secrets.json").exists()
+    }
+    cloud.write_clouds_yaml(places, {name: values["admin"] for name, values in known.items()})
     for region in regions:
         hostnet.up(region, [other for other in REGIONS.values() if other is not region])
+    return known
 
 
-def bring_up(places: Places, region: Region, using: Ingredients, progress: Progress) -> None:
-    """Start the region if it was made before, else make it. `lay_ground` comes first."""
+def bring_up(places: Places, region: Region, values: dict[str, str], using: Ingredients, progress: Progress) -> None:
+    """Start the region if it was made before, else make it. `lay_ground` comes first and gives the secrets, `values`."""
     machine = machine_of(places, region, using.layers)
-    values = secrets.load_or_make(machine.home / "secrets.json")
     machine.mount()
     if machine.leader() and is_made(places, region):
         progress.say(f"{region.name}: is running")
@@ -85,6 +83,7 @@ def bring_up(places: Places, region: Region, using: Ingredients, progress: Progr
 
 
 def devices(using: Ingredients) -> Sequence[str]:
+    """Device files of the host that the machine is lent."""
     return ("/dev/kvm",) if using.compute == "kvm" else ()
 
 
