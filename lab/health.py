@@ -6,15 +6,21 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from foundation.errors import LzError, Problem
+from foundation.errors import LzError, Problem, raise_all
 from lab.settings import PATIENCE, SERVICES, Places, Region, Service
+
+PAUSE = 0.5  # seconds between two looks at the endpoints
+AGENT_PAUSE = 1.0  # and at the agents, of which each look asks three services
+CURE = "run `lz lab doctor`, then `lz lab logs`"
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Answer:
 
     @property
     def good(self) -> bool:
+        """Whether the service works."""
         return 200 <= self.status < 400
 
 
@@ -50,53 +57,43 @@ def probe(region: Region, places: Places, service: Service, timeout: float = 5) 
 
 
 def probe_all(region: Region, places: Places) -> list[Answer]:
+    """One answer of each service."""
     return [probe(region, places, service) for service in SERVICES]
 
 
 def await_service(region: Region, places: Places, name: str, seconds: float = PATIENCE) -> None:
     """Wait until one endpoint answers. Raises LzError with the last answer."""
     service = next(service for service in SERVICES if service.name == name)
-    _await(lambda: [probe(region, places, service)], region, seconds)
+    _await(lambda: _unwell(region, [probe(region, places, service)]), seconds, PAUSE)
 
 
 def await_region(region: Region, places: Places, cloud: Connection, seconds: float = PATIENCE) -> None:
     """Wait until every endpoint answers and every agent reports itself. Raises LzError naming those that do not."""
-    _await(lambda: probe_all(region, places), region, seconds)
-    deadline = time.monotonic() + seconds
-    while missing := _silent_or_error(cloud):
-        if time.monotonic() > deadline:
-            raise LzError(
-                Problem(
-                    f"{region.name}: not everything reports itself", why=", ".join(missing), cure="run `lz lab doctor`, then `lz lab logs`"
-                )
-            )
-        time.sleep(1)
+    _await(lambda: _unwell(region, probe_all(region, places)), seconds, PAUSE)
+    _await(lambda: _unreported(region, cloud), seconds, AGENT_PAUSE)
 
 
-def _silent_or_error(cloud: Connection) -> list[str]:
+def _await(look: Callable[[], list[Problem]], seconds: float, pause: float) -> None:
+    """Look again and again until nothing is wrong. Raises LzError with what was wrong at the last look."""
+    looking = Retrying(retry=retry_if_exception_type(LzError), stop=stop_after_delay(seconds), wait=wait_fixed(pause), reraise=True)
+    looking(lambda: raise_all(look(), LzError))
+
+
+def _unwell(region: Region, answers: Iterable[Answer]) -> list[Problem]:
+    return [
+        Problem(f"{region.name}: {answer.service} does not work", where=answer.url, why=answer.error or f"HTTP {answer.status}", cure=CURE)
+        for answer in answers
+        if not answer.good
+    ]
+
+
+def _unreported(region: Region, cloud: Connection) -> list[Problem]:
     """A service that answers its probe may still refuse its first calls; that is waited for like a silent agent."""
     try:
-        return silent_agents(cloud)
+        missing = silent_agents(cloud)
     except (SDKException, ClientException) as problem:
-        return [str(problem)]
-
-
-def _await(ask: Any, region: Region, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while bad := [answer for answer in ask() if not answer.good]:
-        if time.monotonic() > deadline:
-            raise LzError(
-                *(
-                    Problem(
-                        f"{region.name}: {answer.service} does not work",
-                        where=answer.url,
-                        why=answer.error or f"HTTP {answer.status}",
-                        cure="run `lz lab doctor`, then `lz lab logs`",
-                    )
-                    for answer in bad
-                )
-            )
-        time.sleep(0.5)
+        missing = [str(problem)]
+    return [Problem(f"{region.name}: not everything reports itself", why=", ".join(missing), cure=CURE)] if missing else []
 
 
 NOVA = ("nova-compute", "nova-conductor", "nova-scheduler")
