@@ -82,6 +82,7 @@ def connect(region: Region, places: Places) -> Connection:
 
 @retry(stop=stop_after_delay(PATIENCE), wait=wait_fixed(1), reraise=True)
 def await_identity(cloud: Connection) -> None:
+    """Wait until Keystone gives the administrator a token. Raises its last refusal."""
     cloud.authorize()
 
 
@@ -145,6 +146,7 @@ def ensure_outer_network(cloud: Connection, region: Region) -> None:
 
 
 def ensure_flavors(cloud: Connection) -> None:
+    """Every flavor of FLAVORS, with what scs-0103 asks; one that is there stays."""
     compute: Any = cloud.compute
     known = {entry.name for entry in compute.flavors()}
     for name in FLAVORS:
@@ -156,6 +158,7 @@ def ensure_flavors(cloud: Connection) -> None:
 
 
 def ensure_volume_type(cloud: Connection) -> None:
+    """The volume type `standard`; one that is there stays."""
     storage: Any = cloud.block_storage
     if not storage.find_type("standard"):
         storage.create_type(name="standard", extra_specs={"volume_backend_name": "nfs"})

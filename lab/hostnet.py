@@ -44,14 +44,17 @@ DNS_OVER_TLS = 853
 
 
 def ip(*words: str, netns: str = "") -> str:
+    """What `ip` of iproute2 prints, run in a network namespace or ("") on the host."""
     return run(["ip", *(["-n", netns] if netns else []), *words])
 
 
 def namespaces() -> set[str]:
+    """Names of the host's network namespaces, whoever made them."""
     return {entry["name"] for entry in json.loads(ip("-j", "netns", "list") or "[]")}
 
 
 def links(netns: str = "") -> set[str]:
+    """Names of the network devices of a namespace or ("") of the host."""
     return {entry["ifname"] for entry in json.loads(ip("-j", "link", "show", netns=netns) or "[]")}
 
 
@@ -63,6 +66,7 @@ def ensure_namespace(name: str) -> None:
 
 
 def remove_namespace(name: str) -> None:
+    """Remove a namespace if it is there, and with it what lies in it."""
     if name in namespaces():
         ip("netns", "del", name)
     _forget_folder()

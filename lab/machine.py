@@ -38,10 +38,12 @@ class Machine:
 
     @property
     def root(self) -> Path:
+        """Where its tree is mounted."""
         return self.home / "root"
 
     @property
     def upper(self) -> Path:
+        """The folder with what the machine itself has written."""
         return self.home / "upper"
 
     @property
@@ -59,6 +61,7 @@ class Machine:
         run(["mount", "-t", "overlay", "overlay", "-o", options, self.root])
 
     def unmount(self) -> None:
+        """Take away its tree and all that is mounted below."""
         for point in mounts_below(self.root):
             run(["umount", point])
 
