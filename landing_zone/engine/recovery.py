@@ -23,7 +23,7 @@ from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 
 PATIENCE = 120.0  # seconds that a living engine process gets to end: that of a killed `lz` ends at once, one without `lz` at its leisure
-LATE = 5.0  # seconds in which the cloud still carries out calls that nobody waits for any more
+LATE = 5.0  # seconds in which the cloud still carries out calls that nobody waits for any more: in the lab up to 2.6 after a kill
 
 
 @dataclass(frozen=True)
