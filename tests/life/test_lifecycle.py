@@ -6,9 +6,7 @@ These tests take down a lab that stands, so they run last.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,9 +17,12 @@ import pytest
 
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
-from lab import census, cloud, lifecycle
+from lab import cloud, lifecycle
+from lab.census import Census
+from lab.hostnet import namespaces
 from lab.settings import REGIONS, places
-from tests.support.command import LZ, lz
+from tests.support.command import kill, lz, read_until, start
+from tests.support.host import look
 from tests.support.playground import Playground
 from tests.support.processes import Watcher
 
@@ -30,51 +31,35 @@ UP = ("lab", "up", "--region", "north")
 
 
 @pytest.fixture(scope="module")
-def empty() -> census.Census:
+def empty() -> Census:
     """The host without a lab; what the two regions of the tests before may have left is not taken for the host's own."""
     done = lz("lab", "down")
     assert done.returncode == 0, done.stderr
-    found = census.take()
+    found = look()
     lines = [line for kind in vars(found).values() for line in kind]
     assert [line for line in lines if "lz-" in line or "198.18." in line] == []
-    assert "/run/netns" not in found.mounts or found.namespaces
+    assert "/run/netns" not in found.mounts or namespaces(), "`ip` made it for the lab's, and nobody else uses it"
     return found
 
 
-def _start() -> subprocess.Popen[str]:
-    return subprocess.Popen([LZ, *UP], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def _read_until(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stderr
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if words in line:
-            return
-    pytest.fail(f"{words!r} was never said:\n{''.join(said[-20:])}")
-
-
-def test_killed_half_way_down_leaves_the_host_as_it_was(empty: census.Census) -> None:
-    process = _start()
-    _read_until(process, "north: Keystone and what all need ...")
+def test_killed_half_way_down_leaves_the_host_as_it_was(empty: Census) -> None:
+    process = start(*UP)
+    read_until(process, "north: Keystone and what all need ...")
     time.sleep(3)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert empty.differences(census.take()), "the census saw nothing of half a lab: it proves nothing"
+    kill(process)
+    assert empty.differences(look()), "the census saw nothing of half a lab: it proves nothing"
     assert lz("lab", "down").returncode == 0
-    assert empty.differences(census.take()) == []
+    assert empty.differences(look()) == []
 
 
-def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty: census.Census) -> None:
-    process = _start()
-    _read_until(process, "north: service users and catalogue ...")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty: Census) -> None:
+    process = start(*UP)
+    read_until(process, "north: service users and catalogue ...")
+    kill(process)
     secrets = json.loads((places().region(REGIONS["north"]) / "secrets.json").read_text()).values()
     with Watcher(secrets) as watcher:
-        again = _start()
-        _read_until(again, "north: Keystone and what all need ...")
+        again = start(*UP)
+        read_until(again, "north: Keystone and what all need ...")
         second = lz(*UP)
         assert second.returncode == 3
         assert f"process {again.pid}" in second.stderr
@@ -86,7 +71,7 @@ def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty:
     assert watcher.found == []
 
 
-def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: Path) -> None:
+def test_a_kept_lab_starts_again_with_its_data(empty: Census, tmp_path: Path) -> None:
     """Its instances too: what they wrote last is on their disks, also on a volume that was plugged while they ran."""
     where = places()
     admin = cloud.connect(REGIONS["north"], where)
@@ -99,7 +84,7 @@ def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: P
         ground.ssh(box, f"sudo mkfs.ext4 -q {device} && sudo mount {device} /mnt")
         ground.ssh(box, "seq 300000 | sudo tee /mnt/numbers /var/tmp/numbers >/dev/null")  # in memory for the most part
         assert lz("lab", "down", "--keep").returncode == 0
-        kept = [line for line in empty.differences(census.take()) if "files" not in line]
+        kept = [line for line in empty.differences(look()) if "files" not in line]
         assert [line.split()[:4] for line in kept] == [["+", "routes:", "unreachable", "198.18.0.0/15"]], "clouds.yaml stays as well"
         assert lifecycle.running(where) == ()
         done = lz(*UP)
@@ -109,7 +94,7 @@ def test_a_kept_lab_starts_again_with_its_data(empty: census.Census, tmp_path: P
         assert "recovery" not in ground.ssh(box, "sudo dmesg | grep EXT4-fs"), "a disk was not cleanly unmounted"
 
 
-def test_a_lab_made_by_other_code_is_known_and_rebuilt(empty: census.Census, tmp_path: Path) -> None:
+def test_a_lab_made_by_other_code_is_known_and_rebuilt(empty: Census, tmp_path: Path) -> None:
     """Another checkout finds the lab that stands. The same code takes it for its own, other code makes it anew."""
     listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.splitlines()
     for name in listed:
@@ -134,7 +119,7 @@ def test_a_lab_made_by_other_code_is_known_and_rebuilt(empty: census.Census, tmp
     assert json.loads(lz("lab", "status", "--json").stdout)["own"] is False
 
 
-def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: census.Census, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: Census, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lz("lab", "down").returncode == 0
 
     def broken(*args: object) -> None:
@@ -143,16 +128,16 @@ def test_a_failed_up_leaves_the_host_as_it_was_and_keeps_the_logs(empty: census.
     monkeypatch.setattr("lab.bootstrap.publish_name_servers", broken)
     with pytest.raises(RuntimeError, match="made to fail"):
         lifecycle.up(("north",), "auto", Progress())
-    assert empty.differences(census.take()) == []
+    assert empty.differences(look()) == []
     assert (places().logs / "failed-north" / "keystone").is_dir()
 
 
-def test_down_leaves_the_host_as_it_was_and_can_be_repeated(empty: census.Census) -> None:
+def test_down_leaves_the_host_as_it_was_and_can_be_repeated(empty: Census) -> None:
     assert lz(*UP).returncode == 0
-    seen = empty.differences(census.take())
+    seen = empty.differences(look())
     assert {kind.split(":")[0] for kind in seen} >= {"+ mounts", "+ namespaces", "+ links", "+ routes", "+ processes"}
     assert lz("lab", "down").returncode == 0
-    assert empty.differences(census.take()) == []
+    assert empty.differences(look()) == []
     assert lz("lab", "down").returncode == 0
     left = [path.name for path in places().root.iterdir()]
     assert set(left) <= {"base", "seed", "logs", "lab.lock", "regions"}
