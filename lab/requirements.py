@@ -18,6 +18,7 @@ PROGRAMS = {
     "mount": "mount", "sysctl": "procps", "ssh": "openssh-client", "qemu-img": "qemu-utils", "mkfs.ext4": "e2fsprogs",
 }  # fmt: skip
 DISK_GIB = 12
+MACHINE_ID = 32  # characters of /etc/machine-id once it is set; before that it is empty or says "uninitialized"
 MEMORY_ONE_GIB = 7
 MEMORY_BOTH_GIB = 15  # a machine sold with 16 GiB shows a little less
 
@@ -44,6 +45,10 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
         yield Problem(f"programs are missing: {', '.join(absent)}", cure=f"apt-get install {' '.join(absent)}")
     if not kernel.find(cache_root() / "kernel"):
         yield from kernel.missing_tools()
+    identity = Path("/etc/machine-id")
+    if not identity.exists() or len(identity.read_text().strip()) != MACHINE_ID:
+        cure = "systemd-machine-id-setup"
+        yield Problem("this machine has no id", where="/etc/machine-id", why="systemd-nspawn starts no machine without it", cure=cure)
     if "overlay" not in Path("/proc/filesystems").read_text().split() and not Path("/sys/module/overlay").exists():
         yield Problem("the kernel has no overlay file system", where="/proc/filesystems", cure="load the module `overlay`")
     for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):

@@ -19,13 +19,14 @@ Usage = namedtuple("Usage", "total used free")
 
 
 KERNEL = {
+    "etc/machine-id": "uninitialized\n",
     "proc/filesystems": "nodev\tproc\nnodev\ttmpfs\n\text4\n",
     "proc/meminfo": "MemTotal:        3670016 kB\n",
     "proc/self/mountinfo": "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n",
 }
 """Files of a machine with 3.5 GiB whose kernel offers nothing that the lab is made of; below its root."""
 LACKING = (
-    "needs root", "apt-get install", "systemd-container", "flex", "no overlay file system", "/proc/filesystems",
+    "needs root", "apt-get install", "systemd-container", "flex", "no overlay file system", "/proc/filesystems", "has no id",
     *(f"no {kind} namespaces" for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")), "/dev/net/tun is missing",
     "no cgroup version 2", "1.0 GiB of disk", "3.5 GiB of memory", "--region north",
 )  # fmt: skip
