@@ -27,6 +27,11 @@ LEAN = (
     "path-exclude=/usr/share/groff/*",
 )
 
+# In front of a command that mounts things and starts others: however we end, its processes and mounts end with us.
+ENDS_WITH_US = (
+    "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+)  # fmt: skip
+
 
 def build_tree(
     target: Path,
@@ -45,12 +50,12 @@ def build_tree(
     (archives / "partial").mkdir(exist_ok=True)
     mirror = os.environ.get("LZ_DEBIAN_MIRROR")
     command = [
-        "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
+        *ENDS_WITH_US, "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=Acquire::Languages "none"',
         '--aptopt=APT::Keep-Downloaded-Packages "true"',
         *(f"--dpkgopt={option}" for option in LEAN),
-        # The cache is mounted, not copied; mmdebstrap's own mount namespace takes the mount away with it.
+        # The cache is mounted, not copied.
         "--skip=download/empty", "--skip=essential/unlink", "--skip=cleanup/apt/cache",
         f'--setup-hook=mkdir -p "$1/var/cache/apt/archives" && mount --bind {archives} "$1/var/cache/apt/archives"',
         *hooks,
@@ -75,7 +80,11 @@ def remove_tree(path: Path) -> None:
         return
     below = mounts_below(path)
     if below:
-        raise LzError(Problem(f"{path} has mounts below it", where=", ".join(below), cure="run `lz lab down`, then again"))
+        raise LzError(
+            Problem(
+                f"{path} has mounts below it", where=", ".join(below), cure="run `lz lab down`, `umount` what is still there, then again"
+            )
+        )
     shutil.rmtree(path)
 
 

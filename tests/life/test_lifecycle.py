@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
-from lab import cloud, lifecycle
+from lab import cloud, debian, lifecycle
 from lab.census import Census
 from lab.hostnet import namespaces
 from lab.settings import REGIONS, places
@@ -142,3 +143,31 @@ def test_down_leaves_the_host_as_it_was_and_can_be_repeated(empty: Census) -> No
     left = [path.name for path in places().root.iterdir()]
     assert set(left) <= {"base", "seed", "logs", "lab.lock", "regions"}
     assert not list((places().root / "regions").glob("*"))
+
+
+def test_what_makes_a_tree_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
+    """Its processes and its mounts, also when nobody was left to tell them."""
+    began, mounted = tmp_path / "began", tmp_path / "mounted"
+    mounted.mkdir()
+    work = f"mount -t tmpfs none {mounted} && touch {began} && while sleep 1; do :; done"
+    words = [*debian.ENDS_WITH_US, "sh", "-c", work]
+    process = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({words!r})"])
+    _until(began.exists)
+    assert _at_work(str(mounted)), "nothing works there: it proves nothing"
+    process.kill()
+    process.wait()
+    _until(lambda: not _at_work(str(mounted)))
+    assert debian.mounts_below(mounted) == []
+
+
+def _at_work(word: str) -> bool:
+    """Whether a process of this machine has a word in its command; one that has ended has no command any more."""
+    found = subprocess.run(["pgrep", "--full", word], check=False, capture_output=True, text=True).stdout.split()
+    return bool(found)
+
+
+def _until(true: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
