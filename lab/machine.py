@@ -18,7 +18,9 @@ from foundation.errors import LzError, Problem
 from foundation.process import CommandFailed, run
 from lab.debian import mounts_below, remove_tree
 
-CGROUP_ROOTS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+# Machines live below the first of these that is there. nspawn makes a group of the same name in systemd's own hierarchy, where a
+# host has the first version of cgroups too, and leaves it.
+CGROUP_ROOTS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"))
 NSPAWN = {
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
     "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; whoever runs machines has a lock of his own
