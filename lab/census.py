@@ -9,7 +9,8 @@ from pathlib import Path
 from foundation.places import cache_root
 
 FILES = (
-    "/run/netns", "/run/systemd/nspawn", "/run/systemd/nspawn/propagate", "/run/ovn", "/run/openvswitch", "/run/lock", "/etc", "/etc/netns",
+    "/run/netns", "/run/systemd/nspawn", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export",
+    "/run/ovn", "/run/openvswitch", "/run/lock", "/etc", "/etc/netns",
     "/root", "/var/lib/machines", "/var/tmp",  # noqa: S108
 )  # fmt: skip
 

@@ -25,7 +25,8 @@ NSPAWN = {
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # systemd 257 refuses cgroup v1
     "SYSTEMD_NSPAWN_LOCK": "0",  # lock files would stay behind in /run; whoever runs machines has a lock of his own
 }
-PROPAGATION = Path("/run/systemd/nspawn/propagate")  # a folder for each machine, which a killed nspawn leaves
+RUN = Path("/run/systemd/nspawn")
+RUN_KINDS = ("propagate", "unix-export")  # folders in it, in which each machine has one; the second kind is a mount
 INSIDE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
@@ -131,8 +132,14 @@ class Machine:
             os.kill(leader, signal.SIGKILL)
         self._kill_leftovers()
         self._pidfile.unlink(missing_ok=True)
+        for kind in RUN_KINDS:
+            self._forget(RUN / kind / self.name)
+
+    def _forget(self, folder: Path) -> None:
+        for point in mounts_below(folder):
+            run(["umount", point])
         with contextlib.suppress(FileNotFoundError):
-            (PROPAGATION / self.name).rmdir()
+            folder.rmdir()
 
     def _kill_leftovers(self) -> None:
         """End what still lives in the machine's cgroup (an orphan of a killed run), then remove the cgroup."""
@@ -214,9 +221,9 @@ class Machine:
 
 def forget_folders() -> None:
     """Remove the folders that systemd-nspawn made for its machines, unless somebody else has one there. No machine may be starting."""
-    with contextlib.suppress(OSError):
-        PROPAGATION.rmdir()
-        PROPAGATION.parent.rmdir()
+    for folder in (*(RUN / kind for kind in RUN_KINDS), RUN):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _rmdir(group: Path) -> None:

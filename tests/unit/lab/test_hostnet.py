@@ -22,10 +22,20 @@ def test_the_folder_of_namespaces_goes_with_the_last_of_them(used: bool, tmp_pat
 
 @pytest.mark.parametrize("used", [False, True])
 def test_the_folders_of_nspawn_go_with_the_last_machine(used: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "nspawn/propagate"
-    folder.mkdir(parents=True)
+    folder = tmp_path / "nspawn"
+    for kind in machine.RUN_KINDS:
+        (folder / kind).mkdir(parents=True)
     if used:
-        (folder / "of-somebody-else").mkdir()
-    monkeypatch.setattr(machine, "PROPAGATION", folder)
+        (folder / "unix-export/of-somebody-else").mkdir()
+    monkeypatch.setattr(machine, "RUN", folder)
     machine.forget_folders()
-    assert folder.parent.exists() is used
+    assert folder.exists() is used
+
+
+def test_what_nspawn_keeps_of_a_machine_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "RUN", tmp_path)
+    for kind in machine.RUN_KINDS:
+        (tmp_path / kind / "lz-one").mkdir(parents=True)
+        (tmp_path / kind / "lz-two").mkdir()
+    machine.Machine("lz-one", tmp_path / "home", (), "lz-one").kill()
+    assert sorted(path.name for path in tmp_path.rglob("lz-*")) == ["lz-two", "lz-two"]
