@@ -12,12 +12,10 @@ DESIGNATES_OWN = ("SOA", "NS")
 
 def instances(view: View) -> Iterator[Fact]:
     for one, maker in operators(view, "instances"):
-        yield view.fact(
+        yield view.of_project(
             "instance",
-            one.name,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
             flavor=one.flavor.original_name or one.flavor.name,
             key_pair=one.key_name,
             availability_zone=one.availability_zone,
@@ -36,12 +34,10 @@ def holds_data(kind: str, source: str) -> Callable[[View], Iterator[Fact]]:
 
 def zones(view: View) -> Iterator[Fact]:
     for one, maker in operators(view, "DNS zones"):
-        yield view.fact(
+        yield view.of_project(
             "DNS zone",
-            one.name,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
             email=one.email,
             ttl=one.ttl,
             description=one.description,

@@ -12,17 +12,15 @@ SHARED_KINDS = {"network": "networks", "security_group": "security groups", "sub
 
 def address_scopes(view: View) -> Iterator[Fact]:
     for one, maker in in_projects(view, "address scopes"):
-        yield view.fact("address scope", one.name, maker, one.id, project=view.project(one.project_id), family=one.ip_version)
+        yield view.of_project("address scope", one, maker, family=one.ip_version)
 
 
 def subnet_pools(view: View) -> Iterator[Fact]:
     for one, maker in in_projects(view, "subnet pools"):
-        yield view.fact(
+        yield view.of_project(
             "subnet pool",
-            one.name,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
             address_scope=view.name("address scopes", one.address_scope_id),
             prefixes=texts(prefix(text) for text in one.prefixes),
             shortest=one.minimum_prefix_length,
@@ -33,12 +31,11 @@ def subnet_pools(view: View) -> Iterator[Fact]:
 
 def networks(view: View) -> Iterator[Fact]:
     for one, maker in in_projects(view, "networks"):
-        yield view.fact(
+        yield view.of_project(
             "network",
-            one.name or one.id,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
+            one.name or one.id,
             description=one.description,
             up=one.is_admin_state_up,
             port_security=one.is_port_security_enabled,
@@ -88,12 +85,11 @@ def shares(view: View) -> Iterator[Fact]:
 def routers(view: View) -> Iterator[Fact]:
     for one, maker in in_projects(view, "routers"):
         outer = one.external_gateway_info or {}
-        yield view.fact(
+        yield view.of_project(
             "router",
-            one.name or one.id,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
+            one.name or one.id,
             description=one.description,
             up=one.is_admin_state_up,
             external_network=view.name("networks", outer.get("network_id")) or None,

@@ -44,12 +44,11 @@ def ports(view: View) -> Iterator[Fact]:
     for one, ground in _plain_ports(view):
         if one.id not in view.known and _is_tenants(view, one):
             continue
-        yield view.fact(
+        yield view.of_project(
             "port",
-            one.name or f"{', '.join(_addresses(one))} in {view.name('networks', one.network_id)}",
+            one,
             ground.layer,
-            one.id,
-            project=view.project(one.project_id),
+            one.name or f"{', '.join(_addresses(one))} in {view.name('networks', one.network_id)}",
             network=view.name("networks", one.network_id),
             description=one.description,
             addresses=_addresses(one),
@@ -102,12 +101,10 @@ def security_groups(view: View) -> Iterator[Fact]:
         ground = view.ground(one.project_id)
         theirs = one.name == DEFAULT_GROUP or (ground is not None and ground.purpose == "workload")
         if one.id in view.known or not theirs:
-            yield view.fact(
+            yield view.of_project(
                 "security group",
-                one.name,
+                one,
                 maker,
-                one.id,
-                project=view.project(one.project_id),
                 description=one.description,
                 stateful=one.stateful,
                 tags=texts(one.tags),
@@ -163,12 +160,11 @@ def floating_addresses(view: View) -> Iterator[Fact]:
         ground = view.ground(one.project_id)
         if one.id not in view.known and ground and ground.purpose == "workload" and ground.floating:
             continue
-        yield view.fact(
+        yield view.of_project(
             "floating address",
-            (one.description if one.id in view.known else "") or one.floating_ip_address,
+            one,
             maker,
-            one.id,
-            project=view.project(one.project_id),
+            (one.description if one.id in view.known else "") or one.floating_ip_address,
             port=view.name("ports", one.port_id) or None,
             tags=texts(one.tags),
         )

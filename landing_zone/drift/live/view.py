@@ -64,6 +64,11 @@ class View:
         said = {key.replace("_", " "): value for key, value in values.items()}
         return Fact(kind, name, self.layer(kind, maker), said, identity, parent)
 
+    def of_project(self, kind: str, one: Any, maker: str, name: str | None = None, **values: Value) -> Fact:
+        """A fact about something that belongs to a project. name: when it is not known by its own."""
+        known_as = one.name if name is None else name
+        return self.fact(kind, known_as, maker, one.id, "", project=self.project(one.project_id), **values)
+
     def maker(self, scope: str, identity: str) -> str | None:
         """The layer that makes a domain or project, or a project by hand in one of our domains; None when it is not ours."""
         if scope == "domain":
