@@ -16,14 +16,24 @@ from rich.text import Text
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-@contextlib.contextmanager
-def live(drawn: Callable[[], Table]) -> Iterator[bool]:
-    """Keep the table that `drawn` gives below all lines while the block runs; the block is told whether there is a terminal for it."""
-    if not console.is_interactive:
-        yield False
-        return
-    with Live(console=console, refresh_per_second=4, get_renderable=drawn, transient=True):
-        yield True
+@dataclass
+class Screen:
+    """Room for a table below all lines, where there is a terminal. on: whether one is shown now."""
+
+    on: bool = False
+
+    @contextlib.contextmanager
+    def showing(self, drawn: Callable[[], Table]) -> Iterator[None]:
+        """Keep the table that `drawn` gives below all lines while the block runs, when there is a terminal to show it on."""
+        if not console.is_interactive:
+            yield
+            return
+        with Live(console=console, refresh_per_second=4, get_renderable=drawn, transient=True):
+            self.on = True
+            try:
+                yield
+            finally:
+                self.on = False
 
 
 @dataclass
@@ -41,18 +51,12 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     timings: list[Timing] = field(default_factory=list)
     _under_way: list[tuple[str, float]] = field(default_factory=list)
-    _live: bool = False
+    _screen: Screen = field(default_factory=Screen)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @contextlib.contextmanager
-    def showing(self) -> Iterator[None]:
+    def showing(self) -> contextlib.AbstractContextManager[None]:
         """Show the steps that are under way while the block runs, when there is a terminal to show them on."""
-        with live(self._table) as shown:
-            self._live = shown
-            try:
-                yield
-            finally:
-                self._live = False
+        return self._screen.showing(self._table)
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line behind the seconds since the start."""
@@ -65,7 +69,7 @@ class Progress:
         began = time.monotonic()
         with self._lock:
             self._under_way.append((name, began))
-        if not self._live:
+        if not self._screen.on:
             self.say(f"{name} ...")
         try:
             yield

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from rich.table import Table
 from rich.text import Text
 
-from foundation.progress import Progress, live
+from foundation.progress import Progress, Screen
 from landing_zone.engine.events import Task, Tick
 
 
@@ -32,28 +31,22 @@ class Board:
 
     progress: Progress
     _rows: dict[str, _Row] = field(default_factory=dict)
-    _live: bool = False
+    _screen: Screen = field(default_factory=Screen)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, text: str) -> None:
         """One line for a person."""
         self.progress.say(text)
 
-    @contextlib.contextmanager
-    def showing(self) -> Iterator[None]:
+    def showing(self) -> AbstractContextManager[None]:
         """Show the table while the block runs, when there is a terminal to show it on."""
-        with live(self._table) as shown:
-            self._live = shown
-            try:
-                yield
-            finally:
-                self._live = False
+        return self._screen.showing(self._table)
 
     def begun(self, task: Task) -> None:
         """An operation has begun."""
         with self._lock:
             self._rows[task.stack] = _Row(task.operation, task.total)
-        if not self._live:
+        if not self._screen.on:
             self.say(f"{task.stack}: {task.operation} ...")
 
     def ticked(self, tick: Tick) -> None:
@@ -68,7 +61,7 @@ class Board:
             row = self._rows[stack]
             row.state, row.seconds = ("done" if good else "FAILED"), seconds
             text = f"{stack}: {row.operation} {row.state}, {row.done} resources in {seconds:.1f} s"
-        if not self._live or not good:
+        if not self._screen.on or not good:
             self.progress.say(text, style="" if good else "red")
 
     def remaining(self) -> float | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from foundation.errors import Problem
+from foundation.progress import console
 from foundation.shell import callable_here
 from landing_zone.engine.stack import Outcome
 from landing_zone.preflight import Finding
@@ -19,7 +21,6 @@ from landing_zone.proof.results import Result, Verdict
 
 WIDE = 240  # columns where there is no terminal: nothing is folded there
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
-aside = Console(stderr=True, highlight=False, soft_wrap=True)
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
 
@@ -131,8 +132,7 @@ def problem_data(problem: Problem) -> dict[str, str]:
 
 def warn(problem: Problem) -> None:
     """Tell of a problem on standard error that does not keep the command from going on."""
-    aside.print("warning: ", style="bold yellow", end="")
-    aside.print(str(problem), markup=False)
+    console.print(Text.assemble(("warning: ", "bold yellow"), str(problem)))
 
 
 def next_steps(lines: Iterable[str]) -> None:
