@@ -14,7 +14,7 @@ from foundation.errors import DISK_FULL_CURE, LzError, Problem
 
 
 class CommandFailed(LzError):
-    """A program execute with another exit status than 0; `status` and `output` have what it said."""
+    """A program ended with another exit status than 0; `status` and `output` have what it said."""
 
     def __init__(self, problem: Problem, status: int, output: str) -> None:
         super().__init__(problem)
