@@ -27,6 +27,9 @@ LEAN = (
     "path-exclude=/usr/share/groff/*",
 )
 
+# The day that trixie came out, for the dates that packages write into files (the last change in /etc/shadow).
+EPOCH = "1754697600"
+
 # In front of a command that mounts things and starts others: however we end, its processes and mounts end with us.
 ENDS_WITH_US = (
     "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
@@ -67,6 +70,7 @@ def build_tree(
         run(
             command,
             log=log,
+            env={"SOURCE_DATE_EPOCH": EPOCH},
             cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept",
         )
         (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ for port in $(ovs-vsctl list-ports br-int | grep '^tap[0-9a-f]' || true); do
   ovs-vsctl --if-exists del-port "$port"
   ip link del "$port" 2>/dev/null || true
 done
+rm -rf --one-file-system /run/uml/* /var/lib/nova/volumes/*
 """
 
 

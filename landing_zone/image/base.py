@@ -20,7 +20,7 @@ def packages() -> list[str]:
 
 def ensure(progress: Progress) -> Path:
     """The tree, built if it is not cached (about a minute on two idle cores)."""
-    tree = cache("nodes", "base") / digest.of_texts("node 1", debian.SUITE, VARIANT, *debian.LEAN, *packages())[:16]
+    tree = cache("nodes", "base") / digest.of_texts("node 2", debian.SUITE, debian.EPOCH, VARIANT, *debian.LEAN, *packages())[:16]
     if not tree.exists():
         with progress.step("node tree: Debian packages (once)"):
             debian.build_tree(tree, packages(), cache("nodes", "logs") / "base.log", variant=VARIANT)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import ssl
 import time
 import urllib.error
@@ -38,7 +39,11 @@ def test_every_service_of_every_region_answers_by_tls(where: Places, regions: tu
     assert report["own"] is True
     assert report["cannot_show"] == choose.cannot_show(report["compute"])
     shown = lz("lab", "status").stdout
-    assert all(row["url"] in shown and row["version"] in shown for row in report["services"])
+    for row in report["services"]:
+        assert 0 < row["milliseconds"] < 5000
+        line = next(line for line in shown.splitlines() if row["url"] in line)
+        assert all(word in line for word in (row["service"], row["region"], row["version"]))
+        assert re.search(r" [1-9][0-9]* ms ", line)
     assert report["cannot_show"] in shown
 
 
