@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import openstack
 import yaml
@@ -17,16 +20,19 @@ from keystoneauth1 import exceptions as ksa
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from openstack.identity.v3 import _proxy as identity_v3
+from requests.utils import get_environ_proxies, select_proxy
 
 from foundation.errors import InputError, Problem, raise_all
 from foundation.places import cache_root
 
 VARIABLE = "OS_CLIENT_CONFIG_FILE"
 TIMEOUT = 20.0  # seconds for one answer
+KNOCK = 10.0  # seconds for a connection and for its TLS: no service's work; a lost packet is sent again after 1, 3 and 7 s
 CONNECT_RETRIES = 3  # how often a call is made again that got no answer
 STATUS_RETRIES = 4  # or 503
 SIGN_IN_PAUSES = (1.0, 3.0)  # seconds before the second and third try
 NO_ANSWER = "the cloud does not answer"
+SILENCE = "nothing comes back from the cloud, not even a refusal"
 ILL = "the cloud's identity service is ill, or takes no more calls for now"
 LAB_NETWORK = "198.18.0.0/15"
 
@@ -150,6 +156,13 @@ def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
 
 def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | Problem:
     where = f"cloud {cloud.name} in {os.environ[VARIABLE]}, region {region}, {cloud.auth_url}"
+    if _silent(cloud.auth_url):
+        return Problem(
+            SILENCE,
+            where=where,
+            why=f"no connection within {KNOCK:g} s: packets are dropped on the way, or the host is off",
+            cure="correct `auth_url`; let the firewalls between this machine and the cloud pass its port. For the lab: lz lab status",
+        )
     try:
         connection = connect(cloud, region, once=once)
         connection.authorize()
@@ -164,6 +177,25 @@ def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | P
             cure="correct the region's `name` or `cloud` in the environment file",
         )
     return connection
+
+
+def _silent(url: str) -> bool:
+    """Whether neither a connection nor its TLS comes about, nor is refused. What else may be wrong there, signing in tells better.
+
+    The library would wait for each of its calls and tries: minutes in all. A proxy on the way answers in the cloud's place.
+    """
+    place = urlsplit(url)
+    if not place.hostname or select_proxy(url, get_environ_proxies(url)):
+        return False
+    try:
+        with socket.create_connection((place.hostname, place.port or (443 if place.scheme == "https" else 80)), KNOCK) as plain:
+            if place.scheme == "https":
+                ssl.create_default_context().wrap_socket(plain, server_hostname=place.hostname).close()
+    except TimeoutError:
+        return True
+    except (OSError, ValueError):  # an answer of some kind, such as a certificate that the entry's own authority signed
+        return False
+    return False
 
 
 def explain(error: Exception, where: str) -> Problem:

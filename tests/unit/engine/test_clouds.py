@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from foundation.errors import InputError
+from foundation.errors import InputError, Problem
 from landing_zone.engine import clouds
 from tests.support.keystone import PASSWORD, Certificates, keystone, make_certificates
 
@@ -91,6 +94,40 @@ def test_endpoint_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert what == "the cloud does not answer"
     assert "https://127.0.0.1:1/v3" in where
     assert "lz lab status" in cure
+
+
+@pytest.mark.parametrize("kind", ["packets dropped", "never accepts"])
+@pytest.mark.parametrize("once", [False, True])
+def test_a_host_that_does_not_even_refuse_is_told_after_one_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, once: bool
+) -> None:
+    """A full queue of connections makes Linux drop what comes after; one that is not full connects, and TLS gets no answer."""
+    monkeypatch.setattr(clouds, "KNOCK", 0.5)
+    with contextlib.ExitStack() as held:
+        door = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0 if kind == "packets dropped" else 8))
+        for _ in range(4 if kind == "packets dropped" else 0):
+            caller = held.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(door.getsockname())
+        write(tmp_path, monkeypatch, f"https://127.0.0.1:{door.getsockname()[1]}/v3", None)
+        began = time.monotonic()
+        problem = clouds.try_each([("north", clouds.use(["mine"])["mine"])], once=once)["north"]
+        assert time.monotonic() - began < 5
+    assert isinstance(problem, Problem)
+    assert (problem.what, problem.why.partition(":")[0]) == (clouds.SILENCE, "no connection within 0.5 s")
+    assert "north" in problem.where
+    assert "firewalls" in problem.cure
+
+
+def test_a_cloud_behind_a_proxy_is_not_knocked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no other way to it; the proxy says what is wrong."""
+    monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("knocked"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setattr(clouds, "SIGN_IN_PAUSES", ())
+    write(tmp_path, monkeypatch, "https://cloud.example/v3", None)
+    assert problem_of()[0] == clouds.NO_ANSWER
 
 
 def test_every_missing_cloud_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
