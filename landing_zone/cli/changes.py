@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.errors import InputError, LzError, Problem, raise_all
+from foundation.errors import BusyError, InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from landing_zone import inventory, preflight
 from landing_zone.cli import flags, output
@@ -19,7 +19,7 @@ from landing_zone.documents import pictures
 from landing_zone.drift import others
 from landing_zone.drift.others import Others
 from landing_zone.engine import credentials
-from landing_zone.engine.opening import REHEARSED, Asked, environment_file, load_plan, open_alone
+from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.engine.sweep import default_groups
@@ -120,11 +120,20 @@ def up(
 def bring_up(
     asked: Asked, progress: Progress, *, yes: bool, full: bool = False, quiet: bool = False
 ) -> tuple[Run, Selection, list[Outcome]]:
-    """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview."""
-    board = Board(progress)
+    """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview.
+
+    Until something is applied, an error has all problems of all regions.
+    """
+    try:
+        return _bring_up(asked, Board(progress), yes=yes, full=full, quiet=quiet)
+    except Refused as refused:
+        raise preflight.beside(refused, asked) from None
+
+
+def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool) -> tuple[Run, Selection, list[Outcome]]:
     with open_alone(asked, board.say, board) as (run, chosen):
         with board.showing():
-            previews = run.previews(run.planned(chosen), full=full)
+            previews = previewed(run, chosen, full=full)
         if any(each.changed for each in previews):
             raise_all(preflight.problems(preflight.examine(run, chosen)))
             if not quiet:
@@ -139,6 +148,17 @@ def bring_up(
             pin(run, run.connections)
             credentials.ensure(run, [each.key for each in done])
     return run, chosen, done
+
+
+def previewed(run: Run, chosen: Selection, *, full: bool) -> list[Outcome]:
+    """The previews. LzError, when one fails, begins with what preflight finds in any region: there the cause is told in plain words."""
+    try:
+        return run.previews(run.planned(chosen), full=full)
+    except BusyError:
+        raise
+    except LzError as failed:
+        found = preflight.problems(preflight.examine(run, chosen))
+        raise LzError(*found, *failed.problems, exit_code=failed.exit_code) from failed
 
 
 def down(

@@ -15,13 +15,13 @@ import typer
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import LzError, Problem
 from foundation.progress import Progress
 from landing_zone import inventory as stock
 from landing_zone import preflight as checks
 from landing_zone.cli import flags, output
 from landing_zone.engine import clouds, recovery
-from landing_zone.engine.opening import Asked, open_offline, open_run, reach
+from landing_zone.engine.opening import Refused, open_offline, open_run, reach
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec
@@ -52,8 +52,8 @@ def preflight(
     asked = flags.asked(env, region, layer, tenant)
     try:
         run, chosen = open_run(asked, Progress().say)
-    except InputError as refused:
-        raise InputError(*refused.problems, *_elsewhere(asked)) from None
+    except Refused as refused:
+        raise checks.beside(refused, asked) from None
     found = checks.examine(run, chosen)
     if json_:
         output.document([output.finding_data(each) for each in found])
@@ -65,19 +65,6 @@ def preflight(
     if json_ or not code:
         raise typer.Exit(code)
     raise LzError(*checks.problems(found), exit_code=code)
-
-
-def _elsewhere(asked: Asked) -> list[Problem]:
-    """What is not right in the regions that can be asked, when another cannot: all is told at once."""
-    plan, chosen, _ = open_offline(asked)
-    found: list[Problem] = []
-    for name in chosen.regions or plan.regions:
-        try:
-            run, part = open_run(replace(asked, regions=(name,)), lambda _: None)
-        except InputError:
-            continue
-        found += checks.problems(checks.examine(run, part))
-    return found
 
 
 def status(

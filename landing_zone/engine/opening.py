@@ -35,6 +35,14 @@ REHEARSED = "@lab"
 """Stands behind the name of an environment that is to be rehearsed on the lab."""
 
 
+class Refused(InputError):
+    """Some regions cannot be worked on. Those of `others` (names) could be, with nothing to be made or put aside beforehand."""
+
+    def __init__(self, problems: Iterable[Problem], others: Iterable[str]) -> None:
+        super().__init__(*problems)
+        self.others = tuple(others)
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the flags of a command ask for."""
@@ -118,12 +126,14 @@ def of_stack(name: str) -> tuple[Share, Inputs]:
 
 
 def open_run(asked: Asked, say: Callable[[str], None], listener: Listener | None = None) -> tuple[Run, Selection]:
-    """A run on the chosen regions, each signed in to, with a state that fits its cloud. InputError with every problem of every region."""
+    """A run on the chosen regions, each signed in to, with a state that fits its cloud. Refused with every problem of every region."""
     planned, chosen, stacks = open_offline(asked)
     stacks.listener = listener
     reached = reach(planned, chosen.regions or planned.regions)
     if isinstance(stacks.store, Bucket):
-        raise_all(reached.refusals)  # without its key no state can be read, and none is made before all regions are signed in to
+        if reached.refusals:
+            # without its key no state can be read, and none is made before all regions are signed in to
+            raise Refused(reached.refusals, reached.connections if stacks.store.credentials_file.exists() else ())
         connections = reached.connections
         access_key.ensure(stacks.store, {name: reached.clouds[planned.regions[name].cloud] for name in connections}, connections)
     run = Run(planned, stacks, reached.clouds, reached.connections, say, asked.width)
@@ -180,16 +190,17 @@ def sign_in(planned: EnvironmentPlan, regions: Collection[str]) -> Mapping[str, 
 def check_state(run: Run, refusals: Iterable[Problem]) -> None:
     """Make sure that the state of each region is about the cloud that answers now.
 
-    A lab is made anew often: there, a state of an earlier lab is put aside. Anywhere else that is a problem. InputError with
+    A lab is made anew often: there, a state of an earlier lab is put aside. Anywhere else that is a problem. Refused with
     those of every region, after `refusals`, which are known already; then nothing is put aside.
     """
-    problems, remade = list(refusals), []
+    problems, remade, good = list(refusals), [], []
     for name, connection in run.connections.items():
         region = run.plan.regions[name]
         where = f"region {name}, cloud {region.cloud}; state {run.stacks.home.root}"
         domains = run.stacks.domains(StackKey(run.plan.code, name, "identity"))
         try:
             if agrees(domains.values(), connection):
+                good.append(name)
                 continue
         except (SDKException, ClientException) as error:
             cure = "look at its health (the lab: lz lab doctor), then run the same command again"
@@ -206,7 +217,8 @@ def check_state(run: Run, refusals: Iterable[Problem]) -> None:
                 cure="correct the region's `cloud`; if the cloud was lost, restore it first (docs/operations.md)",
             )
         )
-    raise_all(problems)
+    if problems:
+        raise Refused(problems, good)
     for name in remade:
         for key in run.standing(Selection(regions=frozenset({name}))):
             run.stacks.forget(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,8 @@ import requests
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from foundation.errors import Problem
+from foundation.errors import InputError, LzError, Problem
+from landing_zone.engine.opening import Asked, Refused, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.preflight import checks, reading
 from landing_zone.preflight.demand import Need, need
@@ -71,6 +72,17 @@ def examine(run: Run, chosen: Selection) -> list[Finding]:
 def problems(found: Sequence[Finding]) -> list[Problem]:
     """All problems of all findings."""
     return [problem for finding in found for problem in finding.problems]
+
+
+def beside(refused: Refused, asked: Asked) -> InputError:
+    """What keeps some regions from being worked on, together with all that is found in those that can be asked."""
+    if not refused.others:
+        return refused
+    try:
+        run, chosen = open_run(replace(asked, regions=refused.others), lambda _: None)
+    except LzError as again:
+        return InputError(*refused.problems, *again.problems)
+    return InputError(*refused.problems, *problems(examine(run, chosen)))
 
 
 def _place(run: Run, name: str, chosen: Selection) -> Place:

@@ -1,4 +1,4 @@
-"""`lz up` keeps the ledger of what it gives out, and a rehearsal gives out nothing."""
+"""`lz up` keeps the ledger of what it gives out, and a rehearsal gives out nothing; before it applies, it tells every problem at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from foundation.errors import BusyError, LzError, Problem
 from foundation.progress import Progress
 from landing_zone import preflight
 from landing_zone.cli import changes
 from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import Selection
+from landing_zone.preflight import Finding
+from landing_zone.proof.results import Verdict
 
 
 @pytest.mark.parametrize(("reference", "kept"), [("regional-dc", ["regional-dc.yaml"]), ("regional-dc@lab", [])])
@@ -34,3 +37,27 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: written.append(path.name))
     changes.bring_up(Asked(reference), Progress(), yes=True, quiet=True)
     assert written == kept
+
+
+def failing(error: LzError) -> Any:
+    """A run whose previews fail."""
+
+    def previews(*_: object, **__: object) -> None:
+        raise error
+
+    return SimpleNamespace(planned=lambda chosen: [], previews=previews)
+
+
+def test_a_preview_that_fails_hides_nothing_that_preflight_finds_in_any_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Finding(name, "x", Verdict.FAIL, (Problem(f"{name} has no network"),)) for name in ("north", "south")]
+    monkeypatch.setattr(preflight, "examine", lambda run, chosen: found)
+    with pytest.raises(LzError) as caught:
+        changes.previewed(failing(LzError("stack north failed", exit_code=7)), Selection(), full=False)
+    assert [problem.what for problem in caught.value.problems] == ["north has no network", "south has no network", "stack north failed"]
+    assert caught.value.exit_code == 7
+
+
+def test_who_meets_another_at_work_only_hears_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "examine", lambda run, chosen: pytest.fail("the cloud was asked"))
+    with pytest.raises(BusyError):
+        changes.previewed(failing(BusyError("in use")), Selection(), full=False)

@@ -23,7 +23,7 @@ from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked
+from landing_zone.engine.opening import Asked, Refused
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.preflight import Finding
@@ -216,18 +216,21 @@ def test_next_steps_are_callable_from_where_one_stands(monkeypatch: pytest.Monke
     assert callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
 
 
-def test_preflight_tells_what_is_wrong_elsewhere_when_one_region_cannot_be_asked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["preflight", "up"])
+def test_what_is_wrong_elsewhere_is_told_when_one_region_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
 ) -> None:
-    def opened(asked: Asked, say: Any) -> Any:
+    def opened(asked: Asked, *_: Any) -> Any:
         if asked.regions != ("south",):
-            raise InputError(Problem("wrong password", "cloud lab-north", cure="the right one"))
+            raise Refused([Problem("wrong password", "cloud lab-north", cure="the right one")], ["south"])
         return "south", Selection()
 
     found = Finding("south", "flavors", Verdict.FAIL, (Problem("no flavor", cure="have it made"),))
-    monkeypatch.setattr("landing_zone.cli.reading.open_run", opened)
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    for module in ("cli.reading", "preflight", "engine.opening"):
+        monkeypatch.setattr(f"landing_zone.{module}.open_run", opened)
     monkeypatch.setattr("landing_zone.preflight.examine", lambda run, chosen: [found])
-    assert main(["preflight", "--env", "lab", "--json"]) == 2
+    assert main([command, "--env", "lab", "--json"]) == 2
     assert [each["what"] for each in json.loads(capsys.readouterr().out)["problems"]] == ["wrong password", "no flavor"]
 
 

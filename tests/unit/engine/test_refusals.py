@@ -17,7 +17,7 @@ from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT
 from landing_zone.engine import access_key, clouds
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked, check_state, open_run, reach
+from landing_zone.engine.opening import Asked, Refused, check_state, open_run, reach
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey
 from tests.support.keystone import PASSWORD, keystone, make_certificates
@@ -79,6 +79,15 @@ def test_a_region_that_does_not_say_what_it_has_does_not_hide_another(stacks: Kn
         "the cloud does not say which domains it has: region north",
         "the state is about another cloud than the one that answers: region south",
     ]
+
+
+def test_the_regions_that_can_be_worked_on_are_named(stacks: Known) -> None:
+    """Not one whose old state would be put aside for it."""
+    for south in ill(), answering():
+        run = run_on(stacks, "lab", north=answering("north-id"), south=south)
+        with pytest.raises(Refused) as caught:
+            check_state(run, [Problem("refused", "region east")])
+        assert caught.value.others == ("north",)
 
 
 @pytest.mark.parametrize("other", ["refused", "ill"])
