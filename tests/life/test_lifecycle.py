@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.support.command import kill, lz, read_until, start
 from tests.support.host import look
 from tests.support.playground import Playground
 from tests.support.processes import Watcher
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 UP = ("lab", "up", "--region", "north")
@@ -152,11 +152,11 @@ def test_what_makes_a_tree_ends_with_whoever_asked_for_it(tmp_path: Path) -> Non
     work = f"mount -t tmpfs none {mounted} && touch {began} && while sleep 1; do :; done"
     words = [*debian.ENDS_WITH_US, "sh", "-c", work]
     process = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({words!r})"])
-    _until(began.exists)
+    until(began.exists)
     assert _at_work(str(mounted)), "nothing works there: it proves nothing"
     process.kill()
     process.wait()
-    _until(lambda: not _at_work(str(mounted)))
+    until(lambda: not _at_work(str(mounted)))
     assert debian.mounts_below(mounted) == []
 
 
@@ -164,10 +164,3 @@ def _at_work(word: str) -> bool:
     """Whether a process of this machine has a word in its command; one that has ended has no command any more."""
     found = subprocess.run(["pgrep", "--full", word], check=False, capture_output=True, text=True).stdout.split()
     return bool(found)
-
-
-def _until(true: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
 import time
 
 import pytest
@@ -13,25 +11,13 @@ import pytest
 from lab import trees
 from lab.census import Census
 from lab.settings import places
-from tests.support.command import LZ, kill, lz, read_until, start
+from tests.support.command import kill, killed_after, lz, read_until, start
 from tests.support.host import look
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(3600)]
 UP = ("lab", "up", "--region", "north")
 KILLS = 8
 SEED = int(os.environ.get("LZ_TEST_SEED", "20261128"))
-
-
-def _killed_after(seconds: float) -> bool:
-    """Start `lz lab up` and kill it with all that it started; False when it ended by itself before that."""
-    process = subprocess.Popen([LZ, *UP], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
-    return False
 
 
 def test_up_goes_on_after_kills_at_any_moment() -> None:
@@ -42,7 +28,7 @@ def test_up_goes_on_after_kills_at_any_moment() -> None:
     waits = [round(moments.uniform(0.5, 50), 1) for _ in range(KILLS)]
     killed = 0
     for seconds in waits:
-        if _killed_after(seconds):
+        if killed_after(start(*UP), seconds):
             killed += 1
         else:
             assert lz("lab", "down").returncode == 0

@@ -42,3 +42,13 @@ def kill(process: subprocess.Popen[str]) -> str:
     process.wait()
     assert process.stderr
     return process.stderr.read()
+
+
+def killed_after(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Kill the whole process group after so many seconds; False when it has ended by itself before."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        return True
+    return False

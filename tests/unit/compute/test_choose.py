@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from foundation.errors import InputError, LzError
+from lab import region
 from lab.compute import choose, install, kvm
 
 
@@ -83,6 +85,15 @@ def test_another_kind_leaves_nothing_of_the_first(tmp_path: Path, kernel: Path) 
     text = (root / "etc/nova/nova-compute.conf").read_text()
     assert "virt_type = qemu" in text
     assert "libvirt.LibvirtDriver" in text
+
+
+def test_kvm_is_lent_to_the_machine_and_shown_to_its_guests_as_it_is(tmp_path: Path) -> None:
+    install.install(tmp_path, "kvm", None)
+    text = (tmp_path / "etc/nova/nova-compute.conf").read_text()
+    assert "virt_type = kvm" in text
+    assert "cpu_mode = host-passthrough" in text
+    lent = {kind: region.devices(SimpleNamespace(compute=kind)) for kind in choose.KINDS}  # type: ignore[arg-type]
+    assert lent == {"kvm": ("/dev/kvm",), "uml": (), "qemu": ()}
 
 
 def test_uml_without_its_kernel_is_refused() -> None:

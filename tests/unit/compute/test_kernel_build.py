@@ -52,6 +52,7 @@ def test_a_build_whose_kernel_is_gone_does_not_count(tmp_path: Path) -> None:
 def test_a_missing_tool_is_named_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr("shutil.which", lambda program: None if program in ("flex", "bc") else "/usr/bin/x")
+    monkeypatch.setattr(kernel, "_build", lambda _: pytest.fail("a build was begun"))
     with pytest.raises(InputError, match="bc flex"):
         kernel.build(Progress())
     assert list((tmp_path / "kernel").iterdir()) == []

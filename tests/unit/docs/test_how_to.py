@@ -1,4 +1,4 @@
-"""The examples of the how-to pages hold: YAML loads in its place, links lead somewhere, commands exist."""
+"""What pages for people say holds: YAML loads in its place, links lead somewhere, commands exist, what is shown was recorded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import yaml
 
 from foundation.places import CHECKOUT
 from landing_zone.cli.app import EXIT_CODES, load
+from landing_zone.engine.opening import load_plan
 from landing_zone.model.environment import Flow, Tenant
 from tests.unit.model import support
 
-PAGES = sorted((CHECKOUT / "docs").rglob("*.md"))
+PAGES = sorted([*(CHECKOUT / "docs").rglob("*.md"), *CHECKOUT.glob("*.md")])
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -24,6 +25,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     dead = [link for link in _LINK.findall(text) if "://" not in link and not (page.parent / link).exists()]
     assert not dead
+
+
+def test_every_surprise_has_a_cure_in_a_place_that_there_is() -> None:
+    lines = (CHECKOUT / "docs/surprises.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")][2:]
+    assert len(rows) > 90
+    assert [row for row in rows if len(row) != 3 or not all(row)] == []
+    assert [place for *_, places in rows for place in places.split(", ") if not (CHECKOUT / place).exists()] == []
 
 
 def test_examples_of_add_a_ministry() -> None:
@@ -68,13 +77,38 @@ def test_the_exit_codes_of_the_page_on_failures_are_those_of_the_command() -> No
     assert all(re.search(rf"\b{code}\b", EXIT_CODES) for code in named)
 
 
-def test_commands_of_the_how_to_pages_are_there() -> None:
-    pages = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "docs" / "how-to").glob("*.md")]
-    lines = [line.split() for page in pages for line in re.findall(r"\.venv/bin/lz ([a-z-]+[^`\n]*)", page)]
-    assert len(lines) > 15
+def test_commands_of_every_page_are_there_with_their_flags() -> None:
+    written = re.compile(r"(?:`|^ {4}|\$\()(?:\.venv/bin/)?lz ([a-z][a-z-]*[^`\n)]*)", re.MULTILINE)
+    lines = [line.split() for page in PAGES for line in written.findall(page.read_text(encoding="utf-8"))]
+    assert len(lines) > 100
     for name, *words in lines:
         found: Any = load(name)
-        if hasattr(found, "commands"):
-            found = found.commands[words[0]]
-        known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        assert {word.partition("=")[0] for word in words if word.startswith("-") and word not in ("-", "\\")} <= known, (name, words)
+        if words and words[0] in getattr(found, "commands", ()):
+            found = found.commands[words.pop(0)]
+        known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help", "--debug"}
+        ours = words[: words.index("--")] if "--" in words else words
+        assert {word.partition("=")[0] for word in ours if word.startswith("--")} <= known, (name, words)
+
+
+def test_what_pages_let_make_make_is_in_the_makefile() -> None:
+    named = {name for page in PAGES for name in re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    assert {"up", "down", "test", "test-long", "venv"} <= named
+    assert named <= set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_what_readme_shows_of_make_up_was_recorded() -> None:
+    """What is left out is told by a line of dots."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    recorded = [line.rstrip() for line in (CHECKOUT / "docs/recordings/make-up.txt").read_text(encoding="utf-8").splitlines()]
+    shown = re.findall(r"^ {4}(.*)$", text.partition("## What it looks like")[2].partition("\n## ")[0], re.MULTILINE)
+    assert len(shown) > 15
+    rest = iter(recorded)
+    assert [line for line in shown if line.strip() != "..." and line not in rest] == []
+
+
+def test_the_recording_is_of_the_stacks_that_there_are() -> None:
+    recorded = (CHECKOUT / "docs/recordings/make-up.txt").read_text(encoding="utf-8")
+    table = recorded.rpartition("region  layer ")[2]
+    planned = {(region.name, layer) for region in load_plan("lab").regions.values() for step in region.order for layer in step}
+    rows = set(re.findall(r"^(\w+) +([a-z-]+) +\d+  ", table, re.MULTILINE))
+    assert rows == {(region, layer) for region, layer in planned if layer != "probes"}

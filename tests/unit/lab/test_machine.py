@@ -23,6 +23,14 @@ def test_a_scope_where_systemd_runs_the_host(tmp_path: Path, monkeypatch: pytest
         assert {f"--unit={name}", "--property=Delegate=yes", "--collect"} <= set(words)
 
 
+def test_what_is_left_of_a_machine_goes_with_its_scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/run/systemd/system")
+    monkeypatch.setattr(machine, "run", ran.append)
+    of("lz-north", tmp_path)._kill_leftovers()
+    assert ran == [["systemctl", "stop", "lz-north.scope"]]
+
+
 def test_a_group_where_it_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "is_dir", lambda path: False)
     monkeypatch.setattr(machine, "CGROUP_ROOTS", (tmp_path / "absent", tmp_path))

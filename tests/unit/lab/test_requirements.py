@@ -32,6 +32,13 @@ LACKING = (
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def nothing_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal that is broken fails its test, and neither makes a lab nor takes away the one that stands."""
+    for name in ("_bring_up", "_keep_logs", "_remove_all"):
+        monkeypatch.setattr(lifecycle, name, lambda *_, said=f"it came to {name}": pytest.fail(said))
+
+
 @pytest.fixture
 def poor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without root, programs, namespaces, overlays, taps, cgroups, disk and memory; the cache that it would get."""

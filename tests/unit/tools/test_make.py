@@ -72,6 +72,27 @@ def test_the_last_line_counts_every_test(results: list[Result], line: str) -> No
     assert run.summary(results) == line
 
 
+def test_the_time_of_each_part_is_told_and_the_counts_come_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = {"lint": Result("lint", 12.34, ("ruff check",)), "unit": Result("unit", 45.67, counts=Counts(1683, 0, 2))}
+    monkeypatch.setattr(run, "run_part", lambda name, part, checkout: results[name])
+    assert run.main(["lint", "unit"]) == 1
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if line]
+    assert ["lint", "12.3", "0", "0", "0", "ruff", "check"] in lines
+    assert ["unit", "45.7", "1683", "0", "2"] in lines
+    assert " ".join(lines[-1]) == "===== 1683 passed, 2 skipped, not good: lint in 58.01s ====="
+
+
+def test_make_test_runs_every_part_and_brings_the_lab_up_by_itself() -> None:
+    planned = subprocess.run(["make", "--dry-run", "test"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    names = planned.splitlines()[-1].partition(" -m tests.run ")[2].split()
+    known = run.parts(CHECKOUT)
+    assert {*names, "long"} == set(known)
+    assert names[-2:] == ["lab", "life"], "the last takes the lab away"
+    assert known["lab"].commands[-1][-2:] == ("lab", "up")
+
+
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["nonsense"]) == 2
     assert "no such part: nonsense" in capsys.readouterr().err
