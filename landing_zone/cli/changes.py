@@ -270,7 +270,7 @@ def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
 
 def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
     """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone."""
-    projects = {key: tuple(run.stacks.outputs(key).get("ids", {}).get("project", {}).values()) for key in keys}
+    projects = {key: run.stacks.projects(key) for key in keys}
     done = run.remove(keys)
     credentials.forget(run.stacks.home, keys)
     for key, ids in projects.items():

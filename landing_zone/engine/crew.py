@@ -96,6 +96,8 @@ def _begin(stacks: Stacks, queue: SimpleQueue[Message | None]) -> None:
     """First thing in a worker. An interrupt is left to the engine's own process, which finishes what is under way."""
     global _stacks  # noqa: PLW0603  the one thing that a worker is for
     _stacks = replace(stacks, listener=Mailbox(queue))
+    with stacks.home.log("workers").open("a") as log:  # a library's words are no message of ours: grpc prints a traceback of its own
+        os.dup2(log.fileno(), 2)  # where the engine gives up a call before it is answered
     signal.signal(signal.SIGINT, lambda *_: None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -195,6 +195,18 @@ class Stacks:
             if one["type"] == "openstack:identity/project:Project" and one["inputs"].get("isDomain") and one.get("id")
         }
 
+    def projects(self, key: StackKey) -> frozenset[str]:
+        """Ids of the projects that a stack has made so far.
+
+        Its outputs have them until its end, also those that are gone already, and are not written before it is made in full.
+        """
+        told = self.outputs(key).get("ids", {}).get("project", {}).values()
+        return frozenset(told) | {
+            one["id"]
+            for one in self.resources(key)
+            if one["type"] == "openstack:identity/project:Project" and not one["inputs"].get("isDomain") and one.get("id")
+        }
+
     def forget(self, key: StackKey) -> Path:
         """Put the state of a stack aside on this machine, without touching the cloud; returns where it lies now."""
         place = checkpoints.checkpoint(key.name)

@@ -64,6 +64,13 @@ def killed(_: Stacks) -> Outcome:
     raise AssertionError
 
 
+def noisy(_: Stacks) -> Outcome:
+    """As a library that prints what it makes of things, in Python and below it."""
+    print("Traceback", file=sys.stderr, flush=True)
+    os.write(2, b"of a library")
+    return Outcome(KEY, "preview", {}, (), False, 0, 0.0)
+
+
 def waits(_: Stacks) -> Outcome:
     """Says that it is at work, and goes on for ever."""
     print(tempfile.mkdtemp(), flush=True)
@@ -78,10 +85,10 @@ from landing_zone.engine.crew import hired
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Stacks
 from landing_zone.engine.stores.folder import Folder
-from tests.engine.test_crew import waits
+from tests.engine.test_crew import noisy, waits
 home = Home(Path(sys.argv[1]))
 with home.alone(), hired(Stacks(home, Folder(home.backend))) as crew:
-    crew.do(waits)
+    crew.do({})
 """
 
 
@@ -114,7 +121,9 @@ def test_a_run_that_is_killed_leaves_nothing_outside_its_home_and_the_next_one_r
         for folder in (outside, home.root):
             folder.mkdir()
         settings = {**os.environ, "TMPDIR": str(outside)}
-        run = subprocess.Popen([sys.executable, "-c", RUN, home.root], cwd=CHECKOUT, env=settings, stdout=subprocess.PIPE, text=True)
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN.format("waits"), home.root], cwd=CHECKOUT, env=settings, stdout=subprocess.PIPE, text=True
+        )
         assert run.stdout is not None
         of_worker = Path(run.stdout.readline().strip())
         run.kill()
@@ -125,3 +134,9 @@ def test_a_run_that_is_killed_leaves_nothing_outside_its_home_and_the_next_one_r
         assert list(outside.iterdir()) == []
         with home.alone():
             assert not left.exists()
+
+
+def test_what_a_library_prints_in_a_worker_goes_to_a_log(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", RUN.format("noisy"), tmp_path], check=False, cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Home(tmp_path).log("workers").read_text() == "Traceback\nof a library"

@@ -1,0 +1,39 @@
+"""What is read of a stack's state."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landing_zone.engine import checkpoints
+from landing_zone.engine.home import Home
+from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.engine.stores.folder import Folder
+
+KEY = StackKey("lab", "north", "tenant-edu")
+ROOT: dict[str, Any] = {"type": "pulumi:pulumi:Stack", "outputs": {"ids": {"project": {"lab-edu-network": "p-1", "lab-edu-main": "p-2"}}}}
+DOMAIN = {"type": "openstack:identity/project:Project", "id": "d-1", "inputs": {"name": "lab-edu", "isDomain": True}}
+PROJECT = {"type": "openstack:identity/project:Project", "id": "p-2", "inputs": {"name": "lab-edu-main"}}
+UNDER_WAY = {"type": "openstack:identity/project:Project", "inputs": {"name": "lab-edu-late"}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "projects"),
+    [
+        ([ROOT, DOMAIN, PROJECT], {"p-1", "p-2"}),
+        ([{"type": "pulumi:pulumi:Stack"}, DOMAIN, PROJECT, UNDER_WAY], {"p-2"}),
+        ([ROOT], {"p-1", "p-2"}),
+        ([], set()),
+    ],
+    ids=["whole", "half made", "half removed", "nothing"],
+)
+def test_projects_are_known_from_the_first_to_the_last(tmp_path: Path, resources: list[dict[str, Any]], projects: set[str]) -> None:
+    home = Home(tmp_path)
+    stacks = Stacks(home, Folder(home.backend))
+    stacks.store.write(
+        checkpoints.checkpoint(KEY.name), json.dumps({"version": 3, "checkpoint": {"latest": {"resources": resources}}}).encode()
+    )
+    assert stacks.projects(KEY) == projects
