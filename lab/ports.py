@@ -30,7 +30,7 @@ def compare(listening: str, region: Region) -> Ports:
     for line in listening.splitlines():
         words = line.split()
         address, _, _ = words[4].rpartition(":")
-        if not address.startswith(("127.", "[::1]")) and "%" not in address:
+        if not address.startswith(("127.", "[::1]")):
             found[words[4]] = words[6].partition('"')[2].partition('"')[0] if len(words) > 6 else "unknown"
     return Ports(
         tuple((place, name) for place, name in wanted.items() if place not in found),

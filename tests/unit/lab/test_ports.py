@@ -22,3 +22,8 @@ def test_a_silent_port_and_a_stranger_are_named() -> None:
     found = ports.compare("\n".join([*map(line, places), line("0.0.0.0:25", "exim4")]), NORTH)
     assert found.missing == ((f"{NORTH.api}:5000", "keystone"),)
     assert found.strange == ("0.0.0.0:25 (exim4)",)
+
+
+def test_a_stranger_that_is_bound_to_one_device_is_named_too() -> None:
+    every = [*(line(place) for place in ports.expected(NORTH)), line("127.0.0.53%lo:53", "systemd-resolve")]
+    assert ports.compare("\n".join([*every, line("0.0.0.0%up0:68", "dhcpcd")]), NORTH).strange == ("0.0.0.0%up0:68 (dhcpcd)",)

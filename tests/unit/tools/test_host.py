@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from foundation import process
+from foundation import files, process
 from foundation.errors import InputError
+from lab import requirements
+from lab.compute import kernel
+from lab.image import guest
+from landing_zone.image import build
 from tools import host
 
 STATE = "gcc installed\nmake config-files\nlibc6-dev:amd64 installed\n"
@@ -16,6 +20,13 @@ STATE = "gcc installed\nmake config-files\nlibc6-dev:amd64 installed\n"
 def test_every_package_of_the_list_has_a_purpose() -> None:
     lines = [line for line in host.PACKAGES_FILE.read_text().splitlines() if line and not line.startswith("#")]
     assert [line for line in lines if not line.partition("#")[2].strip()] == []
+
+
+def test_whatever_a_program_is_refused_for_is_installed_beforehand() -> None:
+    everywhere = {"apt", "dpkg", "tar", "util-linux", "mount"}  # on every Debian and Ubuntu
+    along = {"binutils", "perl"}  # gcc and mmdebstrap bring them
+    asked = {*requirements.PROGRAMS.values(), *kernel.HOST_PACKAGES, *guest.TOOLS.values(), *build.TOOLS.values()}
+    assert asked - everywhere - along - set(files.lines(host.PACKAGES_FILE)) == set()
 
 
 def test_removed_and_unknown_packages_are_missing() -> None:
