@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from foundation import digest, files
@@ -10,6 +11,7 @@ from foundation.progress import Progress
 from lab import debian
 
 PACKAGES_FILE = Path(__file__).resolve().parent / "packages.txt"
+MIRROR = "LZ_DEBIAN_MIRROR"  # as lab/debian.py reads it; one of a day is a pin of all packages
 VARIANT = "important"  # mmdebstrap's name for what Debian's own installer puts on every machine
 
 
@@ -19,8 +21,10 @@ def packages() -> list[str]:
 
 
 def ensure(progress: Progress) -> Path:
-    """The tree, built if it is not cached (about a minute on two idle cores)."""
-    tree = cache("nodes", "base") / digest.of_texts("node 2", debian.SUITE, debian.EPOCH, VARIANT, *debian.LEAN, *packages())[:16]
+    """The tree of the mirror that is asked for, built if it is not cached (about a minute on two idle cores)."""
+    mirror = filter(None, [os.environ.get(MIRROR)])
+    what = ("node 2", debian.SUITE, debian.EPOCH, VARIANT, *debian.LEAN, *packages(), *mirror)
+    tree = cache("nodes", "base") / digest.of_texts(*what)[:16]
     if not tree.exists():
         with progress.step("node tree: Debian packages (once)"):
             debian.build_tree(tree, packages(), cache("nodes", "logs") / "base.log", variant=VARIANT)

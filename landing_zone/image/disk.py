@@ -6,6 +6,7 @@ Written without a loop device. Names, identities and dates follow from the tree.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import uuid
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from landing_zone.image.contents import EPOCH
 
 SECTOR = 512
 ROOT_MIB = 1536
+FIRST_INODE = 2  # that of /; in a new file system those in use have the lowest numbers
 # A fixed name space, so that the same tree gives the same identities.
 _SPACE = uuid.UUID("d0c5f6f2-5b8f-5f0e-9d43-5f0f8a0c6b1b")
 TOOLS = {"mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils", "sfdisk": "fdisk", "mformat": "mtools"}
@@ -65,7 +67,7 @@ def write(root: Path, target: Path, tree_digest: str, epoch: int, log: Path) -> 
     with raw.open("wb") as stream:
         os.truncate(stream.fileno(), (ROOT.start + ROOT.size + 1) << 20)  # the table's copy is at the end
     run(["sfdisk", "--quiet", raw], stdin=table(tree_digest), log=log)
-    _write_root(root, raw, tree_digest, epoch, log)
+    write_root(root, raw, tree_digest, epoch, log)
     write_esp(raw, loader.core(root, loader.UEFI, log), tree_digest, epoch, log)
     write_bios(raw, (root / "usr/lib/grub" / loader.BIOS / "boot.img").read_bytes(), loader.core(root, loader.BIOS, log))
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw, target], log=log)
@@ -109,8 +111,16 @@ def write_bios(raw: Path, first: bytes, core: bytes) -> None:
         stream.write(rest)
 
 
-def _write_root(root: Path, raw: Path, tree_digest: str, epoch: int, log: Path) -> None:
+def write_root(root: Path, raw: Path, tree_digest: str, epoch: int, log: Path) -> None:
+    """The root file system with the tree in it. Nothing there is younger than `epoch`, seconds since 1970."""
     own = identity(tree_digest, "file system")
     options = f"offset={ROOT.start << 20},hash_seed={own},lazy_itable_init=1,lazy_journal_init=1"
     words: list[str | Path] = ["mkfs.ext4", "-q", "-F", "-L", "root", "-U", str(own), "-m", "1", "-E", options, "-d", root]
-    run([*words, raw, f"{ROOT.size}M"], env={EPOCH: str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}, log=log)
+    dated = {EPOCH: str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}
+    run([*words, raw, f"{ROOT.size}M"], env=dated, log=log)
+    # mkfs takes over when a file was last read here, and when it was put into the tree.
+    system = f"{raw}?offset={ROOT.start << 20}"
+    counts = dict(re.findall(r"^(Inode count|Free inodes): +(\d+)$", run(["debugfs", "-R", "show_super_stats -h", system]), re.MULTILINE))
+    used = range(FIRST_INODE, int(counts["Inode count"]) - int(counts["Free inodes"]) + 1)
+    fields = "".join(f"set_inode_field <{each}> {field} @{epoch}\n" for each in used for field in ("atime", "ctime"))
+    run(["debugfs", "-w", "-f", "-", system], stdin=fields, env=dated)

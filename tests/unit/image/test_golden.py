@@ -10,6 +10,7 @@ import pytest
 
 from foundation.errors import InputError
 from foundation.progress import Progress
+from lab import debian
 from landing_zone.cli import main
 from landing_zone.image import base, build, contents, disk, sbom
 from tests.unit.image.test_image import MANDATORY
@@ -148,6 +149,32 @@ def test_what_is_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(InputError, match="as root"):
         build.build("base", Progress())
+
+
+def test_packages_date_what_they_write_as_of_the_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without it the day of the making is in /etc/shadow, in the initrd and in every compiled Python file."""
+    dates = []
+
+    def made(command: list[str], *, env: dict[str, str], **_: object) -> str:
+        Path(command[-1]).mkdir()
+        dates.append(env[contents.EPOCH])
+        return ""
+
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.delenv("LZ_DEBIAN_MIRROR", raising=False)
+    monkeypatch.setattr(debian, "run", made)
+    debian.build_tree(tmp_path / "tree", ["sudo"], tmp_path / "log")
+    assert dates == [debian.EPOCH]
+
+
+def test_packages_of_another_mirror_are_another_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(debian, "build_tree", lambda target, *_, **__: target.mkdir())
+    trees = set()
+    for mirror in ("", "http://mirror.example.org/debian/20261101T000000Z", "http://mirror.example.org/debian/20261102T000000Z", ""):
+        monkeypatch.setenv(base.MIRROR, mirror)
+        trees.add(base.ensure(Progress()))
+    assert len(trees) == 3
 
 
 def test_the_date_comes_from_the_variable_or_is_refused(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:

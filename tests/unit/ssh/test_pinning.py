@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
 from foundation.errors import LzError
+from foundation.places import CHECKOUT
 from landing_zone.engine.home import Home
 from landing_zone.ssh.certificates import Pass
 from landing_zone.ssh.hosts import Host, write_config
@@ -92,3 +94,18 @@ def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path:
     assert f"UserKnownHostsFile {home.known_hosts}" in text
     assert f"ProxyCommand ssh -F {home.ssh_config} -W [%h]:%p lab-bastion-north" in text.partition("Host lab-probe-north")[2]
     assert "ProxyCommand" not in text.partition("Host lab-bastion-north")[2].partition("Host lab-probe")[0]
+
+
+SWITCHED_OFF = (
+    r"StrictHostKeyChecking[\"'=: ]+(no|off|accept)", r"UserKnownHostsFile[\"'=: ]+/dev/null",
+    "HOST_KEY_CHECKIN[G]", "host_key_checking: *[Ff]alse",
+)  # fmt: skip
+TEXTS = {".py", ".md", ".yml", ".yaml", ".sh", ".cfg", ".j2"}
+
+
+def test_no_program_or_page_of_ours_switches_host_keys_off() -> None:
+    off = re.compile("|".join(SWITCHED_OFF))
+    folders = [path for path in CHECKOUT.iterdir() if path.is_dir() and path.name not in {".git", ".venv"}]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in TEXTS]
+    assert len(files) > 400
+    assert [str(file.relative_to(CHECKOUT)) for file in files if off.search(file.read_text(errors="replace"))] == []
