@@ -8,9 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pulumi
 import pytest
+from pulumi.runtime.proto.engine_pb2 import LogRequest, LogSeverity
+from pulumi.runtime.settings import get_engine
 
 from foundation.errors import LzError
 from foundation.places import CHECKOUT
@@ -57,6 +61,35 @@ def tells(stacks: Stacks) -> Outcome:
     assert stacks.listener is not None
     stacks.listener.begun(Task(KEY.name, "preview", 0))
     return Outcome(KEY, "preview", {}, tuple(map(str, left_behind)), False, os.getpid(), 0.0)
+
+
+def talks(stacks: Stacks) -> Outcome:
+    """The severities of what its program says to the engine."""
+    said: list[str] = []
+
+    def program() -> None:
+        engine = get_engine()
+        assert engine is not None
+        send = engine.Log
+
+        def noted(message: LogRequest) -> object:
+            said.append(LogSeverity.Name(message.severity))
+            return send(message)
+
+        engine.Log = noted
+        pulumi.ComponentResource("lz:test:Part", "a")
+        pulumi.log.warn("to be heard")
+
+    return replace(stacks.preview(KEY, program), details=tuple(said))
+
+
+def makes(stacks: Stacks) -> Outcome:
+    """A stack with one resource."""
+
+    def program() -> None:
+        pulumi.ComponentResource("lz:test:Part", "a")
+
+    return stacks.up(KEY, program)
 
 
 def killed(_: Stacks) -> Outcome:
@@ -106,6 +139,19 @@ def test_each_order_has_a_process_of_its_own_and_is_heard(stacks: Stacks) -> Non
     assert len(workers | {os.getpid()}) == 3
     assert isinstance(stacks.listener, Ears)
     assert stacks.listener.heard == ["preview", "preview"]
+
+
+def test_the_engine_is_told_what_the_program_says_and_not_every_step_of_the_library(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        assert crew.do(talks).details == ("WARNING",)
+
+
+def test_no_state_has_the_calls_that_made_a_resource(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        assert crew.do(makes).good
+    made = stacks.latest(KEY)["resources"]
+    assert [one["urn"].rpartition("::")[2] for one in made if one["type"] == "lz:test:Part"] == ["a"]
+    assert not any({"stackTrace", "sourcePosition"} & set(one) for one in made)
 
 
 def test_a_worker_that_is_killed_is_told_and_the_next_order_is_carried_out(stacks: Stacks) -> None:
