@@ -12,7 +12,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import fingerprint, recovery, schedule, tries
+from landing_zone.engine import fingerprint, reaching, recovery, schedule, tries
 from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.crew import Crew, Order, hired
 from landing_zone.engine.fingerprint import Ids
@@ -209,16 +209,25 @@ class Run:
                 fingerprint.keep(self.stacks.home, key.name, fingerprint.Note(known, versions[key.name], outcomes[key].resources))
 
     def recover(self, keys: Iterable[StackKey]) -> None:
-        """Clear what a killed or failed run left behind of these stacks, once in this run."""
+        """Clear what a killed or failed run left behind of these stacks, and let their states say where the cloud is; once in a run."""
         stands = self.stacks.standing()
         for key in keys:
             if key in self.recovered or key.region not in self.connections:
                 continue
             if key.name in stands:
+                self._readdress(key)
                 recovery.recover(self.stacks, key, self.connections[key.region], self.say)
             else:  # killed before the stack's first state was written, or that state was put aside
                 recovery.release_lock(self.stacks.store, key, self.say)
             self.recovered.add(key)
+
+    def _readdress(self, key: StackKey) -> None:
+        """Let the state of a stack say where the cloud is now, when it says otherwise."""
+        cloud = self.clouds[self.plan.regions[key.region].cloud]
+        if reaching.is_elsewhere(self.stacks.resources(key), cloud):
+            recovery.release_lock(self.stacks.store, key, self.say)
+            reaching.correct(self.stacks, key, cloud)
+            self.say(f"{key.name}: the state now says that the cloud is {cloud.name} at {cloud.auth_url}")
 
 
 def _program(part: Share, inputs: Inputs) -> Program:
