@@ -22,7 +22,7 @@ from landing_zone.engine import credentials
 from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
-from landing_zone.engine.sweep import default_groups
+from landing_zone.engine.sweep import default_groups, default_rules
 from landing_zone.planners.ledgerfile import save_ledger
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
@@ -146,6 +146,7 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
         with board.showing():
             done = run.apply(previews)
             pin(run, run.connections)
+            close_default_groups(run, [each.key for each in done])
             credentials.ensure(run, [each.key for each in done])
     return run, chosen, done
 
@@ -159,6 +160,16 @@ def previewed(run: Run, chosen: Selection, *, full: bool) -> list[Outcome]:
     except LzError as failed:
         found = preflight.problems(preflight.examine(run, chosen))
         raise LzError(*found, *failed.problems, exit_code=failed.exit_code) from failed
+
+
+def close_default_groups(run: Run, keys: Iterable[StackKey]) -> None:
+    """Take Neutron's own rules out of the default groups of the projects that stacks have made."""
+    projects: dict[str, set[str]] = {}
+    for key in keys:
+        projects.setdefault(key.region, set()).update(run.stacks.projects(key))
+    for region, ids in projects.items():
+        if removed := default_rules(run.connections[region], ids):
+            run.say(f"region {region}: removed {removed} rules that Neutron gives default security groups by itself")
 
 
 def down(
