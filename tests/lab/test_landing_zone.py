@@ -541,7 +541,7 @@ def test_down_leaves_nothing(
     for router in admins[region].network.routers(name="left-router"):  # of the administrator's own project: only its way in is ours
         admins[region].network.delete_router(router)
     for name, admin in admins.items():
-        assert census.left_over(before[name], census.take(admin)) == []
+        assert census.differences(before[name], census.take(admin)) == []
         assert list(run.stacks.home.credentials(name).glob("*.yaml")) == []
     assert run.standing(Selection(regions=frozenset(admins))) == []
     assert run.stacks.home.known_hosts.read_text() == ""

@@ -62,7 +62,7 @@ def deployed(name: str, before: census.Census, admin: Connection, *part: str) ->
     finally:
         down = lz("down", "--env", f"{name}@lab", *REGION, "--yes", timeout=3000)
     assert down.returncode == 0, down.stderr[-3000:]
-    assert census.left_over(before, census.take(admin)) == []
+    assert census.differences(before, census.take(admin)) == []
 
 
 def test_there_are_four() -> None:

@@ -38,6 +38,7 @@ LISTERS: Mapping[str, Lister] = {
     "instance": lambda connection: connection.compute.servers(all_projects=True),
     "server group": lambda connection: connection.compute.server_groups(),
     "volume": lambda connection: connection.block_storage.volumes(all_projects=True),
+    "backup": lambda connection: connection.block_storage.backups(all_projects=True),
     "snapshot": lambda connection: connection.block_storage.snapshots(all_projects=True),
     "image": lambda connection: connection.image.images(),
     "load balancer": lambda connection: connection.load_balancer.load_balancers(),
@@ -54,6 +55,11 @@ def take(connection: Connection) -> Census:
 def left_over(before: Census, after: Census) -> list[str]:
     """What is there now and was not before, `KIND NAME (ID)` each."""
     return sorted(f"{kind} {name}" for kind, names in after.items() for name in names - before.get(kind, frozenset()))
+
+
+def differences(before: Census, after: Census) -> list[str]:
+    """What is there on one side only: left over, or gone though it was none of ours."""
+    return [*left_over(before, after), *(f"gone: {thing}" for thing in left_over(after, before))]
 
 
 def _said(thing: Any) -> str:

@@ -139,6 +139,25 @@ def test_roles_go_to_groups_never_admin_and_a_manager_stays_in_its_domain() -> N
             assert not [g for g in tenant.identity.grants if g.target == networks_owner.name]
 
 
+def test_the_platforms_people_have_the_roles_that_their_groups_are_for() -> None:
+    """Operators and monitors in the platform's projects alone, auditors everywhere to look, nobody anything else of a tenant."""
+    for environment, region in regions():
+        code = support.environment(environment).code
+        ours = {project.name for project in region.identity.projects}
+        granted: dict[str, set[tuple[str, str, str, bool]]] = {}
+        for grant in (grant for identity in identities(region) for grant in identity.grants):
+            granted.setdefault(grant.group, set()).add((grant.role, grant.scope, grant.target, grant.inherited))
+        assert granted[f"{code}-platform-operators"] == {("manager", "project", project, False) for project in ours}
+        assert granted[f"{code}-platform-monitors"] == {("reader", "project", project, False) for project in ours}
+        domains = {domain.name for identity in identities(region) for domain in identity.domains}
+        assert granted[f"{code}-platform-auditors"] == {
+            ("reader", "domain", domain, inherited) for domain in domains for inherited in (False, True)
+        }
+        for tenant in region.tenants.values():
+            outside = {grant.group for grant in tenant.identity.grants} - {group.name for group in tenant.identity.groups}
+            assert outside == {f"{code}-platform-auditors"}
+
+
 def _shared(layer: NetworkLayer) -> list[Any]:
     return [*layer.networks, *layer.security_groups]
 

@@ -22,6 +22,13 @@ def test_what_is_new_is_left_over() -> None:
     assert census.left_over(before, before) == []
 
 
+def test_what_is_gone_is_a_difference_too() -> None:
+    before = {"network": frozenset({"public (1)"}), "port": frozenset({"x (2)"})}
+    after = {"network": frozenset({"public (1)", "lab-edu (3)"}), "port": frozenset[str]()}
+    assert census.differences(before, after) == ["network lab-edu (3)", "gone: port x (2)"]
+    assert census.differences(before, before) == []
+
+
 def test_default_groups_count_only_when_their_project_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = MagicMock()
     connection.identity.projects.return_value = [Thing("p1", "service")]
