@@ -22,6 +22,7 @@ from benchmarks.graph.description import Ref, Tenant, describe, filled
 from foundation import digest
 from foundation.errors import LzError
 from landing_zone.engine import clouds, fingerprint
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.fingerprint import Ids
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run, Selection, Source, agrees
@@ -72,6 +73,11 @@ class GraphRun(Run):
     def here(self) -> Selection:
         """Every stack of the place's region."""
         return Selection(regions=frozenset({self.place.region}))
+
+    def cloud(self, key: StackKey) -> Cloud:
+        """Where the cloud is."""
+        del key  # there is one place
+        return self.clouds[self.place.cloud]
 
     def source(self, key: StackKey, stands: frozenset[str] | None) -> Source:
         """How a worker gets the program of a tenant's stack."""

@@ -189,12 +189,15 @@ class Run:
             part, self._inputs(key), {layer: ids(replace(key, layer=layer)) for layer in fingerprint.earlier_layers(part)}
         )
 
+    def cloud(self, key: StackKey) -> Cloud:
+        """Where the cloud of a stack's region is."""
+        return self.clouds[self.plan.regions[key.region].cloud]
+
     def _share(self, key: StackKey) -> Share:
         return share(self.plan, key.region, key.layer)
 
     def _inputs(self, key: StackKey) -> Inputs:
-        cloud = self.clouds[self.plan.regions[key.region].cloud]
-        home = self.stacks.home
+        cloud, home = self.cloud(key), self.stacks.home
         return Inputs(Endpoint(cloud.auth_url, cloud.ca), home.secret, home.user_ca_public)
 
     def _ids(self, key: StackKey) -> Ids:
@@ -223,7 +226,7 @@ class Run:
 
     def _readdress(self, key: StackKey) -> None:
         """Let the state of a stack say where the cloud is now, when it says otherwise."""
-        cloud = self.clouds[self.plan.regions[key.region].cloud]
+        cloud = self.cloud(key)
         if reaching.is_elsewhere(self.stacks.resources(key), cloud):
             recovery.release_lock(self.stacks.store, key, self.say)
             reaching.correct(self.stacks, key, cloud)

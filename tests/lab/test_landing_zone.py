@@ -202,7 +202,10 @@ def test_a_state_that_was_written_by_another_program_is_looked_at(run: Run, flag
 
 
 def test_refresh_after_up_is_empty(run: Run) -> None:
-    for outcome in run.compare(run.standing(Selection())):
+    everything = Selection(regions=frozenset(run.connections))
+    standing = run.standing(everything)
+    assert set(standing) == set(run.planned(everything))
+    for outcome in run.compare(standing):
         assert not outcome.changed, f"{outcome.key.name}: {outcome.details}"
         assert set(outcome.changes) <= {"same"}
 

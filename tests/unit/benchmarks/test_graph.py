@@ -16,6 +16,8 @@ from benchmarks.graph import census, ours, plain, tofu
 from benchmarks.graph.description import PREFIX, TENANT_SIZE, Node, Ref, Value, describe
 from benchmarks.opentofu import STEPS, Sample, Side
 from landing_zone.engine import clouds
+from landing_zone.engine.clouds import Cloud
+from landing_zone.engine.stack import StackKey
 from policy import rules
 from tests.support import pulumi_recorder
 from tests.support.pulumi_recorder import Made, Recorder
@@ -192,6 +194,18 @@ def test_the_state_of_a_tenant_that_is_no_longer_there_is_put_aside_before_the_g
     run = ours.GraphRun(MagicMock(code=ours.CODE), stacks, {}, {"north": MagicMock()}, lambda _: None, place=PLACE)
     ours.up(run)
     assert [call.args[0].name for call in stacks.forget.call_args_list] == ["graph.north.tenant-graph-t001"]
+
+
+def test_what_stands_is_looked_after_as_that_of_an_environment_although_the_plan_has_no_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks, recovered = MagicMock(), list[StackKey]()
+    key = StackKey(ours.CODE, PLACE.region, "tenant-graph-t000")
+    stacks.standing.return_value = {key.name}
+    stacks.resources.return_value = [{"type": "pulumi:providers:openstack", "inputs": {"cloud": PLACE.cloud}}]
+    monkeypatch.setattr("landing_zone.engine.recovery.recover", lambda stacks, key, connection, say: recovered.append(key))
+    known = {PLACE.cloud: Cloud(PLACE.cloud, "https://x", None)}
+    run = ours.GraphRun(MagicMock(code=ours.CODE, regions={}), stacks, known, {PLACE.region: MagicMock()}, lambda _: None, place=PLACE)
+    run.recover([key])
+    assert recovered == [key]
 
 
 def test_plain_calls_make_each_thing_after_those_that_it_refers_to() -> None:
