@@ -51,6 +51,30 @@ def test_no_tenant_and_many(tmp_path: Path) -> None:
     assert loaded(tmp_path, replace(ANSWERS, tenants=many, regions=(NORTH, SOUTH), level=4)) == 60
 
 
+@pytest.mark.parametrize("name", ["agencies.csv", "agencies.yaml"])
+def test_a_register_of_hundreds_of_rows(tmp_path: Path, name: str) -> None:
+    """The same agencies from either kind of file, each with its own line."""
+    many = tuple(TenantAnswer(f"t{number}", f"T-{number}", f"Cơ quan {number}", f"Agency {number}") for number in range(700))
+    text = environment_text(replace(ANSWERS, supernet="10.0.0.0/8", tenants=many))
+    row = {"agencies.csv": "{0},{1},{2},{3},1", "agencies.yaml": "- {{code: {0}, dti_code: {1}, name: {{vi: {2}, en: {3}}}, level: 1}}"}[
+        name
+    ]
+    rows = [row.format(one.code, one.dti_code, one.name_vi, one.name_en) for one in many]
+    head = ["code,dti_code,name.vi,name.en,level"] if name.endswith("csv") else ["# agencies"]
+    (tmp_path / name).write_text("\n".join([*head, *rows]), encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{text.partition('tenants:')[0]}tenants: !include {name}\n", encoding="utf-8")
+    environment = load(path)
+    assert [(tenant.code, tenant.dti_code, tenant.name.vi) for tenant in environment.tenants] == [
+        (one.code, one.dti_code, one.name_vi) for one in many
+    ]
+    assert len(plan(environment).regions["north"].tenants) == len(many)
+    rows[600] = rows[600].replace("T-600", "T-5")
+    (tmp_path / name).write_text("\n".join([*head, *rows]), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"{name}:602, key tenants\[600\].dti_code"):
+        load(path)
+
+
 def test_administrators_are_this_machine_on_the_lab_only(tmp_path: Path) -> None:
     on_lab = replace(ANSWERS, regions=(replace(NORTH, cloud="lab-north"),))
     for answers, prefix in (

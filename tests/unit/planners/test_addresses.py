@@ -62,8 +62,10 @@ def test_deterministic_and_stable_when_tenants_come_and_go(first: dict[str, Any]
             assert found.tenants[code].whole == old[region].tenants[code].whole
             for zone in set(first[code]["zones"]) & set(then[code]["zones"]):
                 assert found.tenants[code].zones[zone] == old[region].tenants[code].zones[zone]
-        newcomers = [found.tenants[code].whole.v4 for code in set(then) - set(first)]
-        assert not any(net.overlaps(block.whole.v4) for net in newcomers for block in old[region].tenants.values())
+        for family in ("v4", "v6"):
+            newcomers = [getattr(found.tenants[code].whole, family) for code in set(then) - set(first)]
+            given = [getattr(block.whole, family) for block in old[region].tenants.values()]
+            assert not any(net.overlaps(other) for net in newcomers for other in given)
 
 
 def test_the_platform_never_moves_with_the_size_of_the_supernet() -> None:
