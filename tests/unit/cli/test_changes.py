@@ -15,6 +15,7 @@ from landing_zone import preflight
 from landing_zone.cli import changes
 from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import Selection
+from landing_zone.engine.stack import StackKey
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Verdict
 
@@ -61,3 +62,30 @@ def test_who_meets_another_at_work_only_hears_of_that(monkeypatch: pytest.Monkey
     monkeypatch.setattr(preflight, "examine", lambda run, chosen: pytest.fail("the cloud was asked"))
     with pytest.raises(BusyError):
         changes.previewed(failing(BusyError("in use")), Selection(), full=False)
+
+
+def test_default_groups_of_what_stands_are_closed_region_by_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    closed: dict[str, set[str]] = {}
+    said: list[str] = []
+    keys = [StackKey("lab", *place) for place in (("north", "identity"), ("north", "tenant-edu"), ("south", "identity"))]
+    run: Any = SimpleNamespace(
+        stacks=SimpleNamespace(projects=lambda key: frozenset({f"{key.region}-{key.layer}"})),
+        connections={"north": "north's", "south": "south's"},
+        planned=lambda chosen: [],
+        previews=lambda keys, full: [],
+        apply=lambda previews: [SimpleNamespace(key=key) for key in keys],
+        say=said.append,
+    )
+
+    def close(connection: str, projects: set[str]) -> int:
+        closed[connection] = projects
+        return 4 if connection == "south's" else 0
+
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
+    monkeypatch.setattr(changes, "pin", lambda run, regions: None)
+    monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
+    monkeypatch.setattr(changes, "default_rules", close)
+    changes.bring_up(Asked("lab"), Progress(), yes=True, quiet=True)
+    assert closed == {"north's": {"north-identity", "north-tenant-edu"}, "south's": {"south-identity"}}
+    assert said == ["region south: removed 4 rules that Neutron gives default security groups by itself"]
