@@ -26,6 +26,8 @@ WRAPPINGS = (
     re.compile(r"<[a-z/!][^>]*>", re.IGNORECASE),  # a gateway's answers are pages
 )
 LOST = re.compile(r"http: ContentLength=\d+ with Body length 0")  # of the second try on a connection that broke in the first
+# What the engine and its Python library say once more when something has failed; the last when a failure ends the program during another.
+ECHOES = ("update failed", "preview failed", "Exception calling application: invalid state")
 SAID_BY_CLOUD = (re.compile(r'"(?:message|error_message)": ?"((?:[^"\\]|\\.)+)"'),)
 QUIET = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH, OpType.DISCARD, OpType.DISCARD_REPLACED})
 REPLACING = frozenset({OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED})
@@ -157,7 +159,7 @@ class Tally:
             .removeprefix("an unhandled error occurred: ")
             .removeprefix("python inline source runtime error: ")
         )
-        if not text or text.startswith(("update failed", "preview failed")):
+        if not text or text.startswith(ECHOES):
             return
         self._passing.append(passes(text))
         if REFUSED.search(text):

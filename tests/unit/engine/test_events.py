@@ -179,3 +179,10 @@ def test_a_lost_connection_and_a_gateways_page_are_told_in_plain_words() -> None
     assert "half made is found and removed first" in lost.cure
     assert page.what.endswith("but got 503 instead: 503 Service Unavailable")
     assert "lz lab doctor" in page.cure
+
+
+def test_an_echo_of_a_failure_is_no_problem_and_keeps_nobody_from_another_try() -> None:
+    tally = Tally("s", "/log")
+    tally.hear(error(QUOTA.replace("OverQuota", "Conflict").replace("Quota exceeded", "Busy")))
+    tally.hear(error("Exception calling application: invalid state"))
+    assert (len(tally.problems), tally.passing) == (1, True)
