@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 _BLOCK = 1 << 20  # bytes that are read at once
@@ -34,13 +34,17 @@ def sums(path: Path, *algorithms: str) -> tuple[str, ...]:
     return tuple(total.hexdigest() for total in totals)
 
 
-def of_trees(paths: Iterable[Path], *extra: str) -> str:
-    """Hex SHA-256 over names and contents of files (folders: all below, byte-code left out) and `extra`."""
+def of_trees(paths: Iterable[Path], *extra: str, without: Collection[str] = ()) -> str:
+    """Hex SHA-256 over names and contents of files (folders: all below, byte-code left out) and `extra`.
+
+    without: names of files and folders that are left out too, wherever they lie.
+    """
+    left_out = {"__pycache__", *without}
     parts: list[str] = list(extra)
     for root in sorted(paths):
         files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
         for file in files:
-            if "__pycache__" in file.parts:
+            if left_out.intersection(file.relative_to(root.parent).parts):
                 continue
             parts += [str(file.relative_to(root.parent)), of_file(file)]
     return of_texts(*parts)

@@ -156,8 +156,9 @@ def date_of(start: Path) -> int:
 
 
 def _key(profile: str, start: Path, epoch: int) -> str:
-    """Digest of all that an image is made from; packages that the role adds come as the mirror has them."""
-    return digest.of_trees([HERE, Path(scs.__file__), CHECKOUT / "playbooks", CHECKOUT / "roles"], profile, start.name, str(epoch))
+    """Digest of all that an image is made from, scenarios of its role aside; packages that the role adds come as the mirror has them."""
+    made_from = [HERE, Path(scs.__file__), CHECKOUT / "playbooks", CHECKOUT / "roles"]
+    return digest.of_trees(made_from, profile, start.name, str(epoch), without={"molecule"})
 
 
 def _build(profile: str, start: Path, epoch: int, target: Path, progress: Progress) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from foundation.errors import LzError
 from foundation.progress import Progress
 from lab.machine import CGROUP_ROOTS
-from tests.nodes.hardened import Hardened, life
+from tests.nodes.lives import Lived, live
 from tests.nodes.node import Node, down, find, up
-from tests.nodes.scan import Score
+
+LANES = 2  # of lives side by side: a life keeps one core busy
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,16 +36,12 @@ def fresh() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
-def hardened(request: pytest.FixtureRequest) -> Iterator[Hardened]:
-    """The node that all runs have seen; tests leave it as they found it, but for its profile."""
-    yield from life(scored=any("scores" in getattr(item, "fixturenames", ()) for item in request.session.items))
-
-
-@pytest.fixture(scope="session")
-def scores(hardened: Hardened) -> list[Score]:
-    """What the scanner says of the node, once it has come to its end beside other tests."""
-    assert hardened.scores
-    return hardened.scores.result()
+def lives(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Lived]]]:
+    """The life of every profile that a selected test is about, two at a time. `base` comes first: it is the longest."""
+    specified = [getattr(item, "callspec", None) for item in request.session.items]
+    asked = {each.params["profile"] for each in specified if each and "profile" in each.params}
+    with ThreadPoolExecutor(LANES) as lanes:
+        yield {profile: lanes.submit(live, profile) for profile in sorted(asked)}
 
 
 def traces(one: Node) -> list[str]:

@@ -19,8 +19,7 @@ from landing_zone import nodes
 from landing_zone.nodes import Told
 from tests.nodes.node import OUTSIDE, USER, Node
 
-HERE = Path(__file__).resolve().parent
-HARDEN = HERE / "harden.yaml"
+HARDEN = CHECKOUT / "roles" / "node_baseline" / "molecule" / "common" / "converge.yml"
 PATIENCE = 900  # seconds
 COLLECTOR = "collector"
 JOURNAL = f"https://{COLLECTOR}:19532"
@@ -106,6 +105,21 @@ def variables(one: Node) -> dict[str, object]:
     return dict(json.loads(file.read_text()))
 
 
+def reach(one: Node) -> dict[str, str]:
+    """How Ansible enters the node, in its own words."""
+    return {
+        "ansible_host": "node",
+        "ansible_user": USER,
+        "ansible_ssh_common_args": f"-F {one.ssh_config}",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+
+
+def inventory(one: Node) -> dict[str, object]:
+    """The node by its own name, with what it is given, for whoever runs playbooks of his own. node_home: where its keys lie."""
+    return {"all": {"hosts": {one.home.name: {**reach(one), **variables(one), "node_home": str(one.home)}}}}
+
+
 def play(
     one: Node,
     more: Mapping[str, object] | None = None,
@@ -120,12 +134,6 @@ def play(
     more: variables beside, or instead of, those of `variables`. check: only say what would be done. themes: only these.
     names: as which hosts the playbook knows the node, one after the other.
     """
-    reach = {
-        "ansible_host": "node",
-        "ansible_user": USER,
-        "ansible_ssh_common_args": f"-F {one.ssh_config}",
-        "ansible_python_interpreter": "/usr/bin/python3",
-    }
     environment = {
         "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
         "ANSIBLE_HOME": str(one.home / "ansible"),
@@ -137,10 +145,10 @@ def play(
         "ANSIBLE_LOCALHOST_WARNING": "0",
     }
     with tempfile.TemporaryDirectory(dir=one.home) as folder:  # of this run alone: others may run beside it
-        settings, inventory = Path(folder) / "given.json", Path(folder) / "inventory.yaml"
+        settings, hosts = Path(folder) / "given.json", Path(folder) / "inventory.yaml"
         settings.write_text(json.dumps({**variables(one), **(more or {})}))
-        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach)}}))
-        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", f"@{settings}", book]
+        hosts.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach(one))}}))
+        command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", hosts, "-e", f"@{settings}", book]
         command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
         began = time.monotonic()
         try:

@@ -132,6 +132,16 @@ def test_the_digest_of_a_tree_sees_names_contents_and_extras_but_no_byte_code(tm
     assert digest.of_trees([tree]) != first
 
 
+def test_the_digest_of_a_tree_leaves_out_what_it_is_told_to(tmp_path: Path) -> None:
+    tree = tmp_path / "aside" / "tree"
+    (tree / "aside").mkdir(parents=True)
+    (tree / "one").write_text("1")
+    first = digest.of_trees([tree])
+    (tree / "aside" / "two").write_text("2")
+    assert digest.of_trees([tree]) != first
+    assert digest.of_trees([tree], without={"aside"}) == first
+
+
 def test_the_cache_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path / "mine"))
     assert places.cache("a", "b") == tmp_path / "mine" / "a" / "b"

@@ -1,20 +1,15 @@
-"""A node's life up to where tests look at it: what listens is refused to be cut off, check mode, hardened, again, rebooted.
+"""A node as other roles break on: a service of its own, another clock, package lists that are of no use.
 
-The node starts as the ones that other roles break on: a service of its own, another clock, package lists that are of no
-use, an account that may become root only by what cloud-init wrote.
+What is in its /etc then is kept beside it, so that a run that should change nothing can be held against it.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 
-from foundation.progress import Progress
-from tests.nodes.node import Node, down, find, up
-from tests.nodes.play import COLLECTOR, Run, collector, play, variables
-from tests.nodes.scan import Score, judged, twin
+from tests.nodes.node import Node
+from tests.nodes.play import COLLECTOR, collector, variables
 
 SERVICE = """[Unit]
 Description=What this node is for
@@ -40,54 +35,14 @@ STAMP = "/var/lib/apt/periodic/update-success-stamp"
 EMPTY_LISTS = f"rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/periodic; touch /var/lib/apt/lists {STAMP}"
 
 
-@dataclass(frozen=True)
-class Hardened:
-    """A node after all runs, booted anew, with what each run said.
-
-    touched: files, by run, that changed although none should. scores: of a copy taken after the second run; None when not asked for.
-    """
-
-    node: Node
-    alone: Run
-    refused: Run
-    tried: Run
-    first: Run
-    second: Run
-    tried_again: Run
-    touched: tuple[str, ...]
-    scores: Future[list[Score]] | None
-
-
 def files(one: Node) -> frozenset[str]:
     """Name, mode, owner and time of every file in /etc, a line each."""
     return frozenset(one.inside("sh", "-c", "cd /etc && find . -type f -printf '%p %m %u:%g %T@\\n'").splitlines())
 
 
-def life(*, scored: bool) -> Iterator[Hardened]:
-    """Make the node and yield it, then take it away. scored: whether a scanner looks at it, which takes as long as many tests.
-
-    What changes nothing runs side by side; the first two runs have the machine to themselves, since their times are figures.
-    """
-    one = up(find("hard", Progress()))
-    try:
-        prepare(one)
-        with ThreadPoolExecutor() as beside:
-            before = files(one)
-            others = [beside.submit(play, one, {**OPEN, "node_baseline_accounts": {}}), beside.submit(play, one)]
-            tried = play(one, OPEN, check=True)
-            alone, refused = (other.result() for other in others)
-            touched = [f"refused, or check mode: {line}" for line in files(one) ^ before]
-            first = play(one, OPEN)
-            assert first.good, first.tail
-            second = play(one, OPEN)
-            scores = beside.submit(judged, twin(one, Progress()), Progress()) if scored else None
-            after = files(one)
-            tried_again = play(one, OPEN, check=True)
-            touched += (f"check mode once hardened: {line}" for line in files(one) ^ after)
-            one.reboot()
-            yield Hardened(one, alone, refused, tried, first, second, tried_again, tuple(touched), scores)
-    finally:
-        down(one)
+def record(one: Node) -> Path:
+    """Where the node's files are listed as they were before any run."""
+    return one.home / "files"
 
 
 def prepare(one: Node) -> None:
@@ -108,3 +63,4 @@ def prepare(one: Node) -> None:
     one.inside("systemctl", "enable", "--now", "service.service", "collector.service")
     one.inside("sh", "-c", EMPTY_LISTS)
     variables(one)  # made once, before runs side by side ask for them
+    record(one).write_text("\n".join(sorted(files(one))))
