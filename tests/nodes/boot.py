@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from foundation.errors import LzError, Problem
 from foundation.places import cache
@@ -25,7 +26,8 @@ DISK_GIB = 4
 ANSWERS = "/root/answers"
 FIRMWARE = "/usr/share/OVMF/OVMF_{}_4M.fd"
 EMULATED_MIB = 1024
-EMULATED_PATIENCE = 600  # seconds; beside other work it took 200
+EMULATED_PATIENCE = 600  # seconds; beside other work it took 350
+Way = Literal["BIOS", "UEFI", "kernel"]
 
 
 def first_boot(image: Image, home: Path, key: str, questions: str) -> str:
@@ -42,23 +44,31 @@ def first_boot(image: Image, home: Path, key: str, questions: str) -> str:
     return run(["debugfs", "-R", f"cat {ANSWERS}", f"{disk}?offset={ROOT.start << 20}"])
 
 
-def own_boot(image: Image, key: str, questions: str, *, uefi: bool) -> dict[str, str]:
-    """Boot the image by its own loader on an emulated machine and return the lines "answer NAME: WORDS" of its serial console.
+def emulated_boot(image: Image, way: Way, questions: str) -> dict[str, str]:
+    """Boot the image on an emulated machine and return the lines "answer NAME: WORDS" of its serial console.
 
-    questions: shell script that root runs once all is up. LzError when the machine has not powered off in time.
+    way: by its own loader, from one of two firmwares, or by its kernel and initrd from outside. questions: shell script that
+    root runs once all is up. LzError when the machine has not powered off in time.
     """
     start, progress = base.ensure(Progress()), Progress()
     with tree.copy(start, cache("nodes", "run") / "emulated", above=trees.emulator(start, progress)) as root:
         machine = root / "srv"
         shutil.copyfile(image.disk, machine / "disk")
         run(["qemu-img", "resize", "-q", "-f", "qcow2", machine / "disk", f"{DISK_GIB}G"])
-        _config_drive(machine / "drive", key, f"#!/bin/sh\n(\n{questions}\n) > /dev/ttyS0 2>&1\nsystemctl --no-block poweroff\n")
+        _config_drive(
+            machine / "drive", "ssh-ed25519 AAAA nobody", f"#!/bin/sh\n(\n{questions}\n) > /dev/ttyS0 2>&1\nsystemctl --no-block poweroff\n"
+        )
         words = [
             "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", str(EMULATED_MIB), "-nic", "none",
             "-display", "none", "-monitor", "none", "-serial", "file:/srv/console", "-no-reboot",
             "-drive", "file=/srv/disk,if=virtio,format=qcow2", "-drive", "file=/srv/drive,if=virtio,format=raw,readonly=on",
         ]  # fmt: skip
-        if uefi:
+        if way == "kernel":
+            for part in (image.kernel, image.initrd):
+                shutil.copyfile(part, machine / part.name)
+            arguments = image.properties["os_command_line"]
+            words += ["-kernel", f"/srv/{image.kernel.name}", "-initrd", f"/srv/{image.initrd.name}", "-append", arguments]
+        if way == "UEFI":
             shutil.copyfile(root / FIRMWARE.format("VARS").lstrip("/"), machine / "variables")
             words += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE.format('CODE')}"]
             words += ["-drive", "if=pflash,format=raw,file=/srv/variables"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
 from landing_zone.image import base, build, contents, disk, tree
-from tests.nodes.boot import first_boot, own_boot
+from tests.nodes.boot import Way, emulated_boot, first_boot
 
 QUESTIONS = """
 cloud-init status
@@ -98,15 +99,32 @@ def test_an_instance_of_it_lets_its_user_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("firmware", ["BIOS", "UEFI"])
-def test_it_starts_by_its_own_boot_loader(firmware: str) -> None:
-    image = build.build("base", Progress())
-    said = own_boot(image, "ssh-ed25519 AAAA nobody", ABOUT_THE_START, uefi=firmware == "UEFI")
+def test_it_starts_by_its_own_boot_loader(firmware: Way) -> None:
+    said = emulated_boot(build.build("base", Progress()), firmware, ABOUT_THE_START)
     assert said["firmware"] == firmware
     assert said["arguments"].startswith("BOOT_IMAGE=/boot/vmlinuz-")
     assert {"root=LABEL=root", "console=ttyS0", "audit=1"} <= set(said["arguments"].split())
     assert int(said["MiB"]) > 3500
     assert (said["failed"], said["name"]) == ("0", "golden")
     assert int(said["updated"]) >= 1
+
+
+def test_it_starts_by_its_kernel_and_initrd_from_outside() -> None:
+    image = build.build("base", Progress())
+    said = emulated_boot(image, "kernel", ABOUT_THE_START)
+    assert said["arguments"] == image.properties["os_command_line"]
+    assert int(said["MiB"]) > 3500
+    assert (said["failed"], said["name"]) == ("0", "golden")
+
+
+def test_what_lies_beside_the_disk_is_of_it() -> None:
+    image = build.build("base", Progress())
+    checked = run(["sh", "-c", "cd $0 && sha256sum --check SHA256SUMS", image.folder])
+    assert checked.splitlines() == ["disk.qcow2: OK", "vmlinuz: OK", "initrd: OK"]
+    bill = json.loads((image.folder / "sbom.cdx.json").read_text())
+    named = {each["name"]: each["version"] for each in bill["components"]}
+    assert {"linux-image-cloud-amd64", "openssh-server", "cloud-init", "auditd"} <= named.keys()
+    assert (len(bill["components"]), bill["metadata"]["component"]["version"]) == (image.packages, image.tree)
 
 
 def test_what_uefi_starts_from_is_made_of_the_tree_alone(tmp_path: Path) -> None:
