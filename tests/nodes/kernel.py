@@ -19,6 +19,7 @@ MEMORY_MIB = 1024
 DISK_GIB = 3
 PATIENCE = 600  # seconds from the start of the kernel to its end
 FOLDER = "root/answers"
+ARGUMENTS = ("root=/dev/vda", "rw", "quiet", "apparmor=1", "security=apparmor", "audit=1")
 UNIT = """[Unit]
 Description=Answer questions and power off
 After=multi-user.target
@@ -29,11 +30,11 @@ ExecStopPost=/usr/bin/systemctl --no-block poweroff
 """
 
 
-def ask(root: Path, home: Path, script: str, progress: Progress) -> Path:
+def ask(root: Path, home: Path, script: str, progress: Progress, *, boots: int = 1, second: Path | None = None) -> Path:
     """Boot a copy of the tree `root`, run the shell script there as root, and return a folder with what it left in its own.
 
-    script: runs after all services are up, in an empty folder. home: where the disk and the answers are kept.
-    Raises LzError when the kernel does not end in time.
+    script: runs after all services are up, at each of the `boots`, in a folder that is empty at first. home: where the disk
+    and the answers are kept. second: a further disk. Raises LzError when the kernel does not end in time.
     """
     built = kernel.build(progress)
     (root / FOLDER).mkdir(parents=True)
@@ -43,8 +44,10 @@ def ask(root: Path, home: Path, script: str, progress: Progress) -> Path:
     wants = root / "etc/systemd/system/multi-user.target.wants/questions.service"
     wants.symlink_to("../questions.service")
     disk, answers = home / "disk", home / "answers"
-    run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk, f"{DISK_GIB}G"])
-    boot(built.path, disk, home / "kernel.log", ("root=/dev/vda", "rw", "quiet", "apparmor=1", "security=apparmor", "audit=1"))
+    run(["mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", root, disk, f"{DISK_GIB}G"])
+    arguments = [*([f"ubd1d={second},,second"] if second else []), *ARGUMENTS]
+    for _ in range(boots):
+        boot(built.path, disk, home / "kernel.log", arguments)
     answers.mkdir()
     run(["debugfs", "-R", f"rdump /{FOLDER} {answers}", disk])
     disk.unlink()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from foundation import digest, lock
@@ -22,6 +22,7 @@ CONTENT = "ssg-debian=0.1.82-1"
 CONTENT_SUITE = "forky"
 CONTENT_FILE = "usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
 EMULATOR = ("qemu-system-x86", "ovmf")
+ENCRYPTION = ("cryptsetup-bin", "systemd-cryptsetup")
 QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends")
 
 
@@ -58,11 +59,21 @@ def scanner(base: Path, progress: Progress) -> Path:
 
 
 def emulator(base: Path, progress: Progress) -> Path:
-    """A layer for an overlay with QEMU and the firmware of its machines, BIOS and UEFI: files alone, no package is installed."""
-    target = cache("nodes", "emulator") / digest.of_texts("emulator 1", base.name, *EMULATOR)[:16]
+    """A layer for an overlay with QEMU and the firmware of its machines, BIOS and UEFI."""
+    return _layer("emulator", "QEMU and its firmware", EMULATOR, base, progress)
+
+
+def encryption(base: Path, progress: Progress) -> Path:
+    """A layer for an overlay with what opens an encrypted partition (LUKS)."""
+    return _layer("encryption", "encryption of partitions", ENCRYPTION, base, progress)
+
+
+def _layer(name: str, title: str, packages: Sequence[str], base: Path, progress: Progress) -> Path:
+    """Packages with all that they need beyond the tree: files alone, no package is installed."""
+    target = cache("nodes", name) / digest.of_texts(f"{name} 1", base.name, *packages)[:16]
     if not target.exists():
-        with progress.step("QEMU and its firmware (once)"), _workshop(base) as (root, log):
-            _download(root, log, *EMULATOR)
+        with progress.step(f"{title} (once)"), _workshop(base) as (root, log):
+            _download(root, log, *packages)
             _unpack(root, log)
             _keep(root / "srv/layer", target)
     return target
