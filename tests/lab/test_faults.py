@@ -184,6 +184,7 @@ def test_every_kind_of_fault_at_any_call(there: Disturbed, undisturbed: Undistur
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # ten minutes when others work on the machine, and what makes the lab and the twin stand before it
 def test_a_fault_that_lasts_ends_with_a_clear_error_and_a_clean_resume(there: Disturbed, undisturbed: Undisturbed) -> None:
     """Of every kind, in an order that the seed chooses, in one `up` that is begun again and again."""
     down(there)
