@@ -85,7 +85,8 @@ def test_the_time_of_each_part_is_told_and_the_counts_come_last(
 
 
 def test_make_test_runs_every_part_and_brings_the_lab_up_by_itself() -> None:
-    planned = subprocess.run(["make", "--dry-run", "test"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--dry-run", "--no-print-directory", "test"]  # below another make it would speak of folders
+    planned = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     names = planned.splitlines()[-1].partition(" -m tests.run ")[2].split()
     known = run.parts(CHECKOUT)
     assert {*names, "long"} == set(known)
