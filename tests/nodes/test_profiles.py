@@ -40,7 +40,7 @@ def test_scores(profile: str, lives: Mapping[str, Future[Lived]], record_propert
     """How many rules of the benchmark a hardened node passes, by a scanner that looks at it once it was verified."""
     lived = lives[profile].result()
     for score in lived.scores:
-        record_property(score.profile, str(score))
+        record_property(*str(score).split(": ", 1))
     assert [score.profile for score in lived.scores] == list(GOALS), lived.life.tail
     assert [score.stale for score in lived.scores] == [() for _ in lived.scores]
     short = {score.profile: score.failed for score in lived.scores if len(score.passed) < GOALS[score.profile]}
