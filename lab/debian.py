@@ -16,6 +16,7 @@ from foundation.places import cache
 from foundation.process import run
 
 SUITE = "trixie"
+MIRROR = "LZ_DEBIAN_MIRROR"  # variable with the address of a mirror
 # Documentation in other languages and manual pages are a fifth of the files and serve nobody in a lab machine.
 LEAN = (
     "force-unsafe-io",
@@ -51,7 +52,7 @@ def build_tree(
     part = target.with_name(target.name + ".part")
     archives = cache("debs")
     (archives / "partial").mkdir(exist_ok=True)
-    mirror = os.environ.get("LZ_DEBIAN_MIRROR")
+    mirror = os.environ.get(MIRROR)
     command = [
         *ENDS_WITH_US, "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
         '--aptopt=APT::Install-Recommends "false"',

@@ -20,6 +20,7 @@ from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.places import cache
 from foundation.process import CommandFailed, run
 from foundation.progress import Progress
+from lab import debian
 
 HERE = Path(__file__).resolve().parent / "kernel"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -191,7 +192,7 @@ class _Apt:
         for folder in ("etc/preferences.d", "state/lists/partial", "cache/archives/partial", "empty"):
             (root / folder).mkdir(parents=True)
         (root / "status").touch()
-        mirror = os.environ.get("LZ_DEBIAN_MIRROR") or "http://deb.debian.org/debian"
+        mirror = os.environ.get(debian.MIRROR) or "http://deb.debian.org/debian"
         lines = [f"deb [signed-by={KEYRING}] {mirror} {suite} main" for suite in SUITES]
         (root / "sources.list").write_text("\n".join(lines) + "\n")
         settings = {
@@ -231,4 +232,4 @@ class _Apt:
         return run(command, env=self.env, cwd=cwd, timeout=900, cure=MIRROR_CURE)
 
 
-MIRROR_CURE = "check that the Debian mirror answers ($LZ_DEBIAN_MIRROR, else deb.debian.org), then run again"
+MIRROR_CURE = f"check that the Debian mirror answers (${debian.MIRROR}, else deb.debian.org), then run again"

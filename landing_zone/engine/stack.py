@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -172,8 +172,7 @@ class Stacks:
 
     def outputs(self, key: StackKey) -> Mapping[str, Any]:
         """Outputs of a stack by name; empty when there is no such stack. Ours are never secret."""
-        root = next((one for one in self.resources(key) if one["type"] == "pulumi:pulumi:Stack"), {})
-        return dict(root.get("outputs", {}))
+        return _outputs(self.resources(key))
 
     def resources(self, key: StackKey) -> list[dict[str, Any]]:
         """Resources in the state of a stack, as the engine keeps them; empty when there is no such stack."""
@@ -191,23 +190,16 @@ class Stacks:
 
     def domains(self, key: StackKey) -> Mapping[str, str]:
         """Ids of the Keystone domains that a stack has made so far, by name; also of one that is only half made."""
-        return {
-            one["inputs"]["name"]: one["id"]
-            for one in self.resources(key)
-            if one["type"] == "openstack:identity/project:Project" and one["inputs"].get("isDomain") and one.get("id")
-        }
+        return {one["inputs"]["name"]: one["id"] for one in _projects(self.resources(key), domains=True)}
 
     def projects(self, key: StackKey) -> frozenset[str]:
         """Ids of the projects that a stack has made so far.
 
         Its outputs have them until its end, also those that are gone already, and are not written before it is made in full.
         """
-        told = self.outputs(key).get("ids", {}).get("project", {}).values()
-        return frozenset(told) | {
-            one["id"]
-            for one in self.resources(key)
-            if one["type"] == "openstack:identity/project:Project" and not one["inputs"].get("isDomain") and one.get("id")
-        }
+        resources = self.resources(key)
+        told = _outputs(resources).get("ids", {}).get("project", {}).values()
+        return frozenset(told) | {one["id"] for one in _projects(resources, domains=False)}
 
     def forget(self, key: StackKey) -> Path:
         """Put the state of a stack aside on this machine, without touching the cloud; returns where it lies now."""
@@ -320,6 +312,19 @@ def forget_variables() -> None:
     """Take OS_* and PULUMI_* settings of the shell out of this process: they would mix with clouds.yaml and with our own."""
     for name in [name for name in os.environ if name.startswith(("OS_", "PULUMI_")) and name != "OS_CLIENT_CONFIG_FILE"]:
         del os.environ[name]
+
+
+def _outputs(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the program of a stack gave out, by name."""
+    root: Mapping[str, Any] = next((one for one in resources if one["type"] == "pulumi:pulumi:Stack"), {})
+    return dict(root.get("outputs", {}))
+
+
+def _projects(resources: Iterable[Mapping[str, Any]], *, domains: bool) -> Iterator[Mapping[str, Any]]:
+    """Projects that the cloud has given an id, or the domains, which are projects to the provider."""
+    for one in resources:
+        if one["type"] == "openstack:identity/project:Project" and bool(one["inputs"].get("isDomain")) is domains and one.get("id"):
+            yield one
 
 
 def _nothing() -> None:

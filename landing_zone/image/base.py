@@ -11,7 +11,6 @@ from foundation.progress import Progress
 from lab import debian
 
 PACKAGES_FILE = Path(__file__).resolve().parent / "packages.txt"
-MIRROR = "LZ_DEBIAN_MIRROR"  # as lab/debian.py reads it; one of a day is a pin of all packages
 VARIANT = "important"  # mmdebstrap's name for what Debian's own installer puts on every machine
 
 
@@ -22,7 +21,7 @@ def packages() -> list[str]:
 
 def ensure(progress: Progress) -> Path:
     """The tree of the mirror that is asked for, built if it is not cached (about a minute on two idle cores)."""
-    mirror = filter(None, [os.environ.get(MIRROR)])
+    mirror = filter(None, [os.environ.get(debian.MIRROR)])  # that of a day is a pin of all packages
     what = ("node 2", debian.SUITE, debian.EPOCH, VARIANT, *debian.LEAN, *packages(), *mirror)
     tree = cache("nodes", "base") / digest.of_texts(*what)[:16]
     if not tree.exists():

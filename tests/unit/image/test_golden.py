@@ -172,7 +172,7 @@ def test_packages_of_another_mirror_are_another_tree(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(debian, "build_tree", lambda target, *_, **__: target.mkdir())
     trees = set()
     for mirror in ("", "http://mirror.example.org/debian/20261101T000000Z", "http://mirror.example.org/debian/20261102T000000Z", ""):
-        monkeypatch.setenv(base.MIRROR, mirror)
+        monkeypatch.setenv(debian.MIRROR, mirror)
         trees.add(base.ensure(Progress()))
     assert len(trees) == 3
 

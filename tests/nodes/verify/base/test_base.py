@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from foundation.places import CHECKOUT
-from foundation.process import CommandFailed, run
+from foundation.process import CommandFailed
 from landing_zone.effective import check, in_force
 from landing_zone.proof.results import Verdict
 from tests.nodes.node import ADDRESS, OUTSIDE, Node
 from tests.nodes.play import play
 from tests.nodes.served import OPEN, files
-from tests.nodes.verify.ask import passes_on, through
+from tests.nodes.verify.ask import outside, parameters, passes_on, through
 from tests.support.listening import ports
 
 HOSTS_KERNEL = {"kernel parameters (1.5)", "audit runs by its rules (6.2)", "AppArmor profiles are in enforce (1.3)"}
@@ -111,7 +111,7 @@ def test_su_is_for_its_group_alone(one: Node) -> None:
 
 
 def test_what_it_served_is_served(one: Node) -> None:
-    page = run(["nsenter", f"--net=/run/netns/{one.netns}", "curl", "-sS", "--max-time", "10", f"http://{ADDRESS}:8080/"])
+    page = outside(one, "curl", "-sS", "--max-time", "10", f"http://{ADDRESS}:8080/")
     assert "Directory listing" in page
 
 
@@ -133,12 +133,12 @@ def test_the_packet_filter_drops_what_is_not_named(one: Node) -> None:
     one.inside("systemd-run", "--quiet", "--collect", "--unit=other", "python3", "-m", "http.server", "8081")
     one.inside("sh", "-c", "for i in $(seq 50); do ss -lnt | grep -q :8081 && exit 0; sleep 0.1; done; exit 1")
     with pytest.raises(CommandFailed):
-        run(["nsenter", f"--net=/run/netns/{one.netns}", "nc", "-z", "-w", "2", ADDRESS, "8081"])
+        outside(one, "nc", "-z", "-w", "2", ADDRESS, "8081")
     one.inside("systemctl", "stop", "other.service")
 
 
 def test_kernel_parameters_of_the_network_are_in_force(one: Node) -> None:
-    effective = in_force(one.asked.check_output("sysctl -a --pattern %s", "^net[.]ipv[46]"))
+    effective = parameters(one)
     expected = {
         "net.ipv4.ip_forward": "0", "net.ipv4.conf.all.accept_redirects": "0", "net.ipv4.conf.default.accept_redirects": "0",
         "net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.default.rp_filter": "1", "net.ipv4.conf.all.log_martians": "1",
