@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from openstack.connection import Connection
 
 from foundation.errors import Problem, raise_all
 from foundation.progress import Progress
@@ -18,6 +17,7 @@ from landing_zone.engine.copies import Copy, Shelf
 from landing_zone.engine.doctor import Doctor, Finding
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import open_offline, reach, sign_in
+from landing_zone.engine.recovery import Site
 from landing_zone.engine.runs import select
 from landing_zone.planners.plan import EnvironmentPlan
 
@@ -125,7 +125,7 @@ def doctor(
     progress = Progress()
     planned, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     with Home.of(planned.home).alone():
-        doctor_ = Doctor(planned, stacks, _reachable(planned, chosen.regions, progress), break_locks, chosen)
+        doctor_ = Doctor(planned, stacks, _sites(planned, chosen.regions, progress), break_locks, chosen)
         found = doctor_.examine()
         if fix:
             doctor_.repair(found, progress.say)
@@ -158,12 +158,12 @@ def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:
     return [Shelf(planned.code, name, place, connections[place]) for name, place in pairs.items()]
 
 
-def _reachable(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> Mapping[str, Connection]:
-    """Connections to those of the regions (none named: all) that can be asked; the others are told."""
+def _sites(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> Mapping[str, Site]:
+    """The clouds of those of the regions (none named: all) that can be asked; the others are told."""
     reached = reach(planned, tuple(regions) or planned.regions)
     for name, problem in reached.problems.items():
         progress.say(f"region {name} is not asked: {problem.what}")
-    return reached.connections
+    return {name: Site(reached.clouds[planned.regions[name].cloud], connection) for name, connection in reached.connections.items()}
 
 
 def _tell(found: list[Copy], json_: bool) -> None:

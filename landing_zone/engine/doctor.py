@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keystoneauth1.exceptions import ClientException
-from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import LzError
 from landing_zone.engine import checkpoints, doubts, orphans, recovery
 from landing_zone.engine.events import name_of
-from landing_zone.engine.recovery import Lock
+from landing_zone.engine.recovery import Lock, Site
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
@@ -42,12 +41,12 @@ class Finding:
 class Doctor:
     """Looks at the stacks of a part of an environment.
 
-    `connections`: regions that can be asked; `break_locks`: also those of other machines.
+    `sites`: the clouds of regions that can be asked; `break_locks`: also those of other machines.
     """
 
     plan: EnvironmentPlan
     stacks: Stacks
-    connections: Mapping[str, Connection]
+    sites: Mapping[str, Site]
     break_locks: bool = False
     part: Selection = EVERYTHING
 
@@ -56,28 +55,28 @@ class Doctor:
         return [finding for name in self._names() for finding in self._stack(name)]
 
     def repair(self, findings: list[Finding], say: Callable[[str], None]) -> None:
-        """Do what the findings say. A stack of which one thing cannot be repaired is left alone as a whole."""
-        for name in dict.fromkeys(finding.stack for finding in findings):
-            wrong = [finding for finding in findings if finding.stack == name]
-            if all(finding.ours for finding in wrong):
-                self._repair(StackKey.of(name), {finding.kind for finding in wrong}, say)
+        """Do what the findings say; see `recovery.each` for errors. A stack of which one thing cannot be repaired is left alone."""
+        kinds: dict[str, set[Kind]] = {}
+        for finding in findings:
+            kinds.setdefault(finding.stack, set()).add(finding.kind)
+        spoilt = {finding.stack for finding in findings if not finding.ours}
+        wrong = [StackKey.of(name) for name in kinds if name not in spoilt]
+        recovery.each(wrong, lambda key: self._repair(key, kinds[key.name], say))
 
     def _repair(self, key: StackKey, kinds: set[Kind], say: Callable[[str], None]) -> None:
         for lock in recovery.locks(self.stacks.store, key):
             if self.break_locks and not lock.here:
                 self.stacks.store.remove(lock.place)
                 say(f"{key.name}: removed the lock of {lock.holder}")
-        connection = self.connections.get(key.region)
+        site = self.sites.get(key.region)
         if kinds == {"lock"}:
             recovery.release_lock(self.stacks.store, key, say)
-        elif connection is None:
+        elif site is None:
             say(f"{key.name}: left alone, because its region cannot be asked")
         else:
             if "damaged state" in kinds:
                 self._put_back(key, say)
-            compared = recovery.recover(self.stacks, key, connection, say)
-            if "damaged state" in kinds and not compared:
-                self.stacks.refresh(key)
+            recovery.recover(self.stacks, key, site, say, compare="damaged state" in kinds)
 
     def _names(self) -> list[str]:
         """Stacks of the environment that have a state or a lock."""
@@ -148,14 +147,14 @@ class Doctor:
     def _note(self, key: StackKey, note: Mapping[str, Any]) -> Finding:
         resource = note["resource"]
         what = f"{note['type']} {name_of(resource['urn'])} was under way when a run ended"
-        connection = self.connections.get(key.region)
+        site = self.sites.get(key.region)
         if resource["type"] not in orphans.FINDERS:
             return Finding(key.name, "pending operation", what, "of a kind that may be asked for twice", "the note is removed", True)
-        if connection is None:
+        if site is None:
             repair = "left alone until the region can be asked"
             return Finding(key.name, "pending operation", what, "could not be evaluated: the region was not asked", repair, False)
         try:
-            found = orphans.find(connection, resource["type"], resource.get("inputs", {}))
+            found = orphans.find(site.connection, resource["type"], resource.get("inputs", {}))
         except (SDKException, ClientException, KeyError) as error:
             seen = f"could not be evaluated: {type(error).__name__}: {error}"
             return Finding(key.name, "pending operation", what, seen, "left alone until the region answers", False)

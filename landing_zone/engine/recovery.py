@@ -6,17 +6,20 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
+from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
-from foundation.errors import BusyError, LzError, Problem
-from landing_zone.engine import checkpoints, doubts, orphans
+from foundation.errors import BusyError, LzError, Problem, raise_all
+from landing_zone.engine import checkpoints, doubts, orphans, reaching
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.events import name_of
 from landing_zone.engine.stack import StackKey, Stacks
@@ -59,32 +62,63 @@ class Lock:
         return f"process {self.pid} of {self.username} on {self.hostname} since {self.since}"
 
 
-def recover(stacks: Stacks, key: StackKey, connection: Connection, say: Callable[[str], None]) -> bool:
-    """Make a stack fit for the next operation; True when something had been left behind.
+@dataclass(frozen=True)
+class Site:
+    """The cloud of a region: where it is now, and a connection to it."""
 
-    What is to be looked for is kept beside the state until all is done, so that this may be killed too. Raises BusyError when
-    somebody who may still be at work holds the stack, LzError when its state cannot be compared with the cloud.
+    cloud: Cloud
+    connection: Connection
+
+
+def recover(stacks: Stacks, key: StackKey, site: Site, say: Callable[[str], None], *, compare: bool = False) -> bool:
+    """Make a stack fit for the next operation: also let its state say where its cloud is. True when it was compared with the cloud.
+
+    compare: do that though nothing was left behind. What is to be looked for is kept beside the state until all is done, so
+    that this may be killed too. Raises BusyError when somebody who may still be at work holds the stack, LzError when its
+    state cannot be compared with the cloud.
     """
-    released = release_lock(stacks.store, key, say)
+    release_lock(stacks.store, key, say)
     latest = stacks.latest(key)
     noted, failed = notes(latest), broken(latest)
     doubts.keep(stacks.home, key.name, [*map(_half_made, noted), *map(_half_changed, failed)])
     if noted or failed:
         _clear(stacks, key, say)
+    if reaching.is_elsewhere(latest.get("resources") or (), site.cloud):
+        reaching.correct(stacks, key, site.cloud)
+        say(f"{key.name}: the state now says that the cloud is {site.cloud.name} at {site.cloud.auth_url}")
     doubted = doubts.kept(stacks.home, key.name)
-    if not doubted:
-        return released
+    if not doubted and not compare:
+        return False
     time.sleep(_until_calls_are_over(latest))
     known = {one["urn"] for one in latest.get("resources") or () if one.get("id")}
     for doubt in doubted:
-        for identity in orphans.remove(connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
+        for identity in orphans.remove(site.connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
             say(f"{key.name}: removed half-made {name_of(doubt.urn)} ({identity})")
     outcome = stacks.refresh(key)
     if not outcome.good:
         raise LzError(*outcome.problems)
     doubts.settle(stacks.home, key.name)
-    say(f"{key.name}: state compared with the cloud, after a run that was interrupted or failed")
+    say(f"{key.name}: state compared with the cloud" + (", after a run that was interrupted or failed" if doubted else ""))
     return True
+
+
+def each(keys: Iterable[StackKey], do: Callable[[StackKey], object]) -> None:
+    """Do something about every stack, whatever becomes of the others.
+
+    Raises, at the end and with all problems, BusyError when a stack is in use, else LzError.
+    """
+    problems: list[Problem] = []
+    kind: type[LzError] = LzError
+    for key in keys:
+        try:
+            do(key)
+        except LzError as error:
+            problems += error.problems
+            kind = BusyError if isinstance(error, BusyError) else kind
+        except (SDKException, ClientException) as error:
+            cure = "look at its health (the lab: lz lab doctor), then run the same command again"
+            problems.append(Problem("the cloud did not do what it was asked", key.name, f"{type(error).__name__}: {error}", cure))
+    raise_all(problems, kind)
 
 
 def _until_calls_are_over(latest: Mapping[str, Any]) -> float:

@@ -12,10 +12,11 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import fingerprint, reaching, recovery, schedule, tries
+from landing_zone.engine import fingerprint, recovery, schedule, tries
 from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.crew import Crew, Order, hired
 from landing_zone.engine.fingerprint import Ids
+from landing_zone.engine.recovery import Site
 from landing_zone.engine.stack import Outcome, Program, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import PROBES, TENANT, Share, share
@@ -172,7 +173,7 @@ class Run:
 
         def clear() -> None:
             if key.region in self.connections:
-                recovery.recover(self.stacks, key, self.connections[key.region], self.say)
+                recovery.recover(self.stacks, key, self._site(key), self.say)
 
         return tries.persist(lambda: crew.do(order), clear, self.say)
 
@@ -212,25 +213,23 @@ class Run:
                 fingerprint.keep(self.stacks.home, key.name, fingerprint.Note(known, versions[key.name], outcomes[key].resources))
 
     def recover(self, keys: Iterable[StackKey]) -> None:
-        """Clear what a killed or failed run left behind of these stacks, and let their states say where the cloud is; once in a run."""
+        """Clear what a killed or failed run left behind of these stacks, and let their states say where the cloud is; once in a run.
+
+        Every stack is seen to before an error has the problems of all; see `recovery.each`.
+        """
         stands = self.stacks.standing()
-        for key in keys:
-            if key in self.recovered or key.region not in self.connections:
-                continue
+
+        def see_to(key: StackKey) -> None:
             if key.name in stands:
-                self._readdress(key)
-                recovery.recover(self.stacks, key, self.connections[key.region], self.say)
+                recovery.recover(self.stacks, key, self._site(key), self.say)
             else:  # killed before the stack's first state was written, or that state was put aside
                 recovery.release_lock(self.stacks.store, key, self.say)
             self.recovered.add(key)
 
-    def _readdress(self, key: StackKey) -> None:
-        """Let the state of a stack say where the cloud is now, when it says otherwise."""
-        cloud = self.cloud(key)
-        if reaching.is_elsewhere(self.stacks.resources(key), cloud):
-            recovery.release_lock(self.stacks.store, key, self.say)
-            reaching.correct(self.stacks, key, cloud)
-            self.say(f"{key.name}: the state now says that the cloud is {cloud.name} at {cloud.auth_url}")
+        recovery.each((key for key in keys if key not in self.recovered and key.region in self.connections), see_to)
+
+    def _site(self, key: StackKey) -> Site:
+        return Site(self.cloud(key), self.connections[key.region])
 
 
 def _program(part: Share, inputs: Inputs) -> Program:

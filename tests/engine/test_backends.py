@@ -19,9 +19,11 @@ import pytest
 
 from foundation.errors import BusyError, LzError
 from landing_zone.engine import checkpoints, recovery
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
+from landing_zone.engine.recovery import Site
 from landing_zone.engine.stack import StackKey, Stacks
 from landing_zone.engine.stores import Store
 from landing_zone.engine.stores.folder import Folder
@@ -32,6 +34,7 @@ from tests.support.processes import Watcher
 
 CANARY = "canary-0815-do-not-leak"
 FIRST = StackKey("lab", "north", "identity")
+SITE = Site(Cloud("lab-north", "https://cloud.example/v3", None), MagicMock())
 SECOND = StackKey("lab", "north", "network")
 
 
@@ -134,7 +137,7 @@ def test_a_killed_run_is_found_and_repaired_by_the_doctor(stacks: Stacks, tmp_pa
         while not begun.exists():
             assert killed.poll() is None
             time.sleep(0.1)
-        doctor = Doctor(load_plan("lab"), stacks, {"north": MagicMock()})
+        doctor = Doctor(load_plan("lab"), stacks, {"north": SITE})
         busy = doctor.examine()
         assert [(each.stack, each.kind, each.ours) for each in busy] == [(FIRST.name, "lock", False)]
         lock = recovery.locks(store, FIRST)[0]
@@ -161,7 +164,7 @@ def test_the_lock_of_another_machine_stops_a_run(stacks: Stacks) -> None:
     with pytest.raises(BusyError, match="--break-locks"):
         recovery.release_lock(stacks.store, FIRST, print)
     assert not stacks.up(FIRST, first).good
-    doctor = Doctor(load_plan("lab"), stacks, {"north": MagicMock()}, break_locks=True)
+    doctor = Doctor(load_plan("lab"), stacks, {"north": SITE}, break_locks=True)
     doctor.repair(doctor.examine(), lambda _: None)
     assert stacks.up(FIRST, first).good
 
@@ -173,7 +176,7 @@ def test_a_damaged_state_is_put_back_and_the_engine_takes_it(stacks: Stacks) -> 
     stacks.store.write(place, whole[: len(whole) // 2])
     with pytest.raises(LzError, match="lz state doctor"):
         stacks.resources(FIRST)
-    doctor = Doctor(load_plan("lab"), stacks, {"north": MagicMock()})
+    doctor = Doctor(load_plan("lab"), stacks, {"north": SITE})
     doctor.repair(doctor.examine(), lambda _: None)
     assert doctor.examine() == []
     assert stacks.up(FIRST, first).good

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pulumi_openstack as openstack
 import pytest
 from pulumi import automation
 
+from foundation.errors import LzError
+from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
@@ -23,6 +26,7 @@ from tests.support.keystone import PASSWORD, keystone, make_certificates
 
 KEY = StackKey("lab", "north", "access")
 NOWHERE = Cloud("lab-north", "https://127.0.0.1:1/v3", "another authority")
+NETWORK = "openstack:networking/network:Network"
 GROUP = "openstack:identity/groupV3:GroupV3"
 
 
@@ -108,3 +112,21 @@ def test_another_entry_of_clouds_yaml_and_an_authority_that_the_system_knows(sta
     preview = stacks.preview(KEY, lambda: program(moved))
     assert preview.good
     assert [line for line in preview.details if "owner" in line or "admin" in line] == []
+
+
+def test_what_was_under_way_when_the_cloud_moved_is_looked_for_where_it_is_now(stacks: Stacks) -> None:
+    """The engine takes its notes of what was under way out of every state that it is given."""
+    place = checkpoints.checkpoint(KEY.name)
+    state = json.loads(stacks.store.read(place) or b"")
+    urn = f"urn:pulumi:{KEY.name}::{PROJECT}::{NETWORK}::app"
+    note = {"type": "creating", "resource": {"urn": urn, "custom": True, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    state["checkpoint"]["latest"]["pending_operations"] = [note]
+    stacks.store.write(place, json.dumps(state).encode())
+    connection, moved = MagicMock(), replace(NOWHERE, auth_url="https://127.0.0.1:2/v3")
+    connection.network.networks.return_value = [MagicMock(id="n1")]
+    one = Run(load_plan("lab"), stacks, {"lab-north": moved}, {"north": connection}, print)
+    with pytest.raises(LzError, match="another authority"):  # nobody answers there either
+        one.recover([KEY])
+    assert providers(stacks)["owner"]["inputs"]["authUrl"] == moved.auth_url
+    assert connection.network.delete_network.call_count == 1
+    assert [doubt.urn for doubt in doubts.kept(stacks.home, KEY.name)] == [urn]

@@ -201,7 +201,7 @@ def test_what_stands_is_looked_after_as_that_of_an_environment_although_the_plan
     key = StackKey(ours.CODE, PLACE.region, "tenant-graph-t000")
     stacks.standing.return_value = {key.name}
     stacks.resources.return_value = [{"type": "pulumi:providers:openstack", "inputs": {"cloud": PLACE.cloud}}]
-    monkeypatch.setattr("landing_zone.engine.recovery.recover", lambda stacks, key, connection, say: recovered.append(key))
+    monkeypatch.setattr("landing_zone.engine.recovery.recover", lambda stacks, key, site, say: recovered.append(key))
     known = {PLACE.cloud: Cloud(PLACE.cloud, "https://x", None)}
     run = ours.GraphRun(MagicMock(code=ours.CODE, regions={}), stacks, known, {PLACE.region: MagicMock()}, lambda _: None, place=PLACE)
     run.recover([key])

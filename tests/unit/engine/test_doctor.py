@@ -13,16 +13,20 @@ import pytest
 from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
+from foundation.errors import LzError, Problem
 from landing_zone.engine import checkpoints, doubts
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor, Finding, good_copy
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import load_plan
+from landing_zone.engine.recovery import Site
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, Stacks
 from landing_zone.engine.stores.folder import Folder
 from landing_zone.planners.plan import EnvironmentPlan
 
+CLOUD = Cloud("lab-north", "https://cloud.example/v3", None)
 NAME = "lab.north.network"
 NETWORK = "openstack:networking/network:Network"
 URN = f"urn:pulumi:{NAME}::landing-zone::{NETWORK}::app"
@@ -34,6 +38,7 @@ class StateOnly(Stacks):
     """Stacks whose engine calls only change the state."""
 
     refreshed: list[str]
+    silent: frozenset[str] = frozenset()
 
     def export(self, key: StackKey) -> auto.Deployment:
         return auto.Deployment(version=3, deployment=self.latest(key))
@@ -43,7 +48,8 @@ class StateOnly(Stacks):
 
     def refresh(self, key: StackKey) -> Outcome:
         self.refreshed.append(key.name)
-        return Outcome(key, "refresh", {}, (), False, 1, 0.1)
+        problems = (Problem(f"{key.name} cannot be compared"),) if key.name in self.silent else ()
+        return Outcome(key, "refresh", {}, (), False, 1, 0.1, problems)
 
 
 @cache
@@ -72,7 +78,7 @@ def note(kind: str, operation: str = "creating") -> dict[str, Any]:
 
 
 def doctor(stacks: Stacks, connection: MagicMock | None = None, *, break_locks: bool = False) -> Doctor:
-    return Doctor(plan(), stacks, {"north": connection} if connection else {}, break_locks)
+    return Doctor(plan(), stacks, {"north": Site(CLOUD, connection)} if connection else {}, break_locks)
 
 
 def one(found: list[Finding]) -> Finding:
@@ -209,6 +215,39 @@ def test_a_damaged_state_is_put_back_from_the_best_earlier_one(stacks: StateOnly
     assert stacks.refreshed == [NAME]
     assert [path.read_bytes() for path in (stacks.home.root / "aside").rglob("*.json")] == [good[:-9]]
     assert looking.examine() == []
+
+
+def test_a_repair_asks_the_cloud_where_it_is_now(stacks: StateOnly) -> None:
+    provider = {"urn": "p", "type": "pulumi:providers:openstack", "inputs": {"authUrl": "https://old.example/v3", "cacertFile": "old"}}
+    put(stacks, NAME, {"resources": [{**provider, "outputs": {}}], "pending_operations": [note(GRANT)]})
+    looking = doctor(stacks, MagicMock())
+    looking.repair(looking.examine(), lambda _: None)
+    [kept] = stacks.resources(StackKey.of(NAME))
+    assert kept["inputs"] == kept["outputs"] == {"authUrl": CLOUD.auth_url}
+    assert stacks.refreshed == [NAME]
+
+
+def test_what_cannot_be_repaired_keeps_nothing_else_from_being_repaired(stacks: StateOnly) -> None:
+    names = ["lab.north.access", "lab.north.identity", NAME]
+    for name in names:
+        put(stacks, name, {"resources": [], "pending_operations": [note(GRANT)]})
+    stacks.silent = frozenset(names[:2])
+    looking = doctor(stacks, MagicMock())
+    with pytest.raises(LzError) as caught:
+        looking.repair(looking.examine(), lambda _: None)
+    assert [problem.what for problem in caught.value.problems] == [f"{name} cannot be compared" for name in names[:2]]
+    assert stacks.refreshed == names
+
+
+def test_a_damaged_state_under_a_stale_lock_is_put_back_and_compared(stacks: StateOnly) -> None:
+    place = checkpoints.checkpoint(NAME)
+    good = stacks.store.read(place) or b""
+    stacks.store.write(checkpoints.before(NAME), good)
+    stacks.store.write(place, good[:-9])
+    lock(stacks, GONE)
+    looking = doctor(stacks, MagicMock())
+    looking.repair(looking.examine(), lambda _: None)
+    assert (looking.examine(), stacks.refreshed) == ([], [NAME])
 
 
 @pytest.mark.parametrize("name", ["lab.west.identity", "lab.north.roof", "lab.odd"])

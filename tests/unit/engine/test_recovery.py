@@ -17,12 +17,15 @@ from pulumi import automation as auto
 from foundation.errors import LzError, Problem
 from foundation.places import CHECKOUT
 from landing_zone.engine import checkpoints, doubts, orphans, recovery
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
+from landing_zone.engine.recovery import Site
 from landing_zone.engine.stack import Outcome, StackKey
 from landing_zone.engine.stores.folder import Folder
 
 KEY = StackKey("lab", "north", "network")
+CLOUD = Cloud("lab-north", "https://cloud.example/v3", None)
 NETWORK = "openstack:networking/network:Network"
 URN = f"urn:pulumi:lab.north.network::landing-zone::{NETWORK}::app"
 
@@ -42,6 +45,7 @@ class FakeStacks:
         self.store = Folder(home.backend)
         self.problems: tuple[Problem, ...] = ()
         self.refreshed: list[StackKey] = []
+        self.reads = 0
         self._write(latest)
 
     def _write(self, latest: dict[str, Any]) -> None:
@@ -51,6 +55,7 @@ class FakeStacks:
         return checkpoints.latest(self.store.read(checkpoints.checkpoint(KEY.name)) or b"")
 
     def latest(self, key: StackKey) -> dict[str, Any]:
+        self.reads += 1
         return self.state()
 
     def export(self, key: StackKey) -> auto.Deployment:
@@ -67,7 +72,7 @@ class FakeStacks:
 def recovered(tmp_path: Path, latest: dict[str, Any], connection: MagicMock) -> tuple[FakeStacks, bool, list[str]]:
     stacks = FakeStacks(Home(tmp_path), latest)
     said: list[str] = []
-    return stacks, recovery.recover(stacks, KEY, connection, said.append), said  # type: ignore[arg-type]
+    return stacks, recovery.recover(stacks, KEY, Site(CLOUD, connection), said.append), said  # type: ignore[arg-type]
 
 
 def test_a_state_without_notes_is_left_alone(tmp_path: Path) -> None:
@@ -76,6 +81,7 @@ def test_a_state_without_notes_is_left_alone(tmp_path: Path) -> None:
     assert not did
     assert stacks.state() == latest
     assert stacks.refreshed == []
+    assert stacks.reads == 1
 
 
 def test_what_was_being_made_is_removed_and_the_note_is_gone(tmp_path: Path) -> None:
@@ -140,11 +146,11 @@ def test_what_was_being_made_is_not_forgotten_before_the_state_has_been_compared
     stacks.problems = (Problem("no answer"),)
     for _ in range(2):
         with pytest.raises(LzError, match="no answer"):
-            recovery.recover(stacks, KEY, connection, print)
+            recovery.recover(stacks, KEY, Site(CLOUD, connection), print)
     stacks.problems = ()
-    assert recovery.recover(stacks, KEY, connection, print)
+    assert recovery.recover(stacks, KEY, Site(CLOUD, connection), print)
     assert connection.network.networks.call_count == 3
-    assert not recovery.recover(stacks, KEY, connection, print)
+    assert not recovery.recover(stacks, KEY, Site(CLOUD, connection), print)
 
 
 def test_what_was_being_removed_or_changed_is_not_touched(tmp_path: Path) -> None:

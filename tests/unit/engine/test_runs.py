@@ -10,9 +10,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, LzError, Problem
-from landing_zone.engine import checkpoints, crew, runs
+from foundation.errors import BusyError, InputError, LzError, Problem
+from landing_zone.engine import checkpoints, crew, recovery, runs
 from landing_zone.engine.opening import load_plan, stacks_of
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
 from landing_zone.engine.stack import Outcome, StackKey
@@ -171,3 +172,32 @@ def test_a_lock_without_a_state_is_released_too(run: Run) -> None:
     run.connections = {"north": MagicMock()}
     run.previews([key])
     assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("failures", "kind", "told"),
+    [
+        ({"identity": LzError("damaged"), "access": SDKException("503")}, LzError, ["damaged", "the cloud did not do what it was asked"]),
+        ({"identity": BusyError("in use"), "access": LzError("damaged")}, BusyError, ["in use", "damaged"]),
+    ],
+)
+def test_a_stack_that_cannot_be_recovered_keeps_no_other_from_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, failures: dict[str, Exception], kind: type[LzError], told: list[str]
+) -> None:
+    stacks: Any = run.stacks
+    keys = [StackKey("lab", "north", layer) for layer in ("identity", "access", "network")]
+    stacks.stands = {key.name for key in keys}
+    run.connections = {"north": MagicMock()}
+    seen: list[str] = []
+
+    def recover(_: Any, key: StackKey, *__: Any) -> None:
+        seen.append(key.layer)
+        if key.layer in failures:
+            raise failures[key.layer]
+
+    monkeypatch.setattr(recovery, "recover", recover)
+    with pytest.raises(LzError) as caught:
+        run.recover(keys)
+    assert ([problem.what for problem in caught.value.problems], type(caught.value)) == (told, kind)
+    assert seen == ["identity", "access", "network"]
+    assert run.recovered == {keys[2]}
