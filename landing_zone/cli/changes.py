@@ -18,11 +18,10 @@ from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
 from landing_zone.drift import others
 from landing_zone.drift.others import Others
-from landing_zone.engine import credentials
+from landing_zone.engine import credentials, sweep
 from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
-from landing_zone.engine.sweep import default_groups, default_rules
 from landing_zone.planners.ledgerfile import save_ledger
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
@@ -163,13 +162,17 @@ def previewed(run: Run, chosen: Selection, *, full: bool) -> list[Outcome]:
 
 
 def close_default_groups(run: Run, keys: Iterable[StackKey]) -> None:
-    """Take Neutron's own rules out of the default groups of the projects that stacks have made."""
-    projects: dict[str, set[str]] = {}
+    """Take Neutron's own rules out of the default groups of the projects that stacks have made, of those applied since this was done."""
+    home = run.stacks.home
+    applied: dict[str, list[StackKey]] = {}
     for key in keys:
-        projects.setdefault(key.region, set()).update(run.stacks.projects(key))
-    for region, ids in projects.items():
-        if removed := default_rules(run.connections[region], ids):
+        if home.unclosed(key.name).exists():
+            applied.setdefault(key.region, []).append(key)
+    for region, here in applied.items():
+        if removed := sweep.default_rules(run.connections[region], {project for key in here for project in run.stacks.projects(key)}):
             run.say(f"region {region}: removed {removed} rules that Neutron gives default security groups by itself")
+        for key in here:
+            home.unclosed(key.name).unlink(missing_ok=True)
 
 
 def down(
@@ -280,12 +283,21 @@ def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
 
 
 def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
-    """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone."""
-    projects = {key: run.stacks.projects(key) for key in keys}
+    """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone.
+
+    Also what is left behind of stacks that an earlier run removed, which was killed before it came to that.
+    """
+    home = run.stacks.home
+    for key in keys:
+        sweep.leave(home, key.name, run.stacks.projects(key))
     done = run.remove(keys)
-    credentials.forget(run.stacks.home, keys)
-    for key, ids in projects.items():
-        default_groups(run.connections[key.region], ids)
+    credentials.forget(home, keys)
+    stands = run.stacks.standing()
+    for name, ids in sweep.leaving(home).items():
+        region = StackKey.of(name).region
+        if name not in stands and region in run.connections:
+            sweep.default_groups(run.connections[region], ids)
+            sweep.left(home, name)
     gone = {
         spec.hostname
         for key in keys
@@ -294,8 +306,8 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
             PROBES: run.plan.regions[key.region].probes.instances,
         }.get(key.layer, ())
     }
-    pinning.unpin(run.stacks.home, gone)
-    renew(run.stacks.home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
+    pinning.unpin(home, gone)
+    renew(home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
     return done
 
 

@@ -143,6 +143,15 @@ class Home:
         """The file about things of a stack that perhaps exist (see `doubts`)."""
         return self._folder("doubts") / f"{stack}.json"
 
+    def unclosed(self, stack: str) -> Path:
+        """The mark of a stack that was applied, and whose projects' default groups nobody has looked at since (see sweep)."""
+        return self._folder("unclosed") / stack
+
+    @property
+    def leaving(self) -> Path:
+        """The folder of projects that are being removed, a file a stack (see sweep)."""
+        return self._folder("leaving")
+
     def secret(self, name: str) -> str:
         """The secret of that name, made at random at its first use; the same for every later caller."""
         if not SECRET_NAME.fullmatch(name):

@@ -117,6 +117,7 @@ class Run:
                 before = self._ids(key)
                 digests[key] = self.digest(key, self._ids)
                 fingerprint.drop(self.stacks.home, key.name)
+                self.stacks.home.unclosed(key.name).touch()
                 done = self._persist(crew, key, partial(_up, key, self.source(key, None), sum(preview.changes.values())))
                 if done.good and not _still_there(before, self._ids(key)):
                     moved.add(key.region)
@@ -144,6 +145,7 @@ class Run:
             return []
         for key in wanted:
             fingerprint.drop(self.stacks.home, key.name)
+            self.stacks.home.unclosed(key.name).unlink(missing_ok=True)
         needs = {
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)

@@ -1,13 +1,38 @@
-"""What OpenStack makes by itself for a project: its default security group, with rules that nobody wrote."""
+"""What OpenStack makes by itself for a project: its default security group, with rules that nobody wrote.
+
+What is still to be done about them is kept beside the state, since a run may be killed: a mark for each stack that is about to
+be applied, and the ids of projects that are about to be removed, which no state knows afterwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from openstack.connection import Connection
 
+from foundation import files
+from landing_zone.engine.home import Home
+
 DEFAULT = "default"
+
+
+def leave(home: Home, stack: str, projects: Iterable[str]) -> None:
+    """Keep the projects (by id) of a stack that is about to be removed, with those that are kept of it already."""
+    known = {*leaving(home).get(stack, ()), *projects}
+    if known:
+        files.replace(home.leaving / f"{stack}.json", json.dumps(sorted(known)))
+
+
+def leaving(home: Home) -> Mapping[str, tuple[str, ...]]:
+    """What is kept of projects (by id) that were about to be removed, by stack."""
+    return {path.stem: tuple(json.loads(path.read_text())) for path in sorted(home.leaving.glob("*.json"))}
+
+
+def left(home: Home, stack: str) -> None:
+    """Forget the projects of a removed stack: nothing is left behind of them."""
+    (home.leaving / f"{stack}.json").unlink(missing_ok=True)
 
 
 def default_groups(connection: Connection, projects: Iterable[str]) -> int:

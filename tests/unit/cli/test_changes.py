@@ -13,6 +13,8 @@ from foundation.errors import BusyError, LzError, Problem
 from foundation.progress import Progress
 from landing_zone import preflight
 from landing_zone.cli import changes
+from landing_zone.engine import sweep
+from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import StackKey
@@ -25,6 +27,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     written: list[str] = []
     run: Any = SimpleNamespace(
         plan=SimpleNamespace(ledger=None),
+        stacks=SimpleNamespace(home=Home(tmp_path)),
         connections={},
         planned=lambda chosen: [],
         previews=lambda keys, full: [SimpleNamespace(changed=True)],
@@ -64,12 +67,15 @@ def test_who_meets_another_at_work_only_hears_of_that(monkeypatch: pytest.Monkey
         changes.previewed(failing(BusyError("in use")), Selection(), full=False)
 
 
-def test_default_groups_of_what_stands_are_closed_region_by_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_groups_of_what_was_applied_are_closed_region_by_region_and_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     closed: dict[str, set[str]] = {}
     said: list[str] = []
     keys = [StackKey("lab", *place) for place in (("north", "identity"), ("north", "tenant-edu"), ("south", "identity"))]
+    home = Home(tmp_path)
+    for key in keys[1:]:
+        home.unclosed(key.name).touch()
     run: Any = SimpleNamespace(
-        stacks=SimpleNamespace(projects=lambda key: frozenset({f"{key.region}-{key.layer}"})),
+        stacks=SimpleNamespace(home=home, projects=lambda key: frozenset({f"{key.region}-{key.layer}"})),
         connections={"north": "north's", "south": "south's"},
         planned=lambda chosen: [],
         previews=lambda keys, full: [],
@@ -78,6 +84,7 @@ def test_default_groups_of_what_stands_are_closed_region_by_region(monkeypatch: 
     )
 
     def close(connection: str, projects: set[str]) -> int:
+        assert connection not in closed
         closed[connection] = projects
         return 4 if connection == "south's" else 0
 
@@ -85,7 +92,8 @@ def test_default_groups_of_what_stands_are_closed_region_by_region(monkeypatch: 
     monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
     monkeypatch.setattr(changes, "pin", lambda run, regions: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
-    monkeypatch.setattr(changes, "default_rules", close)
-    changes.bring_up(Asked("lab"), Progress(), yes=True, quiet=True)
-    assert closed == {"north's": {"north-identity", "north-tenant-edu"}, "south's": {"south-identity"}}
+    monkeypatch.setattr(sweep, "default_rules", close)
+    for _ in range(2):
+        changes.bring_up(Asked("lab"), Progress(), yes=True, quiet=True)
+    assert closed == {"north's": {"north-tenant-edu"}, "south's": {"south-identity"}}
     assert said == ["region south: removed 4 rules that Neutron gives default security groups by itself"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import typer
 
 from foundation.errors import InputError
-from landing_zone.cli.changes import agree_others, data_that_goes
+from landing_zone.cli.changes import agree_others, data_that_goes, remove
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.others import Others
+from landing_zone.engine.home import Home
 from landing_zone.engine.stack import StackKey
+from landing_zone.engine.sweep import leave, leaving
 
 KEY = StackKey("lab", "north", "tenant-edu")
 URN = "urn:pulumi:lab.north.tenant-edu::landing-zone::openstack:blockstorage/volume:Volume::books"
@@ -66,3 +70,55 @@ def test_on_a_terminal_it_is_shown_and_asked(monkeypatch: pytest.MonkeyPatch, ca
         with pytest.raises(typer.Exit):
             agree_others([THEIRS], yes=False, quiet=False)
     assert "volume old papers" in capsys.readouterr().out
+
+
+class Down:
+    """A run whose stacks know their projects as long as they stand; `killed_at` stops it: before or after a stack has gone."""
+
+    def __init__(self, root: Path, killed_at: str) -> None:
+        self.said: list[str] = []
+        self.stands = {KEY.name: frozenset({"p1"})}
+        self.killed_at = killed_at
+        self.stacks = SimpleNamespace(
+            home=Home(root), projects=lambda key: self.stands.get(key.name, frozenset()), standing=lambda: frozenset(self.stands)
+        )
+        self.connections = {"north": MagicMock(), "south": MagicMock()}
+        self.plan = SimpleNamespace(code="lab", regions=MagicMock())
+
+    def remove(self, keys: list[StackKey]) -> list[Any]:
+        if self.killed_at == "project gone":
+            self.stands = {key.name: frozenset() for key in keys}
+        else:
+            self.stands = {}
+        if self.killed_at:
+            raise KeyboardInterrupt
+        return []
+
+
+@pytest.mark.parametrize("killed_at", ["project gone", "stack gone"])
+def test_default_groups_go_although_the_run_that_removed_their_project_was_killed(
+    killed_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landing_zone.inventory.hosts", lambda *_: [])
+    run: Any = Down(tmp_path, killed_at)
+    group = SimpleNamespace(name="default")
+    groups = run.connections["north"].network
+    groups.security_groups.side_effect = lambda project_id: [group] if project_id == "p1" else []
+    with pytest.raises(KeyboardInterrupt):
+        remove(run, [KEY])
+    run.killed_at = ""
+    for _ in range(2):
+        remove(run, [StackKey.of(name) for name in run.stands])
+    groups.delete_security_group.assert_called_once_with(group)
+    assert run.connections["south"].mock_calls == []
+
+
+def test_a_project_that_was_to_go_and_still_stands_keeps_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("landing_zone.inventory.hosts", lambda *_: [])
+    run: Any = Down(tmp_path, "")
+    leave(run.stacks.home, "lab.north.tenant-portal", {"p2"})
+    run.remove = lambda keys: []
+    run.stands = {"lab.north.tenant-portal": frozenset({"p2"})}
+    remove(run, [])
+    assert run.connections["north"].mock_calls == []
+    assert leaving(run.stacks.home) == {"lab.north.tenant-portal": ("p2",)}
