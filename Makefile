@@ -41,7 +41,7 @@ lint: venv ## style, types, YAML, shell, playbooks
 bench: host venv ## the figures of docs/benchmarks.md, on this machine
 	@$(PY) -m benchmarks
 
-bundle: engine ## one archive with all that a machine without a network needs
+bundle: engine ## one archive for a machine without a network; for a lab there: tools/bundle --lab
 	@$(PY) -m tools bundle
 
 docs: venv ## write anew what is made from the model: schema, reference, pictures and address books

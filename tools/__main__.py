@@ -48,9 +48,10 @@ def clean() -> None:
 @app.command("bundle")
 def make_bundle(
     output: Annotated[Path, typer.Argument(help="The archive to write, a .tar.gz.")] = Path("landing-zone-bundle.tar.gz"),
+    lab: Annotated[bool, typer.Option("--lab", help="Also Debian packages of host and lab, and the instances' kernel (root).")] = False,
 ) -> None:
     """Write one archive with all programs and Python packages, checksums and a bill of materials, for sites without a network."""
-    made = bundle.make(output.resolve(), Progress())
+    made = bundle.make(output.resolve(), Progress(), lab=lab)
     out.print(f"{made.path} ({made.path.stat().st_size / 1e6:.0f} MB)\nSHA-256 {made.sha256}")
     out.print(f"On the other machine: tools/install --from {made.path.name} --sha256 {made.sha256}", soft_wrap=True)
 

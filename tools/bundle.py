@@ -1,4 +1,7 @@
-"""Make a bundle: one archive with every program and Python package, checksums and a CycloneDX bill of materials."""
+"""Make a bundle: one archive with every program and Python package, checksums and a CycloneDX bill of materials.
+
+For a lab without a network also the Debian packages of host and lab, and the kernel of its instances.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,19 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from foundation import digest, process
 from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT, cache
 from foundation.progress import Progress
-from tools import artefacts, engine, offline, pins
+from lab.compute import kernel
+from lab.compute.kernel import KernelBuild
+from tools import artefacts, debs, engine, offline, pins
 from tools.offline import Contents
 
 _BUILD_INFO = re.compile(
@@ -35,8 +41,27 @@ class Made:
     sha256: str
 
 
-def make(target: Path, progress: Progress) -> Made:
-    """Write a bundle for machines like this one (same processor, same Python) to `target`, a .tar.gz."""
+@dataclass(frozen=True)
+class ForLab:
+    """What a lab needs of Debian: release -> its packages, all in one folder with their index; and the kernel of instances."""
+
+    packages: Mapping[str, Sequence[debs.Package]]
+    kernel: KernelBuild
+
+    def files(self) -> dict[str, Path]:
+        """Every file, by its name in the bundle."""
+        home = self.kernel.path.parent
+        found = {f"{offline.KERNEL}/{home.name}/{file.name}": file for file in home.iterdir()}
+        for release, packages in self.packages.items():
+            found |= {f"{offline.PACKAGES}/{release}/{file.name}": file for file in packages[0].file.parent.iterdir()}
+        return found
+
+
+def make(target: Path, progress: Progress, *, lab: bool = False) -> Made:
+    """Write a bundle for machines like this one (same processor, same Python) to `target`, a .tar.gz.
+
+    lab: also what a lab needs of Debian, for machines with the same release as this one.
+    """
     if not target.parent.is_dir():
         raise InputError(Problem("the folder for the bundle does not exist", where=str(target.parent), cure="make it, or name another"))
     engine.install(progress)
@@ -45,24 +70,28 @@ def make(target: Path, progress: Progress) -> Made:
         stage = Path(folder)
         with progress.step("download Python packages"):
             download_wheels(CHECKOUT / "requirements.txt", stage / offline.WHEELS)
-        files = {f"{offline.WHEELS}/{file.name}": file for file in (stage / offline.WHEELS).iterdir()}
+        inside = {f"{offline.WHEELS}/{file.name}": file for file in (stage / offline.WHEELS).iterdir()}
         for artefact in known.artefacts.values():
             place = artefacts.folder(artefact)
-            files |= {f"{offline.PROGRAMS}/{place.name}/{file.name}": file for file in place.iterdir()}
+            inside |= {f"{offline.PROGRAMS}/{place.name}/{file.name}": file for file in place.iterdir()}
+        brought = _for_lab(stage / offline.PACKAGES, progress) if lab else None
+        if brought:
+            inside |= brought.files()
         bill = stage / offline.BILL
-        bill.write_text(json.dumps(bill_of_materials(files, known), indent=1) + "\n")
-        files[offline.BILL] = bill
+        bill.write_text(json.dumps(bill_of_materials(inside, known, brought), indent=1) + "\n")
+        inside[offline.BILL] = bill
         contents = Contents(
             format=offline.FORMAT,
             machine=platform.machine(),
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
             requirements=digest.of_file(CHECKOUT / "requirements.txt"),
-            files={name: digest.of_file(file) for name, file in sorted(files.items())},
+            lab=offline.lab_digest(CHECKOUT) if lab else "",
+            files={name: digest.of_file(file) for name, file in sorted(inside.items())},
         )
         listing = stage / offline.CONTENTS
         listing.write_text(json.dumps(asdict(contents), indent=1) + "\n")
-        with progress.step(f"pack {len(files)} files"):
-            pack({offline.CONTENTS: listing, **dict(sorted(files.items()))}, target)
+        with progress.step(f"pack {len(inside)} files"):
+            pack({offline.CONTENTS: listing, **dict(sorted(inside.items()))}, target)
     return Made(target, digest.of_file(target))
 
 
@@ -75,6 +104,15 @@ def download_wheels(requirements: Path, target: Path) -> None:
         ],
         cure="check the network; behind a mirror set PIP_INDEX_URL",
     )  # fmt: skip
+
+
+def _for_lab(folder: Path, progress: Progress) -> ForLab:
+    """A repository a release below `folder`, and the kernel, which is built if it is not cached."""
+    packages = {}
+    for release, wanted in debs.wanted().items():
+        with progress.step(f"download Debian packages of {release}"):
+            packages[release] = debs.repository(release, wanted, folder / release, cache("tools", "logs") / f"debian-{release}.log")
+    return ForLab(packages, kernel.build(progress))
 
 
 def pack(files: dict[str, Path], target: Path) -> None:
@@ -103,8 +141,8 @@ def go_modules(binary: Path) -> Iterator[tuple[str, str]]:
             yield fields[0], fields[1]
 
 
-def bill_of_materials(files: dict[str, Path], known: pins.Pins) -> dict[str, Any]:
-    """CycloneDX 1.6: the programs with the Go modules in them, and the Python packages, each with its SHA-256."""
+def bill_of_materials(files: dict[str, Path], known: pins.Pins, lab: ForLab | None) -> dict[str, Any]:
+    """CycloneDX 1.6: programs with the Go modules in them, Python packages, Debian packages, kernel; each with its SHA-256."""
     components: list[dict[str, Any]] = []
     for artefact in known.artefacts.values():
         place = artefacts.folder(artefact)
@@ -118,6 +156,12 @@ def bill_of_materials(files: dict[str, Path], known: pins.Pins) -> dict[str, Any
             package, version, *_ = file.name.split("-")
             purl = f"pkg:pypi/{package.replace('_', '-').lower()}@{version}"
             components.append(_component("library", package, version, file) | {"purl": purl})
+    if lab:
+        components.append(_component("operating-system", "linux", lab.kernel.version, lab.kernel.path))
+        for release, packages in lab.packages.items():
+            for deb in packages:
+                purl = f"pkg:deb/debian/{quote(deb.name)}@{quote(deb.version)}?arch={deb.architecture}&distro={release}"
+                components.append(_component("library", deb.name, deb.version, deb.file) | {"purl": purl})
     return {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
-from foundation import files, process
+from foundation import files, process, repository
 from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT, cache
 
@@ -33,8 +36,16 @@ def dpkg_state() -> str:
     return process.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"])
 
 
+def release() -> str:
+    """Code name of this machine's release of Debian or Ubuntu, such as "bookworm"."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
+
+
 def ensure(wanted: Sequence[str]) -> list[str]:
-    """Install those of `wanted` that are missing and return their names. Raises LzError when that cannot be done."""
+    """Install those of `wanted` that are missing and return their names. Raises LzError when that cannot be done.
+
+    They come from the packages that a bundle brought for this release, where there are some, else from the machine's own sources.
+    """
     lacking = missing(wanted, dpkg_state())
     if not lacking:
         return []
@@ -51,9 +62,23 @@ def ensure(wanted: Sequence[str]) -> list[str]:
     log = cache("tools", "logs") / "host.log"
     env = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
     cure = "check that the Debian mirror answers (apt-get update), then run again"
-    process.run(["apt-get", "update", "-q"], log=log, env=env, cure=cure)
-    process.run(command, log=log, env=env, cure=cure)
+    source = repository.source(release())
+    with tempfile.TemporaryDirectory() as folder:
+        only: list[str] = []
+        if source:
+            only = _only(source, Path(folder))
+            cure = f"remove {repository.place(release())}, then packages come from this machine's own sources"
+        process.run(["apt-get", "update", "-q", *only], log=log, env=env, cure=cure)
+        process.run([*command, *only], log=log, env=env, cure=cure)
     return lacking
+
+
+def _only(source: str, folder: Path) -> list[str]:
+    """Words for apt-get with which it knows one source and no other; what it learns of it goes into `folder`."""
+    listing = folder / "sources.list"
+    listing.write_text(f"{source}\n")
+    settings = {"Dir::Etc::SourceList": listing, "Dir::Etc::SourceParts": "-", "Dir::State::Lists": folder, "APT::Sandbox::User": "root"}
+    return [f"-o{name}={value}" for name, value in settings.items()]
 
 
 def main() -> int:

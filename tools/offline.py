@@ -16,28 +16,41 @@ import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from foundation import digest
+from foundation import digest, repository
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT, cache
+from lab import debian
 from tools import venv
 
-FORMAT = 1
+FORMAT = 2
 CONTENTS = "contents.json"
 BILL = "bom.cdx.json"
 WHEELS = "wheels"
 PROGRAMS = "programs"
+PACKAGES = "debian"
+KERNEL = "kernel"
+# What decides whether the Debian packages and the kernel of a bundle are those that this revision asks for.
+LAB = ("lab/packages.txt", "lab/image/packages.txt", "lab/compute/kernel", "tools/host-packages.txt")
+AFTER = """The Debian packages of this machine and of the lab, and the kernel of its instances, lie in the cache. Now, as root:
+  export {variable}='{source}'
+  {python} -m tools.host && make up
+"""
 _FRESH = "make a bundle for this machine from this very revision: .venv/bin/python -m tools bundle"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """First file of a bundle: for which machine and Python it is, for which requirements.txt, SHA-256 by file name."""
+    """First file of a bundle: for which machine and Python it is, for which requirements.txt, SHA-256 by file name.
+
+    lab: digest of what its Debian packages and kernel are for; "" when it has none.
+    """
 
     format: int
     machine: str
     python: str
     requirements: str
+    lab: str
     files: dict[str, str]
 
 
@@ -50,14 +63,20 @@ def read_contents(folder: Path, bundle: Path) -> Contents:
         raise InputError(Problem("this is not a bundle", where=str(bundle), why=repr(problem), cure=_FRESH)) from None
 
 
-def unfit(contents: Contents, requirements: Path, bundle: Path) -> list[Problem]:
+def lab_digest(checkout: Path) -> str:
+    """Digest of what a checkout asks of Debian packages and of the instances' kernel."""
+    return digest.of_trees(checkout / name for name in LAB)
+
+
+def unfit(contents: Contents, checkout: Path, bundle: Path) -> list[Problem]:
     """Why a bundle does not fit this machine and checkout."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     pairs = [
         ("format", str(contents.format), str(FORMAT)),
         ("processor", contents.machine, platform.machine()),
         ("Python", contents.python, python),
-        ("requirements.txt", contents.requirements, digest.of_file(requirements)),
+        ("requirements.txt", contents.requirements, digest.of_file(checkout / "requirements.txt")),
+        ("lab", contents.lab, lab_digest(checkout) if contents.lab else ""),
     ]
     return [
         Problem(f"the bundle is for another {what}", where=str(bundle), why=f"bundle: {theirs}; here: {ours}", cure=_FRESH)
@@ -106,18 +125,28 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) ->
     file.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
-def install(bundle: Path, checkout: Path, sha256: str | None = None) -> None:
-    """Put the programs of a bundle into the cache and make .venv from its wheels; nothing is taken from a network."""
+def install(bundle: Path, checkout: Path, sha256: str | None = None) -> Contents:
+    """Put what a bundle brings into the cache and make .venv from its wheels; nothing is taken from a network."""
     with tempfile.TemporaryDirectory(dir=cache("tools"), prefix="unpack-") as folder:
         stage = Path(folder)
         contents = unpack(bundle, stage, sha256)
-        raise_all(unfit(contents, checkout / "requirements.txt", bundle))
+        raise_all(unfit(contents, checkout, bundle))
         with exclusive(cache("tools") / "lock", "installing the engine"):
-            for program in sorted((stage / PROGRAMS).iterdir()):
-                place = cache("tools") / program.name
-                if not place.exists():
-                    program.rename(place)
+            for kind, home in ((PROGRAMS, cache("tools")), (KERNEL, cache("kernel"))):
+                for made in sorted((stage / kind).glob("*")):
+                    if not (home / made.name).exists():
+                        made.rename(home / made.name)
+            for packages in sorted((stage / PACKAGES).glob("*")):
+                _replace(packages, repository.place(packages.name))
         venv.make(checkout, stage / WHEELS)
+    return contents
+
+
+def _replace(new: Path, place: Path) -> None:
+    """Put a folder where an older one may be."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
 
 
 def main(arguments: list[str]) -> int:
@@ -128,7 +157,9 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     try:
         if chosen.bundle:
-            install(chosen.bundle.resolve(), CHECKOUT, chosen.sha256)
+            if install(chosen.bundle.resolve(), CHECKOUT, chosen.sha256).lab:
+                source = repository.source(debian.SUITE)
+                sys.stderr.write(AFTER.format(variable=debian.MIRROR, source=source, python=Path(sys.executable).name))
         else:
             venv.make(CHECKOUT)
     except LzError as problem:

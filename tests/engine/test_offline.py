@@ -1,24 +1,20 @@
-"""A machine without a network: a fresh copy is installed from a bundle and the engine in it works."""
+"""A machine without a network: a fresh copy is installed from a bundle, the engine in it works, and a lab has what it is made of."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from foundation.places import CHECKOUT
 from foundation.progress import Progress
-from tools import bundle
+from lab import debian
+from tests.support.sealed import Sealed, sealed
+from tools import bundle, host
 
-# a network namespace of its own, with nothing in it but the loopback that every machine has
-WITHOUT_NETWORK = ("unshare", "--net", *(() if os.geteuid() == 0 else ("--map-root-user",)))
-WITHOUT_NETWORK += ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 PREVIEW = """
 import os
 from tools import engine
@@ -28,6 +24,14 @@ import pulumi
 here = automation.LocalWorkspaceOptions(work_dir=os.environ["WORK"])
 made = automation.create_or_select_stack("test", project_name="offline", program=lambda: pulumi.export("answer", 42), opts=here)
 print(made.up().outputs["answer"].value)
+"""
+LAYERS = """
+from foundation.progress import Progress
+from lab import image, trees
+from lab.compute import kernel
+from lab.settings import places
+progress = Progress()
+print(trees.ensure_base(places(), progress), image.build(progress).disk, kernel.build(progress).path)
 """
 
 
@@ -53,27 +57,56 @@ def test_the_bill_of_materials_names_every_package_and_module(made: bundle.Made)
 
 @pytest.mark.timeout(600)
 def test_a_fresh_copy_is_installed_with_the_network_cut(made: bundle.Made, tmp_path: Path) -> None:
-    copy, work = tmp_path / "copy", tmp_path / "work"
-    work.mkdir()
-    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__"))
-    env = {
-        **os.environ,
-        "LZ_CACHE": str(tmp_path / "cache"),
-        "PULUMI_HOME": str(tmp_path / "none"),
-        "PYTHON": sys.executable,
-        "PIP_RETRIES": "0",
-        "PULUMI_BACKEND_URL": f"file://{tmp_path}",
-        "PULUMI_CONFIG_PASSPHRASE": "of a test",
-        "WORK": str(work),
-    }
-
-    def cut_off(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*WITHOUT_NETWORK, *command], cwd=copy, env=env, text=True, capture_output=True, check=False)
-
-    refused = cut_off("tools/install")
+    state = {"PULUMI_BACKEND_URL": f"file://{tmp_path}", "PULUMI_CONFIG_PASSPHRASE": "of a test", "WORK": str(tmp_path / "work")}
+    machine = sealed(tmp_path, **state)
+    (tmp_path / "work").mkdir()
+    refused = machine.run("tools/install")
     assert refused.returncode != 0
     assert "tools/install --from BUNDLE" in refused.stderr
-    done = cut_off("tools/install", "--from", str(made.path), "--sha256", made.sha256)
+    done = machine.run("tools/install", "--from", made.path, "--sha256", made.sha256)
     assert done.returncode == 0, done.stderr
-    ran = cut_off(".venv/bin/python", "-c", PREVIEW)
+    assert "make up" not in done.stderr
+    ran = machine.python(PREVIEW)
     assert ran.stdout.strip() == "42", ran.stderr
+
+
+@pytest.fixture(scope="module")
+def with_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sealed]:
+    """A machine without a network on which a bundle for a lab was installed; some gigabytes, which go when the tests do."""
+    folder = tmp_path_factory.mktemp("lab")
+    machine = sealed(folder)
+    made = bundle.make(folder / "bundle.tar.gz", Progress(), lab=True)
+    done = machine.run("tools/install", "--from", made.path, "--sha256", made.sha256)
+    assert done.returncode == 0, done.stderr
+    assert "python3 -m tools.host && make up" in done.stderr
+    machine.variables[debian.MIRROR] = f"deb [trusted=yes] copy:{machine.cache}/packages/{debian.SUITE} ./"
+    yield machine
+    shutil.rmtree(folder)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_what_a_lab_is_made_of_comes_from_a_bundle(with_lab: Sealed) -> None:
+    made = with_lab.python(LAYERS)
+    assert made.returncode == 0, made.stderr
+    base, disk, kernel = map(Path, made.stdout.split())
+    assert (base / "usr/bin/nova-api").exists()
+    assert disk.stat().st_size > 100e6
+    assert with_lab.run(kernel, "--version").returncode == 0
+    assert all(made.is_relative_to(with_lab.cache) for made in (base, disk, kernel))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_machine_with_next_to_nothing_on_it_gets_its_packages_from_a_bundle(with_lab: Sealed) -> None:
+    release = host.release()
+    inside = (
+        'mkdir "$1/project" "$1/cache"', f'mount --bind {with_lab.copy} "$1/project"', f'mount --bind {with_lab.cache} "$1/cache"',
+        'chroot "$1" env --chdir=/project LZ_CACHE=/cache python3 -m tools.host', 'chroot "$1" make --version',
+        'chroot "$1" mmdebstrap --version', 'umount "$1/project" "$1/cache"',
+    )  # fmt: skip
+    source = f"deb [trusted=yes] copy:{with_lab.cache}/packages/{release} ./"
+    command = ("mmdebstrap", "--variant=minbase", "--include=python3", "--format=null", f"--customize-hook={' && '.join(inside)}")
+    done = with_lab.run(*debian.ENDS_WITH_US, *command, release, "-", source)
+    assert done.returncode == 0, done.stderr
+    assert "installing on this host: " in done.stderr

@@ -14,13 +14,20 @@ from typing import Any
 
 import pytest
 
-from foundation import digest
+from foundation import digest, repository
 from foundation.errors import InputError
 from foundation.progress import Progress
 from tools import bundle, offline
 from tools.offline import Contents
 
-FILES = {"wheels/a-1-py3-none-any.whl": b"wheel", "programs/greeter-1/greeter": b"#!/bin/sh\n", "bom.cdx.json": b"{}"}
+FILES = {
+    "wheels/a-1-py3-none-any.whl": b"wheel",
+    "programs/greeter-1/greeter": b"#!/bin/sh\n",
+    "debian/trixie/a_1_all.deb": b"package",
+    "debian/trixie/Release": b"Codename: trixie\n",
+    "kernel/abc/linux": b"kernel",
+    "bom.cdx.json": b"{}",
+}
 
 
 @pytest.fixture
@@ -35,7 +42,11 @@ def contents(tmp_path: Path) -> Contents:
         file.write_bytes(content)
         file.chmod(0o755 if name.endswith("greeter") else 0o600)
         sums[name] = digest.of_file(file)
-    return Contents(offline.FORMAT, platform.machine(), python, digest.of_file(requirements), sums)
+    for name in offline.LAB:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return Contents(offline.FORMAT, platform.machine(), python, digest.of_file(requirements), offline.lab_digest(tmp_path), sums)
 
 
 def packed(tmp_path: Path, contents: Contents, leave_out: str = "") -> Path:
@@ -64,7 +75,11 @@ def test_the_same_contents_give_the_same_bundle(tmp_path: Path, contents: Conten
 
 
 def test_a_bundle_that_fits_has_no_problem(tmp_path: Path, contents: Contents) -> None:
-    assert offline.unfit(contents, tmp_path / "requirements.txt", tmp_path) == []
+    assert offline.unfit(contents, tmp_path, tmp_path) == []
+
+
+def test_a_bundle_without_a_lab_fits_whatever_the_lab_asks_for(tmp_path: Path, contents: Contents) -> None:
+    assert offline.unfit(replace(contents, lab=""), tmp_path, tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -74,10 +89,11 @@ def test_a_bundle_that_fits_has_no_problem(tmp_path: Path, contents: Contents) -
         ({"machine": "vax"}, "processor"),
         ({"python": "2.7"}, "Python"),
         ({"requirements": "0" * 64}, "requirements.txt"),
+        ({"lab": "0" * 64}, "lab"),
     ],
 )
 def test_a_bundle_for_elsewhere_is_named(tmp_path: Path, contents: Contents, change: dict[str, Any], what: str) -> None:
-    problems = offline.unfit(replace(contents, **change), tmp_path / "requirements.txt", tmp_path)
+    problems = offline.unfit(replace(contents, **change), tmp_path, tmp_path)
     assert [problem.what for problem in problems] == [f"the bundle is for another {what}"]
     assert "python -m tools bundle" in problems[0].cure
 
@@ -91,6 +107,35 @@ def test_every_missing_and_damaged_file_is_named(tmp_path: Path, contents: Conte
         "missing from the bundle: bom.cdx.json",
         "wrong checksum: wheels/a-1-py3-none-any.whl",
     }
+
+
+def test_a_damaged_debian_package_is_refused_before_anything_is_installed(
+    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "stage" / "debian/trixie/a_1_all.deb").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"wrong checksum: debian/trixie/a_1_all\.deb"):
+        offline.install(packed(tmp_path, contents), tmp_path)
+    assert repository.source("trixie") is None
+    assert list((tmp_path / "cache").rglob("*.deb")) == []
+
+
+def test_what_a_bundle_brings_lies_in_the_cache_and_takes_the_place_of_older_packages(
+    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tools.venv.make", lambda checkout, wheels: (checkout, wheels))
+    older = repository.place("trixie")
+    older.mkdir(parents=True)
+    (older / "a_0_all.deb").touch()
+    made = packed(tmp_path, contents)
+    for _ in range(2):
+        assert offline.install(made, tmp_path) == contents
+    assert repository.source("trixie") == f"deb [trusted=yes] copy:{tmp_path}/cache/packages/trixie ./"
+    assert repository.source("bookworm") is None
+    assert {file.name for file in older.iterdir()} == {"a_1_all.deb", "Release"}
+    assert (tmp_path / "cache/kernel/abc/linux").read_bytes() == b"kernel"
+    assert (tmp_path / "cache/tools/greeter-1/greeter").is_file()
 
 
 def test_a_file_that_is_not_listed_is_refused(tmp_path: Path, contents: Contents) -> None:

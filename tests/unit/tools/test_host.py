@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation import files, process
+from foundation import files, process, repository
 from foundation.errors import InputError
 from lab import requirements
 from lab.compute import kernel
@@ -54,6 +54,29 @@ def test_missing_packages_are_installed(monkeypatch: pytest.MonkeyPatch, own_cac
     assert host.ensure(["gcc", "bc", "make"]) == ["bc", "make"]
     assert ran[0][:2] == ["apt-get", "update"]
     assert ran[1][-2:] == ["bc", "make"]
+
+
+def test_packages_of_a_bundle_are_the_only_source(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    ran: list[list[str]] = []
+    listings: list[str] = []
+
+    def run(command: list[str], **_: object) -> None:
+        ran.append(command)
+        listings.extend(Path(word.partition("=")[2]).read_text() for word in command if word.startswith("-oDir::Etc::SourceList="))
+
+    repository.place("trixie").mkdir(parents=True)
+    (repository.place("trixie") / "Release").touch()
+    monkeypatch.setattr(host, "dpkg_state", lambda: STATE)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(host, "release", lambda: "bookworm")
+    host.ensure(["bc"])
+    assert listings == [], "the bundle's packages are for another release"
+    monkeypatch.setattr(host, "release", lambda: "trixie")
+    host.ensure(["bc"])
+    assert listings == [f"deb [trusted=yes] copy:{own_cache}/packages/trixie ./\n"] * 2
+    assert [command[1] for command in ran] == ["update", "install"] * 2
+    assert all("-oDir::Etc::SourceParts=-" in command for command in ran[2:])
 
 
 def test_another_distribution_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
