@@ -15,8 +15,10 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import openstack
+import requests
 import yaml
 from keystoneauth1 import exceptions as ksa
+from keystoneauth1.session import Session, TCPKeepAliveAdapter
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from openstack.identity.v3 import _proxy as identity_v3
@@ -134,8 +136,36 @@ def connect(cloud: Cloud, region: str, *, once: bool = False, **credentials: str
             options["cacert"] = str(Path(_setting(cloud.name, "cacert")).expanduser())
     else:
         options["cloud"] = cloud.name
-    loader = OpenStackConfig(config_files=files, secure_files=[], vendor_files=[], load_envvars=False)
+    loader = OpenStackConfig(config_files=files, secure_files=[], vendor_files=[], load_envvars=False, session_constructor=_Session)
     return Connection(config=loader.get_one(**options))
+
+
+class _Knocking(TCPKeepAliveAdapter):
+    """Waits for a connection as long as KNOCK says, and for its answer as long as it is told to."""
+
+    def send(  # as the library has it
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """RequestException, which nobody repeats, when there is no connection by then."""
+        try:
+            return super().send(request, stream, (KNOCK, timeout), verify, cert, proxies)
+        except requests.exceptions.ConnectTimeout as error:
+            raise requests.RequestException(f"{SILENCE}, {KNOCK:g} s long: packets are dropped on the way, or the host is off") from error
+
+
+class _Session(Session):
+    """For every service of a cloud: each has an endpoint of its own, which may be silent though Keystone's answers."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for scheme in list(self.session.adapters):
+            self.session.mount(scheme, _Knocking())
 
 
 def keystone(connection: Connection) -> identity_v3.Proxy:

@@ -6,10 +6,13 @@ import contextlib
 import os
 import socket
 import time
+import unittest.mock
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from keystoneauth1.exceptions import ClientException
+from requests.adapters import HTTPAdapter
 
 from foundation.errors import InputError, Problem
 from landing_zone.engine import clouds
@@ -96,20 +99,56 @@ def test_endpoint_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "lz lab status" in cure
 
 
-@pytest.mark.parametrize("kind", ["packets dropped", "never accepts"])
-@pytest.mark.parametrize("once", [False, True])
-def test_a_host_that_does_not_even_refuse_is_told_after_one_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, once: bool
-) -> None:
-    """A full queue of connections makes Linux drop what comes after; one that is not full connects, and TLS gets no answer."""
-    monkeypatch.setattr(clouds, "KNOCK", 0.5)
+@contextlib.contextmanager
+def silent_door(kind: str) -> Iterator[str]:
+    """The URL of a place where nobody answers.
+
+    A full queue of connections makes Linux drop what comes after; one that is not full connects, and TLS gets no answer.
+    """
     with contextlib.ExitStack() as held:
         door = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0 if kind == "packets dropped" else 8))
         for _ in range(4 if kind == "packets dropped" else 0):
             caller = held.enter_context(socket.socket())
             caller.setblocking(False)
             caller.connect_ex(door.getsockname())
-        write(tmp_path, monkeypatch, f"https://127.0.0.1:{door.getsockname()[1]}/v3", None)
+        yield f"https://127.0.0.1:{door.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "retries", "said"),
+    [("packets dropped", clouds.CONNECT_RETRIES, f"{clouds.SILENCE}, 0.5 s long"), ("never accepts", 0, "timed out")],
+)
+def test_a_service_that_does_not_even_refuse_is_told_soon_though_keystone_answers(
+    kind: str, retries: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates
+) -> None:
+    write(tmp_path, monkeypatch, url, certificates.ca)
+    connection = clouds.try_out([("north", clouds.use(["mine"])["mine"])])["north"]
+    monkeypatch.setattr(clouds, "KNOCK", 0.5)
+    with silent_door(kind) as door:
+        began = time.monotonic()
+        with pytest.raises(ClientException, match=said):
+            connection.session.get(f"{door}/v2.1", connect_retries=retries)
+        assert time.monotonic() - began < 5
+
+
+def test_an_answer_may_take_longer_than_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates
+) -> None:
+    write(tmp_path, monkeypatch, url, certificates.ca)
+    with unittest.mock.patch.object(HTTPAdapter, "send", autospec=True, side_effect=HTTPAdapter.send) as sent:
+        clouds.try_out([("north", clouds.use(["mine"])["mine"])])
+    assert sent.call_count > 0
+    assert {call.args[3] for call in sent.call_args_list} == {(clouds.KNOCK, clouds.TIMEOUT)}
+
+
+@pytest.mark.parametrize("kind", ["packets dropped", "never accepts"])
+@pytest.mark.parametrize("once", [False, True])
+def test_a_host_that_does_not_even_refuse_is_told_after_one_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, once: bool
+) -> None:
+    monkeypatch.setattr(clouds, "KNOCK", 0.5)
+    with silent_door(kind) as door:
+        write(tmp_path, monkeypatch, f"{door}/v3", None)
         began = time.monotonic()
         problem = clouds.try_each([("north", clouds.use(["mine"])["mine"])], once=once)["north"]
         assert time.monotonic() - began < 5
