@@ -86,7 +86,7 @@ def _probe(environment: Environment, region: Region, spot: _Spot, availability_z
     ports = {environment.verification.forbidden_port}
     for opening in flows.openings(environment):
         if opening.protocol == "tcp" and opening.ports and _lets(opening.target, spot):
-            ports.add(opening.ports[0])
+            ports.update(opening.ports)
     whole = f"{network}-probe"
     return InstanceSpec(
         name=whole,
@@ -140,10 +140,10 @@ def _checks(
 
 
 def _tcp(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tuple[int, str]]:
-    """First port and reason of every flow that lets one spot connect to another."""
+    """First and last port, and reason, of every flow that lets one spot connect to another."""
     for opening in flows.openings(environment):
         if opening.protocol == "tcp" and opening.ports and _lets(opening.source, source) and _lets(opening.target, target):
-            yield opening.ports[0], opening.reason
+            yield from ((port, opening.reason) for port in opening.ports)
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,16 @@ def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
             assert any(f"-{one}-" in c.source and f"-{other}-" in c.target and not c.allowed for c in region.probes.checks)
 
 
+def test_a_range_is_tried_at_both_its_ends() -> None:
+    base = support.environment("lab")
+    wide = tuple(flow.model_copy(update={"ports": ("5000-5100",)} if flow.target == "data" else {}) for flow in base.flows)
+    region = plan(base.model_copy(update={"flows": wide})).regions["north"]
+    [probe] = [spec for spec in region.probes.instances if spec.name == "lab-edu-data-probe"]
+    assert probe.listens == (5000, 5100, base.verification.forbidden_port)
+    tried = {check.port for check in region.probes.checks if (check.source, check.target) == ("lab-edu-application-probe", probe.name)}
+    assert tried == {22, *probe.listens}
+
+
 def test_every_pair_of_zones_and_every_pair_of_probed_tenants_is_tried_both_ways() -> None:
     for _, region in regions():
         spots = {spec.name: (spec.tenant, spec.zone) for spec in region.probes.instances}
