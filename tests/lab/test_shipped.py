@@ -53,14 +53,14 @@ def deployed(name: str, before: census.Census, admin: Connection, *part: str) ->
     """Up, as the file says by the eyes of `lz drift`, a second up empty, down, nothing left."""
     words = ("--env", f"{name}@lab", *REGION, *part)
     try:
-        up = lz("up", *words, "--yes", timeout=3000)
+        up = lz("up", *words, "--yes", timeout=6000)
         assert up.returncode == 0, up.stderr[-3000:]
         drift = lz("drift", *words, "--json")
         assert (drift.returncode, json.loads(drift.stdout)["differences"]) == (0, [])
         plan = lz("plan", *words, "--full", "--json")
         assert {change for stack in json.loads(plan.stdout) for change in stack["changes"]} == {"same"}
     finally:
-        down = lz("down", "--env", f"{name}@lab", *REGION, "--yes", timeout=3000)
+        down = lz("down", "--env", f"{name}@lab", *REGION, "--yes", timeout=6000)
     assert down.returncode == 0, down.stderr[-3000:]
     assert census.differences(before, census.take(admin)) == []
 
