@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -92,29 +92,27 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     where.logs.mkdir(parents=True, exist_ok=True)
     chosen = [REGIONS[name] for name in names]
     pki.ensure_authority(where.ca, where.root / "ca.key")
-    using = _ingredients(where, kind, progress)
-    secrets = region.lay_ground(where, chosen)
-    _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen])
+    with ThreadPoolExecutor(1) as beside:
+        # Compiled beside all else: from nothing it takes longest, and a region needs it last.
+        compiled = beside.submit(kernel.build, progress) if kind == "uml" else None
+        using = _ingredients(where, kind, compiled, progress)
+        secrets = region.lay_ground(where, chosen)
+        _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen])
     made = Standing(code_digest(), names, kind, using.image.digest)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made
 
 
-def _ingredients(where: Places, kind: str, progress: Progress) -> region.Ingredients:
+def _ingredients(where: Places, kind: str, compiled: Future[kernel.KernelBuild] | None, progress: Progress) -> region.Ingredients:
     layers: list[Path] = []
-    kernels: list[Path] = []
     images: list[image.GuestImage] = []
 
     def trees_lane() -> None:
         base = trees.ensure_base(where, progress)
         layers.extend([trees.ensure_seed(where, base, progress), base])
 
-    def kernel_lane() -> None:
-        if kind == "uml":
-            kernels.append(kernel.build(progress).path)
-
-    _side_by_side([trees_lane, kernel_lane, lambda: images.append(image.build(progress))])
-    return region.Ingredients(tuple(layers), kind, kernels[0] if kernels else None, images[0])
+    _side_by_side([trees_lane, lambda: images.append(image.build(progress))])
+    return region.Ingredients(tuple(layers), kind, compiled, images[0])
 
 
 def _side_by_side(lanes: Sequence[Callable[[], object]]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.process import run
 from foundation.progress import Progress
 from lab import bootstrap, cloud, health, hostnet, render, secrets, snapshot
-from lab.compute.install import install as install_compute
+from lab.compute import install
+from lab.compute.kernel import KernelBuild
 from lab.image import GuestImage
 from lab.machine import Machine
 from lab.pki import issue
@@ -23,12 +24,12 @@ from lab.settings import REGIONS, Places, Region
 class Ingredients:
     """What the slow, cached steps have made: the layers of a machine, and what its instances run on.
 
-    compute: kvm, uml or qemu. kernel: the User Mode Linux kernel, None for the other two.
+    compute: kvm, uml or qemu. kernel: of User Mode Linux, which may still be compiled; None for the other two.
     """
 
     layers: tuple[Path, ...]
     compute: str
-    kernel: Path | None
+    kernel: Future[KernelBuild] | None
     image: GuestImage
 
 
@@ -79,6 +80,9 @@ def bring_up(places: Places, region: Region, values: dict[str, str], using: Ingr
     if not is_made(places, region):
         with progress.step(f"{region.name}: snapshot for reset"):
             snapshot.take(machine)
+        if using.kernel:
+            with progress.step(f"{region.name}: kernel of its instances"):
+                install.install_kernel(machine.root, using.kernel.result().path)
         (machine.home / "made.json").write_text(json.dumps({"compute": using.compute, "image": using.image.digest}))
 
 
@@ -93,7 +97,7 @@ def _make(places: Places, region: Region, using: Ingredients, machine: Machine, 
         render.write(machine.root, region, values, issue(places.ca, places.root / "ca.key", region.api, names))
         shutil.copy(places.ca, machine.root / "usr/local/share/ca-certificates/lab.crt")
         run(["chroot", machine.root, "update-ca-certificates"], log=places.logs / f"{region.name}-console.log")
-        install_compute(machine.root, using.compute, using.kernel)
+        install.install(machine.root, using.compute)
     with progress.step(f"{region.name}: boot"):
         machine.start(places.logs / f"{region.name}-console.log", devices(using))
     with progress.step(f"{region.name}: Keystone and what all need"):

@@ -1,12 +1,10 @@
-"""Put what a region's machine needs for its compute kind into the machine's tree, before it starts."""
+"""Put what a region's machine needs for its compute kind into the machine's tree: all before it starts, but for the kernel."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-from foundation.errors import LzError, Problem
 
 HERE = Path(__file__).resolve().parent
 NOVA = "usr/lib/python3/dist-packages/nova/virt/uml"
@@ -56,17 +54,14 @@ class Placed:
     mode: int = 0o644
 
 
-def plan(kind: str, kernel: Path | None) -> list[Placed]:
-    """Every file for compute kind `kind`. kernel: of User Mode Linux, needed for kind uml only."""
+def plan(kind: str) -> list[Placed]:
+    """Every file for compute kind `kind`, without the kernel of User Mode Linux."""
     if kind == "uml":
-        if kernel is None:
-            raise LzError(Problem("instances by User Mode Linux need its kernel", cure="call lab.compute.kernel.build first"))
         modules = [Placed(f"{NOVA}/{file.name}", file) for file in sorted((HERE / "driver").glob("*.py"))]
         programs = [Placed(f"{PROGRAMS}/{file.name}", file, mode=0o755) for file in sorted((HERE / "machine").iterdir())]
         return [
             *modules,
             *programs,
-            Placed(f"{PROGRAMS}/linux", kernel, mode=0o755),
             Placed("etc/nova/nova-compute.conf", text=_UML_CONF),
             Placed(f"{UNITS}/nova-compute.service.d/uml.conf", text=_UML_UNIT),
         ]
@@ -77,21 +72,30 @@ def plan(kind: str, kernel: Path | None) -> list[Placed]:
     ]
 
 
-def install(root: Path, kind: str, kernel: Path | None) -> None:
+def install(root: Path, kind: str) -> None:
     """Write the plan into the tree at `root`, take away what another kind had put there, and choose libvirt's units."""
     shutil.rmtree(root / NOVA, ignore_errors=True)
     (root / UNITS / "nova-compute.service.d/uml.conf").unlink(missing_ok=True)
-    for file in plan(kind, kernel):
-        target = root / file.target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        if file.source:
-            shutil.copyfile(file.source, target)
-        else:
-            target.write_text(file.text)
-        target.chmod(file.mode)
+    for file in plan(kind):
+        _place(root, file)
     for unit in LIBVIRT_UNITS:
         link = root / UNITS / unit
         link.unlink(missing_ok=True)
         if kind == "uml":
             link.symlink_to("/dev/null")
+
+
+def install_kernel(root: Path, kernel: Path) -> None:
+    """Write the kernel of User Mode Linux into the tree at `root`, also below a running machine: its first instance needs it."""
+    _place(root, Placed(f"{PROGRAMS}/linux", kernel, mode=0o755))
+
+
+def _place(root: Path, file: Placed) -> None:
+    target = root / file.target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    if file.source:
+        shutil.copyfile(file.source, target)
+    else:
+        target.write_text(file.text)
+    target.chmod(file.mode)

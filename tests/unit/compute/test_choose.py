@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import InputError, LzError
+from foundation.errors import InputError
 from lab import region
 from lab.compute import choose, install, kvm
 
@@ -67,7 +67,8 @@ def files(root: Path) -> set[str]:
 
 def test_uml_brings_driver_kernel_and_settings(tmp_path: Path, kernel: Path) -> None:
     root = tmp_path / "root"
-    install.install(root, "uml", kernel)
+    install.install(root, "uml")
+    install.install_kernel(root, kernel)
     assert f"{install.NOVA}/driver.py" in files(root)
     assert (root / install.PROGRAMS / "linux").stat().st_mode & 0o111
     assert (root / install.PROGRAMS / "launch").stat().st_mode & 0o111
@@ -75,10 +76,10 @@ def test_uml_brings_driver_kernel_and_settings(tmp_path: Path, kernel: Path) -> 
     assert (root / install.UNITS / "libvirtd.service").readlink() == Path("/dev/null")
 
 
-def test_another_kind_leaves_nothing_of_the_first(tmp_path: Path, kernel: Path) -> None:
+def test_another_kind_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    install.install(root, "uml", kernel)
-    install.install(root, "qemu", None)
+    install.install(root, "uml")
+    install.install(root, "qemu")
     assert not (root / install.NOVA).exists()
     assert not (root / install.UNITS / "nova-compute.service.d/uml.conf").exists()
     assert not (root / install.UNITS / "libvirtd.service").is_symlink()
@@ -88,7 +89,7 @@ def test_another_kind_leaves_nothing_of_the_first(tmp_path: Path, kernel: Path) 
 
 
 def test_kvm_is_lent_to_the_machine_and_shown_to_its_guests_as_it_is(tmp_path: Path) -> None:
-    install.install(tmp_path, "kvm", None)
+    install.install(tmp_path, "kvm")
     text = (tmp_path / "etc/nova/nova-compute.conf").read_text()
     assert "virt_type = kvm" in text
     assert "cpu_mode = host-passthrough" in text
@@ -96,14 +97,9 @@ def test_kvm_is_lent_to_the_machine_and_shown_to_its_guests_as_it_is(tmp_path: P
     assert lent == {"kvm": ("/dev/kvm",), "uml": (), "qemu": ()}
 
 
-def test_uml_without_its_kernel_is_refused() -> None:
-    with pytest.raises(LzError, match="kernel"):
-        install.plan("uml", None)
-
-
-def test_nothing_but_the_drivers_own_modules_is_imported_from_the_checkout(tmp_path: Path, kernel: Path) -> None:
+def test_nothing_but_the_drivers_own_modules_is_imported_from_the_checkout(tmp_path: Path) -> None:
     """What is installed must work where this project is not."""
-    install.install(tmp_path / "root", "uml", kernel)
+    install.install(tmp_path / "root", "uml")
     for file in (tmp_path / "root" / install.NOVA).glob("*.py"):
         assert "from lab" not in file.read_text()
         assert "from foundation" not in file.read_text()

@@ -1,14 +1,19 @@
-"""What regions share before they are brought up: their secrets are read once, and clouds.yaml has whoever stands."""
+"""What regions share before they are brought up: secrets that are read once, and clouds.yaml with whoever stands. What one waits for."""
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lab import hostnet, region
+from foundation.progress import Progress
+from lab import cloud, health, hostnet, region, snapshot
+from lab.compute import install
+from lab.compute.kernel import KernelBuild
+from lab.image import GuestImage
 from lab.machine import Machine
 from lab.settings import REGIONS, Places
 
@@ -41,3 +46,26 @@ def test_another_region_that_stands_stays_in_clouds_yaml(where: Places) -> None:
     assert both["south"] == json.loads((where.region(REGIONS["south"]) / "secrets.json").read_text())
     assert region.lay_ground(where, [REGIONS["north"]]) == both
     assert signed_in(where) == {f"lab-{name}": values["admin"] for name, values in both.items()}
+
+
+@pytest.mark.timeout(20)
+def test_a_region_waits_for_the_kernel_of_its_instances_last(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    north, compiled = REGIONS["north"], Future[KernelBuild]()
+    made, steps = where.region(north) / "made.json", list[str]()
+    made.unlink()
+    where.region(north).joinpath("linux").write_bytes(b"kernel")
+    monkeypatch.setattr(Machine, "mount", lambda machine: None)
+    monkeypatch.setattr(Machine, "leader", lambda machine: None)
+    monkeypatch.setattr(region, "_make", lambda *_: steps.append("made"))
+    monkeypatch.setattr(cloud, "connect", lambda *_: None)
+    monkeypatch.setattr(health, "await_region", lambda *_: steps.append("answers"))
+
+    def compiled_at_last(machine: Machine) -> None:
+        assert (steps, made.exists()) == (["made", "answers"], False)
+        compiled.set_result(KernelBuild(where.region(north) / "linux", "7", "digest"))
+
+    monkeypatch.setattr(snapshot, "take", compiled_at_last)
+    image = GuestImage("image", where.root, where.root, where.root, "digest", 1, 1, {})
+    region.bring_up(where, north, {}, region.Ingredients((), "uml", compiled, image), Progress())
+    assert made.exists()
+    assert (region.machine_of(where, north).root / install.PROGRAMS / "linux").read_bytes() == b"kernel"
