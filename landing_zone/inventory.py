@@ -62,7 +62,7 @@ def live(connection: Connection, found: Iterable[Host]) -> dict[str, str]:
 
 
 def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host], status: Mapping[str, str]) -> dict[str, Any]:
-    """The inventory as a file that Ansible reads (its YAML form): groups by region, zone and tenant, and how each host is reached.
+    """The inventory as a file that Ansible reads (its YAML form): groups by region, zone, tenant and profile, and how each host is reached.
 
     status: what Nova says, by name; null in the inventory where it said nothing.
     """
@@ -70,8 +70,9 @@ def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host], status: Ma
     groups: dict[str, list[str]] = {}
     variables: dict[str, dict[str, Any]] = {}
     for one in found:
-        spec = planned[one.name]
-        labels = [f"region_{one.region}", f"zone_{spec.zone}", *([f"tenant_{spec.tenant}"] if spec.tenant else [])]
+        spec, profile = planned[one.name], "base" if one.through else "bastion"
+        tenant = [f"tenant_{spec.tenant}"] if spec.tenant else []
+        labels = [f"region_{one.region}", f"zone_{spec.zone}", *tenant, f"profile_{profile}"]
         for label in labels:
             groups.setdefault(label.replace("-", "_"), []).append(one.name)
         variables[one.name] = {
@@ -85,7 +86,7 @@ def ansible(plan: EnvironmentPlan, home: Home, found: Iterable[Host], status: Ma
             "lz_status": status.get(one.name),
             "lz_addresses": [ip for _, ip in spec.addresses],
             # What the hardening role must know to leave the way in open.
-            "node_baseline_profile": "base" if one.through else "bastion",
+            "node_baseline_profile": profile,
             "node_baseline_ssh": {
                 "user_ca_keys": [home.user_ca_public],
                 "principals": {one.user: [one.name, principal(plan.code, one.region)]},

@@ -1,8 +1,9 @@
-"""Instances of the golden image in the lab cloud: a bastion, and one behind it that is entered through it."""
+"""The golden image in the lab cloud: offered in every region; a bastion of it, and an instance behind that is entered through it."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -18,11 +19,13 @@ from openstack.connection import Connection
 
 from components.access import entry_by_certificate
 from foundation.progress import Progress
-from lab.settings import Places
+from lab import cloud
+from lab.settings import Places, Region
 from landing_zone import effective, inventory
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.opening import ENVIRONMENTS, Asked, open_run
 from landing_zone.engine.runs import Run
+from landing_zone.image import build
 from landing_zone.planners.plan import InstanceSpec
 from landing_zone.proof.results import Verdict
 from landing_zone.ssh.certificates import issue
@@ -39,11 +42,11 @@ REGION = "north"
 LAYERS = ("--region", REGION, "--layer", "identity", "--layer", "network", "--layer", "access")
 
 
-def golden(profile: str, env: Path) -> str:
-    """Name of the golden image of a profile, built and offered in the region by `lz`."""
+def golden(profile: str, env: Path, *where: str) -> str:
+    """Name of the golden image of a profile, built and offered by `lz`. where: options that name regions; all without one."""
     made = lz("image", "build", "--profile", profile, "--json")
     assert made.returncode == 0, made.stderr[-3000:]
-    put = lz("image", "publish", "--profile", profile, "--env", str(env), "--region", REGION)
+    put = lz("image", "publish", "--profile", profile, "--env", str(env), *where)
     assert put.returncode == 0, put.stderr[-3000:]
     return str(json.loads(made.stdout)["name"])
 
@@ -54,6 +57,38 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copy(ENVIRONMENTS / "lab.yaml", tmp_path_factory.mktemp("golden")))
 
 
+@pytest.fixture
+def offered(where: Places, regions: tuple[Region, ...], env: Path) -> Iterator[dict[str, Any]]:
+    """What Glance of each region says of the golden image of `base`, which `lz image publish` offers in all of them."""
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+    glances: dict[str, Any] = {region.name: cloud.connect(region, where).image for region in regions}
+    known = {region: {one.id for one in glance.images()} for region, glance in glances.items()}
+    try:
+        name = golden("base", env)
+        yield {region: glance.find_image(name) for region, glance in glances.items()}
+    finally:
+        for region, glance in glances.items():
+            for one in [one for one in glance.images() if one.id not in known[region]]:
+                glance.delete_image(one.id)
+
+
+def test_every_region_offers_the_same_image_signed_and_described(offered: dict[str, Any], env: Path) -> None:
+    assert len(offered) > 1
+    assert {(one.status, one.visibility, one.hash_value) for one in offered.values()} == {("active", "public", published_sum())}
+    said = json.loads(lz("image", "verify", "--env", str(env), "--json").stdout)
+    assert {(each["region"], each["good"]) for each in said} == {(region, True) for region in offered}
+    for one in offered.values():
+        told = {**one.properties, "os_distro": one.os_distro, "os_version": one.os_version, "hw_disk_bus": one.hw_disk_bus}
+        assert (told["os_distro"], told["os_version"], told["lz_profile"]) == ("debian", "13", "base")
+        assert all(told.get(key) for key in ("image_source", "image_build_date", "hw_disk_bus", "lz_sha256", "lz_signature"))
+
+
+def published_sum() -> str:
+    """SHA-512 of the disk that was built, which Glance computes itself of what it was given."""
+    newest = next(one for one in build.every() if one.profile == "base")
+    return hashlib.sha512(newest.disk.read_bytes()).hexdigest()
+
+
 @pytest.fixture(scope="module")
 def run(where: Places, admin: Connection, env: Path) -> Iterator[Run]:
     """The environment `lab` with a bastion of the golden image: what stands of it without tenants."""
@@ -62,7 +97,8 @@ def run(where: Places, admin: Connection, env: Path) -> Iterator[Run]:
     assert lz("down", "--env", "lab", "--region", REGION, "--yes").returncode == 0
     known = {one.id for one in admin.image.images()}
     content = yaml.safe_load(env.read_text())
-    content["bastion"]["image"], content["verification"]["image"] = golden("bastion", env), golden("base", env)
+    for part, profile in (("bastion", "bastion"), ("verification", "base")):
+        content[part]["image"] = golden(profile, env, "--region", REGION)
     env.write_text(yaml.safe_dump(content))
     try:
         up = lz("up", "--env", str(env), *LAYERS, "--yes")

@@ -26,7 +26,7 @@ DISK_GIB = 4
 ANSWERS = "/root/answers"
 FIRMWARE = "/usr/share/OVMF/OVMF_{}_4M.fd"
 EMULATED_MIB = 1024
-EMULATED_PATIENCE = 600  # seconds; beside other work it took 350
+EMULATED_PATIENCE = 1200  # seconds; beside other work it took 350
 Way = Literal["BIOS", "UEFI", "kernel"]
 
 

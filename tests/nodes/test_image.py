@@ -41,7 +41,7 @@ update-grub 2>/dev/null
 echo "answer updated: $(grep -c "search .*--fs-uuid .*$(findmnt -no UUID /)" /boot/grub/grub.cfg)"
 """
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("ansible-inventory")
     taken = json.loads(subprocess.run([program, "-i", file, "--list"], check=True, capture_output=True, text=True).stdout)
     assert taken["region_north"]["hosts"] == sorted(one.name for one in found)
+    assert (taken["profile_bastion"]["hosts"], taken["profile_base"]["hosts"]) == ([bastion.hostname], [probe.hostname])
+    assert {bastion.hostname} == set(taken[f"zone_{bastion.zone}".replace("-", "_")]["hosts"]) - {probe.hostname}
     known = taken["_meta"]["hostvars"]
     assert (known[bastion.hostname]["node_baseline_profile"], known[probe.hostname]["node_baseline_profile"]) == ("bastion", "base")
     ssh = known[bastion.hostname]["node_baseline_ssh"]

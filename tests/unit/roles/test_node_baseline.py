@@ -43,6 +43,8 @@ def test_a_theme_is_one_file_that_its_switch_and_tag_turn_on(theme: str) -> None
     assert entry["when"] == f"node_baseline_{theme}_enabled"
     assert theme in entry["tags"]
     assert any(re.fullmatch(r"[A-Z]{3}-[0-9]{2}", tag) for tag in entry["tags"])
+    tagged = [tag for task in read(f"tasks/{theme}.yml") for each in [task, *task.get("block", ())] for tag in each.get("tags", ())]
+    assert any(re.fullmatch(r"cis_[1-7](\.[0-9]+)*", tag) for tag in tagged)
 
 
 def test_what_is_written_takes_effect_inside_the_guard_also_in_a_run_of_some_themes() -> None:
@@ -118,6 +120,27 @@ def test_every_template_is_used() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in TASKS)
     for template in (ROLE / "templates").rglob("*.j2"):
         assert f"{template.relative_to(ROLE / 'templates')}'" in text, template
+
+
+def settings_in(file: Path) -> set[tuple[str, str]]:
+    """Theme and name of every setting that a file of the role reads; a template may give a theme a shorter name."""
+    text = file.read_text(encoding="utf-8")
+    for short, theme in re.findall(r"{%-? set (\w+) = __node_baseline\.(\w+) -?%}", text):
+        text = re.sub(rf"(?<![\w.]){short}\.", f"__node_baseline.{theme}.", text)
+    return set(re.findall(r"__node_baseline\.(\w+)\.(\w+)", text))
+
+
+def test_every_setting_is_used() -> None:
+    files = [file for part in ("tasks", "templates", "handlers", "vars") for file in (ROLE / part).rglob("*") if file.is_file()]
+    used = set[tuple[str, str]]().union(*map(settings_in, files))
+    assert {(theme, setting) for theme, settings in SHIPPED.items() for setting in settings} - used == set()
+
+
+def test_no_fact_is_asked_that_only_a_package_gives() -> None:
+    """A fresh Debian has no lsb-release, and only some machines have facter or ohai."""
+    text = "".join(file.read_text(encoding="utf-8") for file in ROLE.rglob("*") if file.suffix in {".yml", ".j2"})
+    assert "ansible_facts.distribution" in text
+    assert re.findall(r"ansible_facts(?:\.|\[')(?:lsb|facter_\w*|ohai_\w*)", text) == []
 
 
 def test_the_page_names_every_setting_and_what_a_profile_lifts() -> None:
