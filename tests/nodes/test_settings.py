@@ -1,8 +1,9 @@
-"""What only some sites set: systemd listens for SSH, and packages come from a mirror of their own."""
+"""What only some sites set: where SSH is listened for and by whom, and packages from a mirror of their own."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,17 @@ from foundation.process import CommandFailed, run
 from tests.nodes.node import ADDRESS, Node
 from tests.nodes.play import play
 
-SOCKET = {"node_baseline_ssh": {"socket_activation": True, "listen_addresses": [ADDRESS]}}
+NAMED = {"node_baseline_ssh": {"listen_addresses": [ADDRESS]}}
+SECOND = "2001:db8::1"
+LATE = f"""[Unit]
+Description=An address that comes late, as from a slow server
+[Service]
+ExecStart=/bin/sh -c 'sleep 5; exec ip address add {ADDRESS}/24 dev host0'
+[Install]
+WantedBy=multi-user.target
+"""
+ELSEWHERE = "10.231.0.99"
+SOON: dict[str, object] = {"node_baseline_lockout": {"rollback_seconds": 20}}
 SITE = "http://mirror.example.org"
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
@@ -23,15 +34,27 @@ def listening(one: Node) -> list[str]:
     return [f"{address} systemd" if '"systemd"' in users else address for *_, address, _, users in rows]
 
 
-def test_systemd_listens_for_ssh_where_the_server_would_and_lets_people_in(fresh: Node) -> None:
-    """The server's own Port and ListenAddress count for nothing then: a role that sets only these leaves the door elsewhere."""
-    done = play(fresh, SOCKET, themes=("ssh",))
+@pytest.fixture
+def late(fresh: Node) -> Iterator[Node]:
+    """A node whose address comes some seconds after its services, from the next boot on."""
+    network, unit = fresh.root / "etc/systemd/network/10-node.network", fresh.root / "etc/systemd/system/late.service"
+    before = network.read_text()
+    network.write_text(before.replace(f"Address={ADDRESS}/24\n", ""))
+    unit.write_text(LATE)
+    fresh.inside("systemctl", "enable", "late.service")
+    yield fresh
+    fresh.inside("systemctl", "disable", "late.service")
+    network.write_text(before)
+
+
+def test_a_node_that_listens_on_an_address_is_entered_although_that_comes_late(late: Node) -> None:
+    """The server itself would find no address, end, and not be started again: nobody gets in."""
+    done = play(late, NAMED, themes=("ssh",))
     assert done.good, done.tail
-    assert listening(fresh) == [f"{ADDRESS}:22 systemd"]
-    fresh.reboot()
-    assert listening(fresh) == [f"{ADDRESS}:22 systemd"]
-    assert fresh.ssh("sudo", "-n", "id", "-un").strip() == "root"
-    again = play(fresh, SOCKET, themes=("ssh",))
+    late.reboot()
+    assert listening(late) == [f"{ADDRESS}:22 systemd"]
+    assert late.ssh("sudo", "-n", "id", "-un").strip() == "root"
+    again = play(late, NAMED, themes=("ssh",))
     assert (again.good, again.changes) == (True, []), again.tail
 
 
@@ -40,7 +63,7 @@ def test_a_server_that_systemd_started_takes_new_settings(fresh: Node) -> None:
     through: list[str | Path] = ["ssh", "-F", fresh.ssh_config, "-W", f"{ADDRESS}:22", "node"]
     with pytest.raises(CommandFailed):
         run(through, stdin="", timeout=60)
-    done = play(fresh, {**SOCKET, "node_baseline_profile": "bastion"}, themes=("ssh",))
+    done = play(fresh, {**NAMED, "node_baseline_profile": "bastion"}, themes=("ssh",))
     assert done.good, done.tail
     assert run(through, stdin="", timeout=60).startswith("SSH-2.0")
     assert listening(fresh) == [f"{ADDRESS}:22 systemd"]
@@ -51,6 +74,36 @@ def test_systemd_listens_on_all_addresses_when_none_is_named(fresh: Node) -> Non
     done = play(fresh, {"node_baseline_ssh": {"socket_activation": True}}, themes=("ssh",))
     assert done.good, done.tail
     assert sorted(listening(fresh)) == ["0.0.0.0:22 systemd", "[::]:22 systemd"]
+
+
+def test_an_address_of_ipv6_is_listened_on_too(fresh: Node) -> None:
+    done = play(fresh, {"node_baseline_ssh": {"listen_addresses": [ADDRESS, SECOND]}}, themes=("ssh",))
+    assert done.good, done.tail
+    assert sorted(listening(fresh)) == [f"{ADDRESS}:22 systemd", f"[{SECOND}]:22 systemd"]
+
+
+def test_a_mistake_in_what_systemd_listens_on_is_undone(fresh: Node) -> None:
+    """The node puts back what systemd has, not only the server's own files."""
+    assert not play(fresh, {"node_baseline_ssh": {"listen_addresses": [ELSEWHERE]}, **SOON}, themes=("ssh",)).good
+    fresh.await_ssh()
+    assert sorted(listening(fresh)) == [f"{ADDRESS}:22 systemd", f"[{SECOND}]:22 systemd"]
+
+
+def test_the_server_listens_by_itself_again(fresh: Node) -> None:
+    done = play(fresh, themes=("ssh",))
+    assert done.good, done.tail
+    assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
+    fresh.reboot()
+    assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
+
+
+def test_a_mistake_by_which_systemd_listens_is_undone(fresh: Node) -> None:
+    """The server that listened by itself does so again, also after a boot."""
+    assert not play(fresh, {"node_baseline_ssh": {"listen_addresses": [ELSEWHERE]}, **SOON}, themes=("ssh",)).good
+    fresh.await_ssh()
+    assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
+    fresh.reboot()
+    assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
 
 
 def test_packages_and_security_updates_come_from_the_mirror_alone(fresh: Node) -> None:
