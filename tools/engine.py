@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -49,6 +50,7 @@ def install(progress: Progress, network: bool = True, known: Pins | None = None)
     known = known or pins.load()
     ready = installed(known)
     if ready and not any(artefacts.damaged(artefact) for artefact in known.artefacts.values()):
+        _keep_no_logs(ready.home)
         return ready
     with exclusive(cache("tools") / "lock", "installing the engine"):
         for artefact in known.artefacts.values():
@@ -68,8 +70,22 @@ def _assemble(home: Path, programs: Iterable[Artefact]) -> Engine:
         for file in artefacts.folder(artefact).iterdir():
             if file.name != artefacts.MANIFEST:
                 os.link(file, target / file.name)
+    _keep_no_logs(part)
     part.rename(home)
     return Engine(home)
+
+
+def _keep_no_logs(home: Path) -> None:
+    """Put an empty file where the engine would have its folder of logs, in place of the folder if there is one.
+
+    It writes all that it does there, encrypted, for its maker's support, looks through the whole folder at each start, and has
+    no setting for that; where it cannot have the folder it goes on without (decision 91).
+    """
+    logs = home / "logs"
+    if not logs.is_file():
+        shutil.rmtree(logs, ignore_errors=True)
+        with contextlib.suppress(OSError):  # an engine that runs has just put one more there: the next call finds it ended
+            logs.touch()
 
 
 def clean(known: Pins | None = None) -> int:

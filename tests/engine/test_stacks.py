@@ -279,6 +279,12 @@ def test_the_engine_writes_nothing_beside_its_objects(stacks: Stacks) -> None:
     assert list(stacks.home.backend.rglob("*.attrs")) == []
 
 
+def test_the_engine_keeps_no_log_of_its_own(stacks: Stacks) -> None:
+    """It goes without where it cannot have the folder; a new version of it might refuse."""
+    assert stacks.up(FIRST, first).good
+    assert (Path(stacks.settings["PULUMI_HOME"]) / "logs").read_bytes() == b""
+
+
 def test_state_that_a_killed_run_has_half_written_can_be_read_again(stacks: Stacks) -> None:
     assert stacks.up(FIRST, first).good
     state = stacks.home.backend / checkpoints.checkpoint(FIRST.name)

@@ -164,6 +164,17 @@ def test_the_engine_is_laid_out_as_pulumi_wants_it(known: Pins) -> None:
     assert env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
+def test_the_engine_finds_no_folder_for_its_own_logs(known: Pins) -> None:
+    logs = engine.install(Progress(), known=known).home / "logs"
+    assert logs.is_file()
+    logs.unlink()
+    logs.mkdir()
+    (logs / "pulumi-20261129T080000-1.log").write_text("of an engine that was installed before")
+    engine.install(Progress(), known=known)
+    assert logs.is_file()
+    assert logs.read_bytes() == b""
+
+
 def test_the_engine_is_whole_or_not_there(known: Pins, program: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
