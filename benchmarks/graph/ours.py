@@ -35,6 +35,7 @@ from policy import guard
 from policy.rules import Facts
 
 CODE = "graph"
+MODULE = "benchmarks.graph.ours"  # also where it is the program that was started
 CLASSES: Mapping[str, Callable[..., pulumi.CustomResource]] = {
     "openstack_identity_project_v3": identity.Project,
     "openstack_identity_group_v3": identity.GroupV3,
@@ -131,9 +132,8 @@ def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
     plan = EnvironmentPlan(CODE, "", "", "agency", 2, "test", {}, {}, Ledger())
     home = Home.of(CODE)
     parts = {f"{TENANT}{tenant.name}": tenant for tenant in describe(tenants)}
-    return GraphRun(
-        plan, Stacks(home, Folder.of(home.backend), parallel), entries, connections, lambda _: None, width, tenants=parts, place=place
-    )
+    stacks = Stacks(home, Folder.of(home.backend), parallel)
+    return GraphRun(plan, stacks, entries, connections, lambda _: None, width, (MODULE,), tenants=parts, place=place)
 
 
 def up(run: GraphRun) -> list[Outcome]:

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -29,7 +29,8 @@ from landing_zone.engine.stack import Outcome, Stacks
 
 Order = Callable[[Stacks], Outcome]
 Message = tuple[str, tuple[Any, ...]]
-PRELOAD = ["landing_zone.engine.crew", "landing_zone.engine.runs", "stacks.programs"]  # what an order is made of: imported once
+# Imported once, not by each worker: what an order is made of, and the command that was started, which each would import for itself.
+PRELOAD = ("landing_zone.engine.crew", "landing_zone.engine.runs", "stacks.programs", "landing_zone.cli")
 
 _stacks: Stacks | None = None  # of a worker
 
@@ -81,10 +82,13 @@ class Crew:
 
 
 @contextlib.contextmanager
-def hired(stacks: Stacks) -> Iterator[Crew]:
-    """Workers for operations on these stacks; what they report goes to the listener of `stacks`."""
+def hired(stacks: Stacks, more: Iterable[str] = ()) -> Iterator[Crew]:
+    """Workers for operations on these stacks; what they report goes to the listener of `stacks`.
+
+    more: modules that orders are made of, beside those of every environment, to be imported once and not by each worker.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload([*PRELOAD, *more])
     queue: SimpleQueue[Message | None] = context.SimpleQueue()
     reader = threading.Thread(target=_hear, args=(queue, stacks.listener), daemon=True)
     reader.start()

@@ -48,7 +48,7 @@ class Selection:
 
 @dataclass
 class Run:
-    """One environment with what is needed to work on it. `say` tells a person one line."""
+    """One environment with what is needed to work on it. `say` tells a person one line. `modules`: see `crew.hired`."""
 
     plan: EnvironmentPlan
     stacks: Stacks
@@ -56,6 +56,7 @@ class Run:
     connections: Mapping[str, Connection]
     say: Callable[[str], None]
     width: int = WIDTH
+    modules: tuple[str, ...] = ()
     recovered: set[StackKey] = field(default_factory=set)
 
     def planned(self, selection: Selection, *, probes: bool = False) -> list[StackKey]:
@@ -108,7 +109,7 @@ class Run:
             return list(asked.values())
         moved: set[str] = set()
         digests: dict[StackKey, str] = {}
-        with hired(self.stacks) as crew:
+        with hired(self.stacks, self.modules) as crew:
 
             def job(key: StackKey) -> Outcome:
                 preview = asked[key]
@@ -150,7 +151,7 @@ class Run:
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)
         }
-        with hired(self.stacks) as crew:
+        with hired(self.stacks, self.modules) as crew:
             done = schedule.run(
                 needs, lambda key: self._persist(crew, key, partial(_destroy, key)), self.width, lambda outcome: outcome.good
             )
@@ -166,7 +167,7 @@ class Run:
         """Operations that do not wait for each other."""
         if not keys:
             return []
-        with hired(self.stacks) as crew:
+        with hired(self.stacks, self.modules) as crew:
             done = schedule.run(dict.fromkeys(keys, frozenset()), lambda key: self._persist(crew, key, order(key)), self.width)
         return [done[key] for key in keys]
 

@@ -22,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     stacks: Any = FakeStacks(Home(tmp_path))
 
     @contextlib.contextmanager
-    def in_process(_: Any) -> Iterator[Any]:
+    def in_process(*_: Any) -> Iterator[Any]:
         crew = MagicMock()
         crew.do.side_effect = lambda order: order(stacks)
         yield crew

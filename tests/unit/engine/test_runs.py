@@ -13,6 +13,7 @@ import pytest
 from openstack.exceptions import SDKException
 
 from foundation.errors import BusyError, InputError, LzError, Problem
+from landing_zone import cli
 from landing_zone.engine import checkpoints, crew, recovery, runs
 from landing_zone.engine.opening import load_plan, stacks_of
 from landing_zone.engine.runs import Run, Selection, agrees, rank, select, with_faults
@@ -73,7 +74,7 @@ def test_every_unknown_name_is_told_at_once() -> None:
 
 
 def test_workers_are_forked_with_everything_imported_that_an_order_is_made_of() -> None:
-    assert {runs.__name__, programs.__name__} <= set(crew.PRELOAD)
+    assert {runs.__name__, programs.__name__, cli.__name__} <= set(crew.PRELOAD)
 
 
 def test_nothing_is_touched_when_nothing_changes(run: Run) -> None:
