@@ -81,7 +81,7 @@ def host(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
         run(["umount", memory])
 
 
-def test_its_machines_are_scopes_and_it_does_not_end_with_who_called(host: Host) -> None:
+def test_its_machines_are_scopes(host: Host) -> None:
     lz = str(CHECKOUT / ".venv/bin/lz")
     host.call(lz, "lab", "up", "--region", "north")
     assert "lz-north.scope" in host.call("systemctl", "list-units", "--type=scope", "--plain", "--no-legend")
