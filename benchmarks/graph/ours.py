@@ -35,7 +35,7 @@ from policy import guard
 from policy.rules import Facts
 
 CODE = "graph"
-MODULE = "benchmarks.graph.ours"  # also where it is the program that was started
+MODULES = ("benchmarks.graph.description", "policy.guard", "pulumi_openstack.identity", "pulumi_openstack.networking")  # for `crew.hired`
 CLASSES: Mapping[str, Callable[..., pulumi.CustomResource]] = {
     "openstack_identity_project_v3": identity.Project,
     "openstack_identity_group_v3": identity.GroupV3,
@@ -133,7 +133,7 @@ def open_run(tenants: int, place: Place, width: int, parallel: int) -> GraphRun:
     home = Home.of(CODE)
     parts = {f"{TENANT}{tenant.name}": tenant for tenant in describe(tenants)}
     stacks = Stacks(home, Folder.of(home.backend), parallel)
-    return GraphRun(plan, stacks, entries, connections, lambda _: None, width, (MODULE,), tenants=parts, place=place)
+    return GraphRun(plan, stacks, entries, connections, lambda _: None, width, MODULES, tenants=parts, place=place)
 
 
 def up(run: GraphRun) -> list[Outcome]:
