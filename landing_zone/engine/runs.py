@@ -22,7 +22,7 @@ from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import PROBES, TENANT, Share, share
 from stacks.inputs import Endpoint, Inputs
 
-WIDTH = 4  # stacks side by side
+WIDTH = 8  # stacks side by side
 Source = Callable[[], Program]
 INSTANCE = re.compile(r"instance \(([0-9a-f-]{36})\)")
 
