@@ -122,21 +122,21 @@ def _checks(
     placed = list(zip(spots, instances, strict=True))
     for here, target in placed:
         to_target = _Checks(target, environment.verification.forbidden_port, bastion)
-        yield to_target.allowed(bastion, flows.SSH, _ENTRY_CONTROL, "the bastion reaches every instance")
-        yield to_target.forbidden(bastion)
+        yield from to_target.allowed(bastion, flows.SSH, _ENTRY_CONTROL, "the bastion reaches every instance")
+        yield from to_target.forbidden(bastion)
         for there, source in placed:
             if source is target:
                 continue
             if there.tenant and here.tenant and there.tenant != here.tenant:
                 if there.zone == here.zone:
-                    yield to_target.no_entry(source, _TENANT_CONTROL, "two tenants never meet")
+                    yield from to_target.no_entry(source, _TENANT_CONTROL, "two tenants never meet")
                 continue
-            yield to_target.no_entry(source, _ENTRY_CONTROL, "administration comes from the bastion only")
+            yield from to_target.no_entry(source, _ENTRY_CONTROL, "administration comes from the bastion only")
             open_ports = dict(_tcp(environment, there, here))
             for port, reason in open_ports.items():
-                yield to_target.allowed(source, port, _ZONE_CONTROL, reason)
+                yield from to_target.allowed(source, port, _ZONE_CONTROL, reason)
             if open_ports:
-                yield to_target.forbidden(source)
+                yield from to_target.forbidden(source)
 
 
 def _tcp(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tuple[int, str]]:
@@ -148,26 +148,26 @@ def _tcp(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tup
 
 @dataclass(frozen=True)
 class _Checks:
-    """Checks of connections to one target."""
+    """Checks of connections to one target, to its addresses of both families."""
 
     target: InstanceSpec
     forbidden_port: int
     bastion: InstanceSpec
 
-    def allowed(self, source: InstanceSpec, port: int, control: str, reason: str) -> FlowCheck:
+    def allowed(self, source: InstanceSpec, port: int, control: str, reason: str) -> Iterator[FlowCheck]:
         return self._check(source, port, True, control, reason)
 
-    def forbidden(self, source: InstanceSpec) -> FlowCheck:
+    def forbidden(self, source: InstanceSpec) -> Iterator[FlowCheck]:
         return self._check(source, self.forbidden_port, False, _ZONE_CONTROL, "no flow permits it")
 
-    def no_entry(self, source: InstanceSpec, control: str, reason: str) -> FlowCheck:
+    def no_entry(self, source: InstanceSpec, control: str, reason: str) -> Iterator[FlowCheck]:
         return self._check(source, flows.SSH, False, control, reason)
 
-    def _check(self, source: InstanceSpec, port: int, allowed: bool, control: str, reason: str) -> FlowCheck:
+    def _check(self, source: InstanceSpec, port: int, allowed: bool, control: str, reason: str) -> Iterator[FlowCheck]:
         positive = source.name if allowed else self.bastion.name if port == flows.SSH else ""
         key = f"{source.name}--{self.target.name}--{port}"
-        address = self.target.addresses[0][1]
-        return FlowCheck(key, source.name, self.target.name, "tcp", port, address, allowed, positive, control, reason)
+        for mark, (_, address) in zip(("", "-v6"), self.target.addresses, strict=True):
+            yield FlowCheck(f"{key}{mark}", source.name, self.target.name, "tcp", port, address, allowed, positive, control, reason)
 
 
 def _addresses(network: str, pair: Pair, number: int) -> tuple[tuple[str, str], ...]:

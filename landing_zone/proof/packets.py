@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from foundation.errors import LzError
 from landing_zone.engine.home import Home
@@ -21,7 +22,8 @@ SSH_PORT = 22
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
 
-# Runs as root in the instance. Input: {"name": ..., "ports": [...]}. A listener says its name to whoever connects.
+# Runs as root in the instance. Input: {"name": ..., "ports": [...], "addresses": [...]}. A listener says its name to whoever
+# connects. Ends when it answers at each of the addresses: the lease of an IPv6 address may come after that of the other.
 LISTEN = r"""
 import json, socket, subprocess, sys, time
 wanted = json.load(sys.stdin)
@@ -43,15 +45,16 @@ for port in sys.argv[2:]:
 if subprocess.run(["systemctl", "is-active", "--quiet", "lz-listener"]).returncode:
     subprocess.run(["systemd-run", "--quiet", "--collect", "--unit=lz-listener", "python3", "-c", code, wanted["name"],
                     *map(str, wanted["ports"])], check=True)
-for port in wanted["ports"]:
-    for attempt in range(100):
+deadline = time.monotonic() + 20
+for place in [(address, port) for address in wanted["addresses"] for port in wanted["ports"]]:
+    while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(place, 1).close()
             break
-        except OSError:
+        except OSError as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"nothing listens at {place[0]}, port {place[1]}: {error}")
             time.sleep(0.1)
-    else:
-        sys.exit(f"nothing listens on port {port}")
 """
 
 # Runs in the instance. Input: [[address, port], ...] and seconds. Output: what each connection gave, in the same order.
@@ -68,7 +71,7 @@ def attempt(target):
         return "no answer"
     except OSError as error:
         return f"refused: {error.strerror}"
-with ThreadPoolExecutor(max_workers=16) as pool:
+with ThreadPoolExecutor(max_workers=32) as pool:
     json.dump(list(pool.map(attempt, asked)), sys.stdout)
 """
 
@@ -136,7 +139,7 @@ def try_all(
 
     def listen(spec: InstanceSpec) -> None:
         try:
-            payload = json.dumps({"name": spec.name, "ports": list(spec.listens)})
+            payload = json.dumps({"name": spec.name, "ports": spec.listens, "addresses": [address for _, address in spec.addresses]})
             on_host(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], stdin=payload, timeout=120)
         except LzError as error:
             problems[spec.name] = str(error)
@@ -163,6 +166,6 @@ def try_all(
 def _result(check: FlowCheck, region: str, seen: Mapping[Attempt, str]) -> Result:
     verdict, said = judge(check, seen)
     may = "may" if check.allowed else "may not"
-    return Result(
-        check.control, region, f"{check.source} {may} reach {check.protocol}/{check.port} of {check.target} ({check.reason})", verdict, said
-    )
+    way = "over IPv6 " if ip_address(check.address).version == 6 else ""
+    what = f"{check.source} {may} reach {check.protocol}/{check.port} of {check.target} {way}({check.reason})"
+    return Result(check.control, region, what, verdict, said)

@@ -35,6 +35,7 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.shares import PROBES
 from landing_zone.proof.credentials import check_tenant
 from landing_zone.proof.results import Verdict
 from tests.support import census
@@ -186,6 +187,34 @@ def test_second_up_is_empty(run: Run, flags: list[str]) -> None:
     assert changes(found) == {"same"}
 
 
+def test_an_up_finishes_the_default_groups_of_one_that_was_killed(run: Run, flags: list[str], admins: dict[str, Connection]) -> None:
+    """With rules in one of them as Neutron makes them itself wherever its templates are as they come, and one of somebody's own."""
+    region, admin = next(iter(admins.items()))
+    key = StackKey(ENV, region, "tenant-edu")
+    [project] = run.stacks.projects(key)
+    [group] = admin.network.security_groups(project_id=project, name="default")
+    rules = [
+        admin.network.create_security_group_rule(security_group_id=group.id, project_id=project, ether_type="IPv4", **rule).id
+        for rule in (
+            {"direction": "egress"},
+            {"direction": "ingress", "remote_group_id": group.id},
+            {"direction": "ingress", "protocol": "tcp"},
+        )
+    ]
+    mark = run.stacks.home.unclosed(key.name)
+    try:
+        assert not mark.exists()
+        mark.touch()
+        done = lz("up", *flags, "--yes")
+        assert done.returncode == 0, done.stderr
+        assert f"region {region}: removed 2 rules" in done.stderr
+        assert [rule.id for rule in admin.network.security_group_rules(security_group_id=group.id)] == rules[2:]
+        assert not mark.exists()
+    finally:
+        for rule in rules:
+            admin.network.delete_security_group_rule(rule, ignore_missing=True)
+
+
 def test_plan_skips_what_cannot_have_changed(run: Run, flags: list[str]) -> None:
     found = data(lz("plan", *flags, "--json"))
     assert {stack["operation"] for stack in found} == {"skip"}
@@ -274,14 +303,22 @@ def test_proof_holds(run: Run, flags: list[str]) -> None:
     assert "answer: " in seen
 
 
+def test_probes_that_stand_are_what_the_plan_says(run: Run) -> None:
+    """As for every other layer: a second `up` and a refresh are empty."""
+    keys = [StackKey(ENV, region, PROBES) for region in run.connections]
+    for outcome in (*run.previews(keys, full=True), *run.compare(keys)):
+        assert not outcome.changed, f"{outcome.key.name}: {outcome.details}"
+        assert set(outcome.changes) == {"same"}
+
+
 def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flags: list[str], admins: dict[str, Connection]) -> None:
-    """Rules that open a port between two zones, on both their sides, and a policy that shows one tenant's network to another."""
+    """Rules that open a port between two zones over IPv6 alone, on both sides, and a policy that shows one tenant's network to another."""
     region = next(iter(admins))
     admin = admins[region]
     rules = [
         admin.network.create_security_group_rule(
-            security_group_id=next(admin.network.security_groups(name=group)).id, direction=direction, ether_type="IPv4", protocol="tcp",
-            port_range_min=9999, port_range_max=9999, remote_ip_prefix="10.0.0.0/8",
+            security_group_id=next(admin.network.security_groups(name=group)).id, direction=direction, ether_type="IPv6", protocol="tcp",
+            port_range_min=9999, port_range_max=9999, remote_ip_prefix="fd00::/8",
         )
         for group, direction in (("lab-health-data", "ingress"), ("lab-health-application", "egress"))
     ]  # fmt: skip
@@ -299,7 +336,9 @@ def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flag
     assert done.returncode == 4
     failed = [result for result in json.loads(done.stdout) if result["result"] == "fail"]
     assert {result["control"] for result in failed} == {"NET-02", "NET-04"}
-    assert any("tcp/9999 of lab-health-data-probe" in result["check"] for result in failed)
+    holes = [result["check"] for result in failed if result["control"] == "NET-02"]
+    assert holes
+    assert all("tcp/9999 of lab-health-data-probe over IPv6" in hole for hole in holes)
     assert any(result["seen"] == "sees lab-health-data" for result in failed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from itertools import permutations
 from typing import Any
 
@@ -223,6 +223,18 @@ def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
     for one in ("edu", "health", "portal"):
         for other in {"edu", "health", "portal"} - {one}:
             assert any(f"-{one}-" in c.source and f"-{other}-" in c.target and not c.allowed for c in region.probes.checks)
+
+
+def test_everything_is_tried_over_both_families() -> None:
+    for _, region in regions():
+        addresses = {spec.name: [address for _, address in spec.addresses] for spec in region.probes.instances}
+        checks = {check.key: check for check in region.probes.checks}
+        second = {key: check for key, check in checks.items() if key.endswith("-v6")}
+        assert len(checks) == 2 * len(second)
+        for key, check in second.items():
+            first = checks[key.removesuffix("-v6")]
+            assert check == replace(first, key=key, address=check.address)
+            assert [first.address, check.address] == addresses[check.target]
 
 
 def test_a_range_is_tried_at_both_its_ends() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from landing_zone.proof.packets import TRY
+from landing_zone.proof.packets import LISTEN, TRY
 
 
 @pytest.fixture
@@ -51,3 +54,43 @@ def test_answers_refusals_and_silence_are_told_apart(listener: int) -> None:
 
 def test_nothing_to_try_is_no_error() -> None:
     assert tried([]) == []
+
+
+@pytest.fixture
+def without_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Programs of systemd's names: no unit is active, and one that is started runs on until the end of the test."""
+    pid = tmp_path / "pid"
+    for name, script in (
+        ("systemctl", "exit 3"),
+        ("systemd-run", f'while [ "${{1#--}}" != "$1" ]; do shift; done; "$@" >/dev/null 2>&1 & echo $! >{pid}'),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    yield
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        return int(server.getsockname()[1])
+
+
+def listening(addresses: list[str], port: int) -> subprocess.CompletedProcess[str]:
+    wanted = json.dumps({"name": "lab-edu-probe", "ports": [port], "addresses": addresses})
+    return subprocess.run([sys.executable, "-c", LISTEN], input=wanted, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.usefixtures("without_systemd")
+def test_a_listener_answers_over_both_families() -> None:
+    port = free_port()
+    done = listening(["127.0.0.1", "::1"], port)
+    assert done.returncode == 0, done.stderr
+    assert tried([["127.0.0.1", port], ["::1", port]]) == ["answer: lab-edu-probe"] * 2
+
+
+@pytest.mark.usefixtures("without_systemd")
+def test_an_address_that_the_instance_does_not_have_is_named() -> None:
+    done = listening(["127.0.0.1", "fd00::1"], free_port())
+    assert done.returncode == 1
+    assert "nothing listens at fd00::1, port " in done.stderr
