@@ -106,7 +106,7 @@ def test_a_machine_with_next_to_nothing_on_it_gets_its_packages_from_a_bundle(wi
         'chroot "$1" mmdebstrap --version', 'umount "$1/project" "$1/cache"',
     )  # fmt: skip
     source = f"deb [trusted=yes] copy:{with_lab.cache}/packages/{release} ./"
-    command = ("mmdebstrap", "--variant=minbase", "--include=python3", "--format=null", f"--customize-hook={' && '.join(inside)}")
+    command = ("mmdebstrap", "--variant=minbase", "--include=apt,python3", "--format=null", f"--customize-hook={' && '.join(inside)}")
     done = with_lab.run(*debian.ENDS_WITH_US, *command, release, "-", source)
     assert done.returncode == 0, done.stderr
     assert "installing on this host: " in done.stderr

@@ -1,4 +1,8 @@
-"""A machine without a network: a fresh copy of the project, in a network namespace with nothing but a loopback."""
+"""A machine without a network: a fresh copy of the project, in a network namespace of its own.
+
+It has a loopback and a default route to where nobody is, as a machine of a closed network has: Debian's nova-common cannot be
+configured without one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,12 @@ from foundation.places import CHECKOUT
 from lab import debian
 
 WITHOUT_NETWORK = ("unshare", "--net", *(() if os.geteuid() == 0 else ("--map-root-user",)))
-WITHOUT_NETWORK += ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+WITHOUT_NETWORK += (
+    "sh", "-c",
+    "ip link set lo up && ip link add lan type veth peer name nobody && ip address add 192.0.2.1/24 dev lan"
+    ' && ip link set nobody up && ip link set lan up && ip route add default via 192.0.2.254 && exec "$@"',
+    "sh",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
