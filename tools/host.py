@@ -66,18 +66,20 @@ def ensure(wanted: Sequence[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         only: list[str] = []
         if source:
-            only = _only(source, Path(folder))
+            only = only_from(source, Path(folder))
             cure = f"remove {repository.place(release())}, then packages come from this machine's own sources"
         process.run(["apt-get", "update", "-q", *only], log=log, env=env, cure=cure)
         process.run([*command, *only], log=log, env=env, cure=cure)
     return lacking
 
 
-def _only(source: str, folder: Path) -> list[str]:
+def only_from(source: str, folder: Path) -> list[str]:
     """Words for apt-get with which it knows one source and no other; what it learns of it goes into `folder`."""
     listing = folder / "sources.list"
     listing.write_text(f"{source}\n")
-    settings = {"Dir::Etc::SourceList": listing, "Dir::Etc::SourceParts": "-", "Dir::State::Lists": folder, "APT::Sandbox::User": "root"}
+    lists = folder / "lists"  # apart: apt removes from it whatever it does not know
+    lists.mkdir()
+    settings = {"Dir::Etc::SourceList": listing, "Dir::Etc::SourceParts": "-", "Dir::State::Lists": lists, "APT::Sandbox::User": "root"}
     return [f"-o{name}={value}" for name, value in settings.items()]
 
 

@@ -46,14 +46,13 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_apt_finds_and_checks_every_package_of_a_repository(fetched: Path, tmp_path: Path) -> None:
     debs.repository("trixie", [], fetched, tmp_path / "log")
-    (tmp_path / "lists/partial").mkdir(parents=True)
     (tmp_path / "archives/partial").mkdir(parents=True)
     (tmp_path / "status").touch()
-    (tmp_path / "sources.list").write_text(f"deb [trusted=yes] copy:{fetched} ./\n")
-    settings = {"Dir::Etc::SourceList": tmp_path / "sources.list", "Dir::Etc::SourceParts": "-", "Dir::State::Lists": tmp_path / "lists",
-                "Dir::State::Status": tmp_path / "status", "Dir::Cache": tmp_path, "Dir::Cache::Archives": tmp_path / "archives",
-                "APT::Architecture": "amd64", "APT::Sandbox::User": "root", "Debug::NoLocking": "1"}  # fmt: skip
+    (tmp_path / "apt").mkdir()
+    settings = {"Dir::State::Status": tmp_path / "status", "Dir::Cache": tmp_path, "Dir::Cache::Archives": tmp_path / "archives",
+                "APT::Architecture": "amd64", "Debug::NoLocking": "1"}  # fmt: skip
     words = [f"-o{name}={value}" for name, value in settings.items()]
+    words += host.only_from(f"deb [trusted=yes] copy:{fetched} ./", tmp_path / "apt")
     process.run(["apt-get", "update", "--error-on=any", *words])
     process.run(["apt-get", "install", "--download-only", "-y", "plain", "with-epoch", *words])
     assert sorted(file.name for file in (tmp_path / "archives").glob("*.deb")) == ["plain_1.0-1_all.deb", "with-epoch_1%3a2.0+b1_amd64.deb"]
