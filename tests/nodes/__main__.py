@@ -18,7 +18,7 @@ from tests.nodes import served
 from tests.nodes.node import down, find, node, up
 from tests.nodes.play import inventory
 from tests.nodes.scan import scan
-from tests.nodes.scenario import molecule
+from tests.nodes.scenario import molecule, profile_of
 
 
 def main(arguments: list[str]) -> int:
@@ -53,7 +53,7 @@ def does(verb: str, name: str, words: list[str]) -> int:
     elif verb == "inventory":
         print(json.dumps(inventory(one)))
     else:
-        for score in scan(one, Progress()):
+        for score in scan(one, profile_of(name), Progress()):
             print(score, *score.failed, sep="\n  ")
     return 0
 

@@ -30,13 +30,19 @@ def lifted(profile: str) -> frozenset[str]:
 
 def live(profile: str) -> Lived:
     """One life from nothing to nothing."""
-    if profile != SCORED:
-        return Lived(molecule(profile, "test", "--", "--tags", ",".join(sorted(FOR_ALL | lifted(profile)))))
+    if profile == SCORED:
+        return scored(profile)
+    return Lived(molecule(profile, "test", "--", "--tags", ",".join(sorted(FOR_ALL | lifted(profile)))))
+
+
+def scored(profile: str) -> Lived:
+    """One life with all themes, and what the scanner says of it."""
     start = molecule(profile, "destroy")
-    life, scores = molecule(profile, "test", "--destroy", "never"), list[Score]()
+    life, scores = molecule(profile, "test", "--destroy", "never"), tuple[Score, ...]()
     try:
-        if life.status == 0:
-            scores = scan(subject(profile), Progress())
+        # What verifies another profile may leave the node as one of `base`.
+        if life.status == 0 and (profile == SCORED or molecule(profile, "converge").status == 0):
+            scores = tuple(scan(subject(profile), profile, Progress()))
     finally:
         end = molecule(profile, "destroy")
-    return Lived(start + life + end, tuple(scores))
+    return Lived(start + life + end, scores)

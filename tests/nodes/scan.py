@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -42,13 +42,14 @@ BAD = {"fail", "error", "unknown"}
 class Allowance:
     """One entry of waivers.yaml or container.yaml. rule: an id or a pattern of ids. date: when it was last looked at.
 
-    kernel: whether a kernel of the node's own would answer it.
+    kernel: whether a kernel of the node's own would answer it. nodes: node profiles that it is for; all when none is named.
     """
 
     rule: str
     reason: str
     date: datetime.date
     kernel: bool = True
+    nodes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ class Score:
 
     def __str__(self) -> str:
         whole = len(self.passed) + len(self.failed) + len(self.waived) + len(self.unevaluated)
+        named = f" ({', '.join(self.waived)})" if self.waived else ""
         return (
-            f"{self.profile}: {len(self.passed)} of {whole} rules pass, {len(self.failed)} fail, {len(self.waived)} waived, "
+            f"{self.profile}: {len(self.passed)} of {whole} rules pass, {len(self.failed)} fail, {len(self.waived)} waived{named}, "
             f"{len(self.unevaluated)} could not be evaluated here (by the scanner's own count {self.raw_passed} pass)"
         )
 
@@ -104,9 +106,14 @@ def results_in(report: str) -> dict[str, str]:
     return found
 
 
-def scan(one: Node, progress: Progress) -> list[Score]:
-    """Scores of every profile, taken from a copy of the node; the node sees nothing of it."""
-    return judged(twin(one, progress), progress)
+def waivers(profile: str) -> list[Allowance]:
+    """Rules that may fail on nodes of that node profile."""
+    return [entry for entry in exceptions(HERE / "waivers.yaml") if not entry.nodes or profile in entry.nodes]
+
+
+def scan(one: Node, profile: str, progress: Progress) -> list[Score]:
+    """Scores of every profile of the benchmark, taken from a copy of the node; the node sees nothing of it. profile: the node's."""
+    return judged(twin(one, progress), waivers(profile), progress)
 
 
 def twin(one: Node, progress: Progress) -> Node:
@@ -114,10 +121,10 @@ def twin(one: Node, progress: Progress) -> Node:
     return copy(one, f"{one.home.name[:7]}S", (trees.scanner(base.ensure(progress), progress),))
 
 
-def judged(copied: Node, progress: Progress) -> list[Score]:
+def judged(copied: Node, waived: Iterable[Allowance], progress: Progress) -> list[Score]:
     """Scores of every profile. The copy is asked as a container first; what that cannot show, on a kernel of its own."""
     try:
-        waivers, blind = exceptions(HERE / "waivers.yaml"), exceptions(HERE / "container.yaml")
+        blind = exceptions(HERE / "container.yaml")
         (copied.root / "root/site.xml").write_text(tailoring())
         copied.inside("sh", "-c", "systemctl is-system-running --wait || true")  # timers and services are judged when all have started
         with progress.step("OpenSCAP"):
@@ -132,7 +139,7 @@ def judged(copied: Node, progress: Progress) -> list[Score]:
         results |= {rule: answers[rule] for rule in questions}
         unseen = [entry for entry in blind if not entry.kernel]
         rules = members(copied.root / trees.CONTENT_FILE)
-        return [judge(title, {rule: results[rule] for rule in rules[title]}, waivers, unseen) for title in PROFILES]
+        return [judge(title, {rule: results[rule] for rule in rules[title]}, waived, unseen) for title in PROFILES]
     finally:
         down(copied)
 

@@ -59,9 +59,19 @@ def profiles() -> list[str]:
     return sorted(file.parent.name for file in SCENARIOS.glob("*/molecule.yml"))
 
 
+def name(profile: str) -> str:
+    """Of the node of a profile's scenario."""
+    return str(yaml.safe_load((SCENARIOS / profile / "molecule.yml").read_text())["platforms"][0]["name"])
+
+
+def profile_of(node: str) -> str:
+    """The profile whose scenario has the node of that name; `base` when none has."""
+    return next((profile for profile in profiles() if name(profile) == node), "base")
+
+
 def subject(profile: str) -> Node:
     """The node of a profile's scenario, running or not."""
-    return find(yaml.safe_load((SCENARIOS / profile / "molecule.yml").read_text())["platforms"][0]["name"], Progress())
+    return find(name(profile), Progress())
 
 
 def is_up(profile: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -64,18 +65,29 @@ def test_the_gate_is_behind_the_role(sited: tuple[Node, Run]) -> None:
     assert output.rindex("TASK [No unit has failed]") > output.rindex("TASK [node_baseline : ")
 
 
-def test_a_sick_node_stops_the_run_and_nothing_is_patched(sited: tuple[Node, Run]) -> None:
+@pytest.fixture
+def sick(sited: tuple[Node, Run]) -> Iterator[Node]:
+    """The node with a unit that has failed."""
     one = sited[0]
     (one.root / "etc/systemd/system/broken.service").write_text(BROKEN)
     one.inside("sh", "-c", "systemctl daemon-reload; systemctl start broken.service || true")
-    try:
-        done = patch(one)
-    finally:
-        one.inside("systemctl", "reset-failed")
+    yield one
+    one.inside("systemctl", "reset-failed")
+
+
+def test_a_sick_node_stops_the_run_and_nothing_is_patched(sick: Node) -> None:
+    done = patch(sick)
     assert not done.good
     assert "broken.service failed" in done.output, done.tail
     assert "[other]" not in done.output
-    assert version(one, "lz-safe") == "1"
+    assert version(sick, "lz-safe") == "1"
+
+
+def test_a_sick_node_keeps_the_next_from_being_hardened(sick: Node) -> None:
+    done = play(sick, {"health_seconds": 120}, book=SITE, names=("node", "other"))
+    assert not done.good
+    assert "broken.service failed" in done.output, done.tail
+    assert "[other]" not in done.output
 
 
 def test_check_mode_says_what_would_be_patched_and_patches_nothing(sited: tuple[Node, Run]) -> None:
