@@ -191,7 +191,7 @@ def test_an_up_finishes_the_default_groups_of_one_that_was_killed(run: Run, flag
     """With rules in one of them as Neutron makes them itself wherever its templates are as they come, and one of somebody's own."""
     region, admin = next(iter(admins.items()))
     key = StackKey(ENV, region, "tenant-edu")
-    [project] = run.stacks.projects(key)
+    project = min(run.stacks.projects(key))
     [group] = admin.network.security_groups(project_id=project, name="default")
     rules = [
         admin.network.create_security_group_rule(security_group_id=group.id, project_id=project, ether_type="IPv4", **rule).id
