@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from openstack.connection import Connection
@@ -20,19 +21,28 @@ DEFAULT = "default"
 
 def leave(home: Home, stack: str, projects: Iterable[str]) -> None:
     """Keep the projects (by id) of a stack that is about to be removed, with those that are kept of it already."""
-    known = {*leaving(home).get(stack, ()), *projects}
+    file = _file(home, stack)
+    known = {*(_ids(file) if file.exists() else ()), *projects}
     if known:
-        files.replace(home.leaving / f"{stack}.json", json.dumps(sorted(known)))
+        files.replace(file, json.dumps(sorted(known)))
 
 
 def leaving(home: Home) -> Mapping[str, tuple[str, ...]]:
     """What is kept of projects (by id) that were about to be removed, by stack."""
-    return {path.stem: tuple(json.loads(path.read_text())) for path in sorted(home.leaving.glob("*.json"))}
+    return {path.stem: _ids(path) for path in sorted(home.leaving.glob("*.json"))}
 
 
 def left(home: Home, stack: str) -> None:
     """Forget the projects of a removed stack: nothing is left behind of them."""
-    (home.leaving / f"{stack}.json").unlink(missing_ok=True)
+    _file(home, stack).unlink(missing_ok=True)
+
+
+def _file(home: Home, stack: str) -> Path:
+    return home.leaving / f"{stack}.json"
+
+
+def _ids(file: Path) -> tuple[str, ...]:
+    return tuple(json.loads(file.read_text()))
 
 
 def default_groups(connection: Connection, projects: Iterable[str]) -> int:

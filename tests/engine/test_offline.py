@@ -79,7 +79,7 @@ def with_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sealed]:
     done = machine.run("tools/install", "--from", made.path, "--sha256", made.sha256)
     assert done.returncode == 0, done.stderr
     assert "-m tools.host && make up" in done.stderr
-    machine.variables[debian.MIRROR] = f"deb [trusted=yes] copy:{machine.cache}/packages/{debian.SUITE} ./"
+    machine.variables[debian.MIRROR] = machine.source(debian.SUITE)
     yield machine
     shutil.rmtree(folder)
 
@@ -105,8 +105,7 @@ def test_a_machine_with_next_to_nothing_on_it_gets_its_packages_from_a_bundle(wi
         'chroot "$1" env --chdir=/project LZ_CACHE=/cache python3 -m tools.host', 'chroot "$1" make --version',
         'chroot "$1" mmdebstrap --version', 'umount "$1/project" "$1/cache"',
     )  # fmt: skip
-    source = f"deb [trusted=yes] copy:{with_lab.cache}/packages/{release} ./"
     command = ("mmdebstrap", "--variant=minbase", "--include=apt,python3", "--format=null", f"--customize-hook={' && '.join(inside)}")
-    done = with_lab.run(*debian.ENDS_WITH_US, *command, release, "-", source)
+    done = with_lab.run(*debian.ENDS_WITH_US, *command, release, "-", with_lab.source(release))
     assert done.returncode == 0, done.stderr
     assert "installing on this host: " in done.stderr

@@ -31,7 +31,7 @@ def test_a_region_comes_up_and_goes_with_the_network_cut(machine: Sealed) -> Non
     made = bundle.make(machine.copy.with_name("bundle.tar.gz"), Progress(), lab=True)
     done = machine.run("tools/install", "--from", made.path, "--sha256", made.sha256)
     assert done.returncode == 0, done.stderr
-    machine.variables[debian.MIRROR] = f"deb [trusted=yes] copy:{machine.cache}/packages/{debian.SUITE} ./"
+    machine.variables[debian.MIRROR] = machine.source(debian.SUITE)
     stood = machine.run("sh", "-c", LIFE)
     assert stood.returncode == 0, stood.stderr
     assert "keystone" in stood.stdout

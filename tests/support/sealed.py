@@ -38,6 +38,10 @@ class Sealed:
         env = {name: value for name, value in os.environ.items() if name != debian.MIRROR} | self.variables
         return subprocess.run([*WITHOUT_NETWORK, *command], cwd=self.copy, env=env, text=True, capture_output=True, check=False)
 
+    def source(self, release: str) -> str:
+        """The line for apt with which the packages of a release come from the bundle that was installed."""
+        return f"deb [trusted=yes] copy:{self.cache}/packages/{release} ./"
+
     def python(self, program: str) -> subprocess.CompletedProcess[str]:
         """Run a program by the copy's own Python."""
         return self.run(".venv/bin/python", "-c", program)
