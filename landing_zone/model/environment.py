@@ -252,9 +252,9 @@ class Verification(Record):
         "`sample`: of two tenants; `none`: checks that need one cannot be evaluated."
     )
     flavor: ResourceName = Field(description="Flavor of the probes.")
-    image: ResourceName = Field(description="Image of the probes; needs Python 3.")
+    image: ResourceName = Field(description="Image of the probes; needs Python 3 and ping.")
     user: LoginName = Field(description="Login name that the image makes.")
-    forbidden_port: Port = Field(default=9999, description="Port on which every probe listens and which no flow permits.")
+    forbidden_port: Port = Field(default=9999, description="Port on which every probe listens, by TCP and UDP, and which no flow permits.")
 
 
 class Retention(Record):

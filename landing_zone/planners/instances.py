@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from landing_zone.model.ends import End
 from landing_zone.model.environment import Environment, Region, Tenant
@@ -11,12 +12,16 @@ from landing_zone.model.levels import zones
 from landing_zone.planners import flows
 from landing_zone.planners.addresses import BASTION, PROBE, Pair, RegionAddresses
 from landing_zone.planners.names import PLATFORM, name, tags
-from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, ProbesLayer
+from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, Listener, ProbesLayer
 
 HOME = "management"
 _ZONE_CONTROL = "NET-02"
 _TENANT_CONTROL = "NET-04"
 _ENTRY_CONTROL = "IAM-09"
+Way = tuple[Literal["tcp", "udp", "icmp"], int]
+"""Protocol and port; the port of icmp is 0."""
+_SSH: Way = ("tcp", flows.SSH)
+_ICMP: Way = ("icmp", 0)
 
 
 def access(environment: Environment, region: Region, addresses: RegionAddresses) -> AccessLayer:
@@ -83,10 +88,11 @@ class _Spot:
 def _probe(environment: Environment, region: Region, spot: _Spot, availability_zone: str) -> InstanceSpec:
     owner = spot.tenant or PLATFORM
     network = name(environment.code, owner, spot.zone)
-    ports = {environment.verification.forbidden_port}
+    forbidden = environment.verification.forbidden_port
+    listens = {Listener("tcp", forbidden), Listener("udp", forbidden)}
     for opening in flows.openings(environment):
-        if opening.protocol == "tcp" and opening.ports and _lets(opening.target, spot):
-            ports.update(opening.ports)
+        if opening.protocol != "icmp" and _lets(opening.target, spot):
+            listens.update(Listener(opening.protocol, port) for port in opening.ports or ())
     whole = f"{network}-probe"
     return InstanceSpec(
         name=whole,
@@ -101,7 +107,7 @@ def _probe(environment: Environment, region: Region, spot: _Spot, availability_z
         image=environment.verification.image,
         user=environment.verification.user,
         availability_zone=availability_zone,
-        listens=tuple(sorted(ports)),
+        listens=tuple(sorted(listens)),
         description="Proves the flow matrix with packets",
         tags=tags(environment.code, spot.level, owner, spot.zone),
     )
@@ -122,7 +128,7 @@ def _checks(
     placed = list(zip(spots, instances, strict=True))
     for here, target in placed:
         to_target = _Checks(target, environment.verification.forbidden_port, bastion)
-        yield from to_target.allowed(bastion, flows.SSH, _ENTRY_CONTROL, "the bastion reaches every instance")
+        yield from to_target.allowed(bastion, _SSH, _ENTRY_CONTROL, "the bastion reaches every instance")
         yield from to_target.forbidden(bastion)
         for there, source in placed:
             if source is target:
@@ -132,18 +138,18 @@ def _checks(
                     yield from to_target.no_entry(source, _TENANT_CONTROL, "two tenants never meet")
                 continue
             yield from to_target.no_entry(source, _ENTRY_CONTROL, "administration comes from the bastion only")
-            open_ports = dict(_tcp(environment, there, here))
-            for port, reason in open_ports.items():
-                yield from to_target.allowed(source, port, _ZONE_CONTROL, reason)
-            if open_ports:
-                yield from to_target.forbidden(source)
+            ways = dict(_ways(environment, there, here))
+            for way, reason in ways.items():
+                yield from to_target.allowed(source, way, _ZONE_CONTROL, reason)
+            if ways:
+                yield from to_target.forbidden(source, ways)
 
 
-def _tcp(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tuple[int, str]]:
-    """First and last port, and reason, of every flow that lets one spot connect to another."""
+def _ways(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tuple[Way, str]]:
+    """Every flow that lets one spot reach another, at its first and at its last port, with its reason."""
     for opening in flows.openings(environment):
-        if opening.protocol == "tcp" and opening.ports and _lets(opening.source, source) and _lets(opening.target, target):
-            yield from ((port, opening.reason) for port in opening.ports)
+        if _lets(opening.source, source) and _lets(opening.target, target):
+            yield from (((opening.protocol, port), opening.reason) for port in opening.ports or (_ICMP[1],))
 
 
 @dataclass(frozen=True)
@@ -154,20 +160,24 @@ class _Checks:
     forbidden_port: int
     bastion: InstanceSpec
 
-    def allowed(self, source: InstanceSpec, port: int, control: str, reason: str) -> Iterator[FlowCheck]:
-        return self._check(source, port, True, control, reason)
+    def allowed(self, source: InstanceSpec, way: Way, control: str, reason: str) -> Iterator[FlowCheck]:
+        return self._check(source, way, True, control, reason)
 
-    def forbidden(self, source: InstanceSpec) -> Iterator[FlowCheck]:
-        return self._check(source, self.forbidden_port, False, _ZONE_CONTROL, "no flow permits it")
+    def forbidden(self, source: InstanceSpec, ways: Collection[Way] = ()) -> Iterator[FlowCheck]:
+        """What no flow permits to a source that may come by these ways."""
+        never: tuple[Way, ...] = (("tcp", self.forbidden_port), ("udp", self.forbidden_port), _ICMP)
+        for way in never:
+            if way not in ways:
+                yield from self._check(source, way, False, _ZONE_CONTROL, "no flow permits it")
 
     def no_entry(self, source: InstanceSpec, control: str, reason: str) -> Iterator[FlowCheck]:
-        return self._check(source, flows.SSH, False, control, reason)
+        return self._check(source, _SSH, False, control, reason)
 
-    def _check(self, source: InstanceSpec, port: int, allowed: bool, control: str, reason: str) -> Iterator[FlowCheck]:
-        positive = source.name if allowed else self.bastion.name if port == flows.SSH else ""
-        key = f"{source.name}--{self.target.name}--{port}"
+    def _check(self, source: InstanceSpec, way: Way, allowed: bool, control: str, reason: str) -> Iterator[FlowCheck]:
+        positive = source.name if allowed else self.bastion.name if way == _SSH else ""
+        key = f"{source.name}--{self.target.name}--{way[0]}-{way[1]}"
         for mark, (_, address) in zip(("", "-v6"), self.target.addresses, strict=True):
-            yield FlowCheck(f"{key}{mark}", source.name, self.target.name, "tcp", port, address, allowed, positive, control, reason)
+            yield FlowCheck(f"{key}{mark}", source.name, self.target.name, *way, address, allowed, positive, control, reason)
 
 
 def _addresses(network: str, pair: Pair, number: int) -> tuple[tuple[str, str], ...]:

@@ -301,9 +301,17 @@ class NetworkLayer:
 
 
 # -------------------------------------------------------------------------------------------------- access and instances
+@dataclass(frozen=True, order=True)
+class Listener:
+    """What a test server answers at: a protocol and a port of it."""
+
+    protocol: Literal["tcp", "udp"]
+    port: int
+
+
 @dataclass(frozen=True)
 class InstanceSpec:
-    """A server with one port of its name; `addresses` are (subnet name, address). `listens` are TCP ports that a test server opens."""
+    """A server with one port of its name; `addresses` are (subnet name, address). `listens` is what a test server opens."""
 
     name: str
     hostname: str
@@ -318,7 +326,7 @@ class InstanceSpec:
     user: str
     availability_zone: str | None = None
     floating: bool = False
-    listens: tuple[int, ...] = ()
+    listens: tuple[Listener, ...] = ()
     description: str = ""
     tags: tuple[str, ...] = ()
 
@@ -335,7 +343,7 @@ class AccessLayer:
 # -------------------------------------------------------------------------------------------------------- verification
 @dataclass(frozen=True)
 class FlowCheck:
-    """One connection that must be let through or stopped.
+    """One connection that must be let through or stopped. Port 0: that of icmp, which has none.
 
     `source` and `target` name instances (probes or the bastion) of this region. A stop counts only when `positive_source`,
     an instance from which the very same target and port must answer, does get an answer; "" means the target itself
@@ -345,7 +353,7 @@ class FlowCheck:
     key: str
     source: str
     target: str
-    protocol: Literal["tcp"]
+    protocol: Literal["tcp", "udp", "icmp"]
     port: int
     address: str
     allowed: bool

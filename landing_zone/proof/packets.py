@@ -22,51 +22,92 @@ SSH_PORT = 22
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
 
-# Runs as root in the instance. Input: {"name": ..., "ports": [...], "addresses": [...]}. A listener says its name to whoever
-# connects. Ends when it answers at each of the addresses: the lease of an IPv6 address may come after that of the other.
+# Runs as root in the instance. Input: {"name": ..., "listeners": [[protocol, port], ...], "addresses": [...]}. A listener says its
+# name to whoever connects, or sends a datagram. Ends when it answers at each of the addresses: the lease of an IPv6 address may
+# come after that of the other.
 LISTEN = r"""
 import json, socket, subprocess, sys, time
 wanted = json.load(sys.stdin)
 code = '''
 import socket, sys, threading
-def serve(port):
+name = sys.argv[1].encode()
+def tcp(port):
     server = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
     while True:
         connection, _ = server.accept()
         connection.settimeout(2)
         try:
-            connection.sendall(sys.argv[1].encode() + b"\\n")
+            connection.sendall(name + b"\\n")
         except OSError:
             pass
         connection.close()
-for port in sys.argv[2:]:
-    threading.Thread(target=serve, args=(int(port),)).start()
+def udp(port):
+    server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    server.bind(("::", port))
+    while True:
+        _, whom = server.recvfrom(64)
+        try:
+            server.sendto(name, whom)
+        except OSError:
+            pass
+for protocol, port in zip(sys.argv[2::2], sys.argv[3::2]):
+    threading.Thread(target={"tcp": tcp, "udp": udp}[protocol], args=(int(port),)).start()
 '''
+def answers(protocol, place):
+    if protocol == "tcp":
+        return socket.create_connection(place, 1).close()
+    with socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        asking.connect(place)
+        asking.send(b"?")
+        asking.recv(64)
 if subprocess.run(["systemctl", "is-active", "--quiet", "lz-listener"]).returncode:
     subprocess.run(["systemd-run", "--quiet", "--collect", "--unit=lz-listener", "python3", "-c", code, wanted["name"],
-                    *map(str, wanted["ports"])], check=True)
+                    *[str(word) for listener in wanted["listeners"] for word in listener]], check=True)
 deadline = time.monotonic() + 20
-for place in [(address, port) for address in wanted["addresses"] for port in wanted["ports"]]:
+for address, (protocol, port) in [(address, listener) for address in wanted["addresses"] for listener in wanted["listeners"]]:
     while True:
         try:
-            socket.create_connection(place, 1).close()
+            answers(protocol, (address, port))
             break
         except OSError as error:
             if time.monotonic() > deadline:
-                sys.exit(f"nothing listens at {place[0]}, port {place[1]}: {error}")
+                sys.exit(f"nothing listens at {address}, {protocol} port {port}: {error}")
             time.sleep(0.1)
 """
 
-# Runs in the instance. Input: [[address, port], ...] and seconds. Output: what each connection gave, in the same order.
+# Runs in the instance. Input: [[protocol, address, port], ...] and seconds. Output: what each connection gave, in the same order.
+# A datagram may be lost, and is sent twice. Python may not send an echo request itself everywhere; ping may.
 TRY = r"""
-import json, socket, sys
+import json, socket, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 asked, seconds = json.load(sys.stdin)
-def attempt(target):
+def tcp(address, port):
+    with socket.create_connection((address, port), seconds) as connection:
+        connection.settimeout(seconds)
+        return "answer: " + connection.recv(64).decode(errors="replace").strip()
+def udp(address, port):
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(seconds / 2)
+        asking.connect((address, port))
+        for again in (True, False):
+            asking.send(b"?")
+            try:
+                return "answer: " + asking.recv(64).decode(errors="replace")
+            except TimeoutError:
+                if not again:
+                    raise
+def icmp(address, _):
     try:
-        with socket.create_connection(tuple(target), seconds) as connection:
-            connection.settimeout(seconds)
-            return "answer: " + connection.recv(64).decode(errors="replace").strip()
+        done = subprocess.run(["ping", "-n", "-q", "-c", "2", "-W", str(seconds), address], capture_output=True, text=True)
+    except OSError as error:
+        return f"not tried: {error}"
+    return {0: "answer: echo", 1: "no answer"}.get(done.returncode, "not tried: " + done.stderr.strip())
+def attempt(target):
+    protocol, address, port = target
+    try:
+        return {"tcp": tcp, "udp": udp, "icmp": icmp}[protocol](address, port)
     except TimeoutError:
         return "no answer"
     except OSError as error:
@@ -78,9 +119,10 @@ with ThreadPoolExecutor(max_workers=32) as pool:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One connection: from an instance to a port of an address."""
+    """One connection: from an instance to a port of an address (0: that of icmp)."""
 
     source: str
+    protocol: str
     address: str
     port: int
 
@@ -89,35 +131,41 @@ def needed(checks: Iterable[FlowCheck]) -> set[Attempt]:
     """Every connection that has to be tried to judge the checks, positive controls included."""
     attempts = set()
     for check in checks:
-        attempts.add(Attempt(check.source, check.address, check.port))
+        attempts.add(_attempt(check, check.source))
         attempts.add(control_of(check))
     return attempts
 
 
 def control_of(check: FlowCheck) -> Attempt:
     """The connection that must get an answer, or else the check means nothing."""
-    return Attempt(check.positive_source or check.target, check.address, check.port)
+    return _attempt(check, check.positive_source or check.target)
+
+
+def _attempt(check: FlowCheck, source: str) -> Attempt:
+    return Attempt(source, check.protocol, check.address, check.port)
 
 
 def judge(check: FlowCheck, seen: Mapping[Attempt, str]) -> tuple[Verdict, str]:
     """How one check came out, given what every connection gave (see TRY); a source that could not be entered is missing."""
-    got = seen.get(Attempt(check.source, check.address, check.port))
+    got = seen.get(_attempt(check, check.source))
     if got is None:
         return Verdict.UNKNOWN, f"{check.source} could not be entered"
+    if got.startswith("not tried"):
+        return Verdict.UNKNOWN, f"{check.source}: {got}"
     return _judge_pass(check, got, seen) if check.allowed else _judge_stop(check, got, seen)
 
 
 def _judge_pass(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tuple[Verdict, str]:
     if _answers(check, got):
         return Verdict.PASS, got
-    if check.port == SSH_PORT or _answers(check, seen.get(Attempt(check.target, check.address, check.port), "")):
+    if _by_ssh(check) or _answers(check, seen.get(_attempt(check, check.target), "")):
         return Verdict.FAIL, f"{check.source} gets: {got}"
     return Verdict.UNKNOWN, f"{got}, and {check.target} does not answer to itself either"
 
 
 def _judge_stop(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tuple[Verdict, str]:
     if got.startswith("answer"):
-        return Verdict.FAIL, f"{check.port} of {check.target} answers to {check.source}: {got}"
+        return Verdict.FAIL, f"{_way(check)} of {check.target} answers to {check.source}: {got}"
     control = control_of(check)
     proof = seen.get(control, "could not be entered")
     if _answers(check, proof):
@@ -126,8 +174,18 @@ def _judge_stop(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tupl
 
 
 def _answers(check: FlowCheck, got: str) -> bool:
-    """True when the target itself answered: SSH by its greeting, a listener by the name of its instance."""
-    return got.startswith("answer: SSH-") if check.port == SSH_PORT else got == f"answer: {check.target}"
+    """True when the target itself answered: SSH by its greeting, a listener by the name of its instance, its kernel by an echo."""
+    if _by_ssh(check):
+        return got.startswith("answer: SSH-")
+    return got == ("answer: echo" if check.protocol == "icmp" else f"answer: {check.target}")
+
+
+def _by_ssh(check: FlowCheck) -> bool:
+    return (check.protocol, check.port) == ("tcp", SSH_PORT)
+
+
+def _way(check: FlowCheck) -> str:
+    return f"{check.protocol}/{check.port}" if check.port else check.protocol
 
 
 def try_all(
@@ -139,16 +197,17 @@ def try_all(
 
     def listen(spec: InstanceSpec) -> None:
         try:
-            payload = json.dumps({"name": spec.name, "ports": spec.listens, "addresses": [address for _, address in spec.addresses]})
+            listeners = [[one.protocol, one.port] for one in spec.listens]
+            payload = json.dumps({"name": spec.name, "listeners": listeners, "addresses": [address for _, address in spec.addresses]})
             on_host(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], stdin=payload, timeout=120)
         except LzError as error:
             problems[spec.name] = str(error)
 
-    attempts = needed(wanted) | {Attempt(check.target, check.address, check.port) for check in wanted if check.port != SSH_PORT}
+    attempts = needed(wanted) | {_attempt(check, check.target) for check in wanted if not _by_ssh(check)}
 
     def ask(source: str) -> dict[Attempt, str]:
-        mine = sorted((attempt for attempt in attempts if attempt.source == source), key=lambda one: (one.address, one.port))
-        payload = json.dumps([[[one.address, one.port] for one in mine], SECONDS])
+        mine = sorted((attempt for attempt in attempts if attempt.source == source), key=lambda one: (one.address, one.protocol, one.port))
+        payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS])
         try:
             said = on_host(home, instances[source].hostname, ["python3", "-c", TRY], stdin=payload, timeout=120)
         except LzError as error:
@@ -167,5 +226,5 @@ def _result(check: FlowCheck, region: str, seen: Mapping[Attempt, str]) -> Resul
     verdict, said = judge(check, seen)
     may = "may" if check.allowed else "may not"
     way = "over IPv6 " if ip_address(check.address).version == 6 else ""
-    what = f"{check.source} {may} reach {check.protocol}/{check.port} of {check.target} {way}({check.reason})"
+    what = f"{check.source} {may} reach {_way(check)} of {check.target} {way}({check.reason})"
     return Result(check.control, region, what, verdict, said)

@@ -312,15 +312,16 @@ def test_probes_that_stand_are_what_the_plan_says(run: Run) -> None:
 
 
 def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flags: list[str], admins: dict[str, Connection]) -> None:
-    """Rules that open a port between two zones over IPv6 alone, on both sides, and a policy that shows one tenant's network to another."""
+    """Rules that let one zone into another over IPv6 alone, on both sides, and a policy that shows one tenant's network to another."""
     region = next(iter(admins))
     admin = admins[region]
     rules = [
         admin.network.create_security_group_rule(
-            security_group_id=next(admin.network.security_groups(name=group)).id, direction=direction, ether_type="IPv6", protocol="tcp",
-            port_range_min=9999, port_range_max=9999, remote_ip_prefix="fd00::/8",
+            security_group_id=next(admin.network.security_groups(name=group)).id, direction=direction, ether_type="IPv6",
+            protocol=protocol, port_range_min=port, port_range_max=port, remote_ip_prefix="fd00::/8",
         )
         for group, direction in (("lab-health-data", "ingress"), ("lab-health-application", "egress"))
+        for protocol, port in (("tcp", 9999), ("udp", 9999), ("ipv6-icmp", None))
     ]  # fmt: skip
     network = next(admin.network.networks(name="lab-health-data"))
     project = next(keystone(admin).projects(name="lab-edu-main"))
@@ -337,8 +338,9 @@ def test_proof_finds_a_hole_and_an_eye_that_somebody_made_by_hand(run: Run, flag
     failed = [result for result in json.loads(done.stdout) if result["result"] == "fail"]
     assert {result["control"] for result in failed} == {"NET-02", "NET-04"}
     holes = [result["check"] for result in failed if result["control"] == "NET-02"]
-    assert holes
-    assert all("tcp/9999 of lab-health-data-probe over IPv6" in hole for hole in holes)
+    for way in ("tcp/9999", "udp/9999", "icmp"):
+        assert any(f"reach {way} of lab-health-data-probe over IPv6" in hole for hole in holes), holes
+    assert all("of lab-health-data-probe over IPv6" in hole for hole in holes)
     assert any(result["seen"] == "sees lab-health-data" for result in failed)
 
 

@@ -97,16 +97,14 @@ def services(environment: Environment) -> Iterator[Finding]:
 
 def _service_ports(environment: Environment, service: SharedService, path: Path_) -> Iterator[Finding]:
     for place, port in enumerate(service.ports):
-        if port in (_SSH, environment.verification.forbidden_port) and service.protocol == "tcp":
+        if port == environment.verification.forbidden_port or (service.protocol, port) == ("tcp", _SSH):
             yield Finding(
                 (*path, "ports", place), f"ports: {port} is kept", "22 for the bastion, forbidden_port for probes", "choose another port"
             )
 
 
 def _forbidden(environment: Environment, flow: Flow, path: Path_, ports: tuple[int, int]) -> Iterator[Finding]:
-    if flow.protocol != "tcp":
-        return
-    if ports[0] <= _SSH <= ports[1]:
+    if flow.protocol == "tcp" and ports[0] <= _SSH <= ports[1]:
         yield Finding(
             path, "ports: port 22 is open from the bastion only", "control IAM-09", "remove port 22; the bastion reaches every instance"
         )

@@ -19,7 +19,7 @@ from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
 from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
-from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.plan import IdentitySpec, Listener, NetworkLayer, QuotaSpec, RegionPlan
 from tests.unit.model import support
 from tests.unit.planners.support import layers, planned, regions, with_tenants
 
@@ -210,16 +210,21 @@ def test_the_hub_knows_the_way_to_every_tenant_and_back() -> None:
 def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
     region = planned("lab").regions["north"]
     checks = {check.key: check for check in region.probes.checks}
-    permitted = checks["lab-edu-application-probe--lab-edu-data-probe--5432"]
+    permitted = checks["lab-edu-application-probe--lab-edu-data-probe--tcp-5432"]
     assert permitted.allowed
-    forbidden = checks["lab-edu-application-probe--lab-edu-data-probe--9999"]
-    assert (forbidden.allowed, forbidden.positive_source, forbidden.control) == (False, "", "NET-02")
-    stranger = checks["lab-edu-application-probe--lab-health-application-probe--22"]
+    for way in ("tcp-9999", "udp-9999", "icmp-0"):
+        forbidden = checks[f"lab-edu-application-probe--lab-edu-data-probe--{way}"]
+        assert (forbidden.allowed, forbidden.positive_source, forbidden.control) == (False, "", "NET-02")
+    stranger = checks["lab-edu-application-probe--lab-health-application-probe--tcp-22"]
     assert (stranger.allowed, stranger.positive_source, stranger.control) == (False, "lab-platform-bastion", "NET-04")
-    neighbour = checks["lab-platform-management-probe--lab-edu-application-probe--8080"]
-    assert neighbour.allowed
-    listening = {instance.name: instance.listens for instance in region.probes.instances}
-    assert all(check.port == 22 or check.port in listening[check.target] for check in region.probes.checks)
+    neighbour = {
+        way: checks[f"lab-platform-management-probe--lab-edu-application-probe--{way}"].allowed for way in ("tcp-8080", "udp-161", "icmp-0")
+    }
+    assert all(neighbour.values())
+    listening = {
+        spec.name: {(one.protocol, one.port) for one in spec.listens} | {("tcp", 22), ("icmp", 0)} for spec in region.probes.instances
+    }
+    assert all((check.protocol, check.port) in listening[check.target] for check in region.probes.checks)
     for one in ("edu", "health", "portal"):
         for other in {"edu", "health", "portal"} - {one}:
             assert any(f"-{one}-" in c.source and f"-{other}-" in c.target and not c.allowed for c in region.probes.checks)
@@ -242,9 +247,10 @@ def test_a_range_is_tried_at_both_its_ends() -> None:
     wide = tuple(flow.model_copy(update={"ports": ("5000-5100",)} if flow.target == "data" else {}) for flow in base.flows)
     region = plan(base.model_copy(update={"flows": wide})).regions["north"]
     [probe] = [spec for spec in region.probes.instances if spec.name == "lab-edu-data-probe"]
-    assert probe.listens == (5000, 5100, base.verification.forbidden_port)
-    tried = {check.port for check in region.probes.checks if (check.source, check.target) == ("lab-edu-application-probe", probe.name)}
-    assert tried == {22, *probe.listens}
+    forbidden = base.verification.forbidden_port
+    assert probe.listens == (Listener("tcp", 5000), Listener("tcp", 5100), Listener("tcp", forbidden), Listener("udp", forbidden))
+    between = [check for check in region.probes.checks if (check.source, check.target) == ("lab-edu-application-probe", probe.name)]
+    assert {check.port for check in between if check.protocol == "tcp"} == {22, 5000, 5100, forbidden}
 
 
 def test_every_pair_of_zones_and_every_pair_of_probed_tenants_is_tried_both_ways() -> None:

@@ -24,8 +24,12 @@ STOP = FlowCheck(
 )
 PASS = replace(STOP, allowed=True)
 SSH = replace(STOP, port=22, positive_source="bastion")
-FROM_SOURCE, FROM_TARGET = Attempt("edu", "10.0.0.9", 5432), Attempt("health", "10.0.0.9", 5432)
-SSH_FROM_SOURCE, SSH_FROM_BASTION = Attempt("edu", "10.0.0.9", 22), Attempt("bastion", "10.0.0.9", 22)
+PING = replace(STOP, protocol="icmp", port=0)
+DATAGRAM = replace(STOP, protocol="udp", port=22)
+FROM_SOURCE, FROM_TARGET = Attempt("edu", "tcp", "10.0.0.9", 5432), Attempt("health", "tcp", "10.0.0.9", 5432)
+SSH_FROM_SOURCE, SSH_FROM_BASTION = Attempt("edu", "tcp", "10.0.0.9", 22), Attempt("bastion", "tcp", "10.0.0.9", 22)
+PING_FROM_SOURCE, PING_FROM_TARGET = Attempt("edu", "icmp", "10.0.0.9", 0), Attempt("health", "icmp", "10.0.0.9", 0)
+UDP_FROM_SOURCE, UDP_FROM_TARGET = Attempt("edu", "udp", "10.0.0.9", 22), Attempt("health", "udp", "10.0.0.9", 22)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,16 @@ SSH_FROM_SOURCE, SSH_FROM_BASTION = Attempt("edu", "10.0.0.9", 22), Attempt("bas
         (SSH, {SSH_FROM_SOURCE: "no answer", SSH_FROM_BASTION: "no answer"}, Verdict.UNKNOWN),
         (replace(SSH, allowed=True), {SSH_FROM_SOURCE: "answer: SSH-2.0-OpenSSH"}, Verdict.PASS),
         (replace(SSH, allowed=True), {SSH_FROM_SOURCE: "no answer"}, Verdict.FAIL),
+        (PING, {PING_FROM_SOURCE: "no answer", PING_FROM_TARGET: "answer: echo"}, Verdict.PASS),
+        (PING, {PING_FROM_SOURCE: "answer: echo", PING_FROM_TARGET: "answer: echo"}, Verdict.FAIL),
+        (PING, {PING_FROM_SOURCE: "not tried: no ping", PING_FROM_TARGET: "answer: echo"}, Verdict.UNKNOWN),
+        (PING, {PING_FROM_SOURCE: "no answer", PING_FROM_TARGET: "not tried: no ping"}, Verdict.UNKNOWN),
+        (replace(PING, allowed=True), {PING_FROM_SOURCE: "answer: echo"}, Verdict.PASS),
+        (replace(PING, allowed=True), {PING_FROM_SOURCE: "no answer", PING_FROM_TARGET: "answer: echo"}, Verdict.FAIL),
+        (DATAGRAM, {UDP_FROM_SOURCE: "no answer", UDP_FROM_TARGET: "answer: health"}, Verdict.PASS),
+        (DATAGRAM, {UDP_FROM_SOURCE: "no answer", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
+        (replace(DATAGRAM, allowed=True), {UDP_FROM_SOURCE: "answer: health"}, Verdict.PASS),
+        (replace(DATAGRAM, allowed=True), {UDP_FROM_SOURCE: "answer: SSH-2.0-OpenSSH"}, Verdict.UNKNOWN),
     ],
 )
 def test_verdict(check: FlowCheck, seen: dict[Attempt, str], verdict: Verdict) -> None:

@@ -46,10 +46,43 @@ def tried(targets: list[list[object]], seconds: float = 1) -> list[str]:
 def test_answers_refusals_and_silence_are_told_apart(listener: int) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     try:
-        said = tried([["127.0.0.1", listener], ["127.0.0.1", 1], ["127.0.0.1", silent.getsockname()[1]]])
+        said = tried([["tcp", "127.0.0.1", listener], ["tcp", "127.0.0.1", 1], ["tcp", "127.0.0.1", silent.getsockname()[1]]])
     finally:
         silent.close()
     assert said == ["answer: lab-edu-probe", "refused: Connection refused", "no answer"]
+
+
+def test_a_datagram_without_an_answer_is_silence_and_one_to_nobody_a_refusal() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        said = tried([["udp", "127.0.0.1", silent.getsockname()[1]], ["udp", "127.0.0.1", 1]])
+    assert said == ["no answer", "refused: Connection refused"]
+
+
+@pytest.fixture
+def ping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only program of that name."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path / "ping"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 0", "answer: echo"),
+        ("exit 1", "no answer"),
+        ("echo 'ping: connect: Network is unreachable' >&2; exit 2", "not tried: ping: connect: Network is unreachable"),
+    ],
+)
+def test_what_ping_finds_is_told(ping: Path, script: str, said: str) -> None:
+    ping.write_text(f"#!/bin/sh\n{script}\n")
+    ping.chmod(0o755)
+    assert tried([["icmp", "127.0.0.1", 0]]) == [said]
+
+
+@pytest.mark.usefixtures("ping")
+def test_where_there_is_no_ping_nothing_was_tried() -> None:
+    assert tried([["icmp", "127.0.0.1", 0]])[0].startswith("not tried: ")
 
 
 def test_nothing_to_try_is_no_error() -> None:
@@ -76,21 +109,22 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def listening(addresses: list[str], port: int) -> subprocess.CompletedProcess[str]:
-    wanted = json.dumps({"name": "lab-edu-probe", "ports": [port], "addresses": addresses})
+def listening(addresses: list[str], port: int, protocol: str = "tcp") -> subprocess.CompletedProcess[str]:
+    wanted = json.dumps({"name": "lab-edu-probe", "listeners": [[protocol, port]], "addresses": addresses})
     return subprocess.run([sys.executable, "-c", LISTEN], input=wanted, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.usefixtures("without_systemd")
-def test_a_listener_answers_over_both_families() -> None:
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_listener_answers_over_both_families(protocol: str) -> None:
     port = free_port()
-    done = listening(["127.0.0.1", "::1"], port)
+    done = listening(["127.0.0.1", "::1"], port, protocol)
     assert done.returncode == 0, done.stderr
-    assert tried([["127.0.0.1", port], ["::1", port]]) == ["answer: lab-edu-probe"] * 2
+    assert tried([[protocol, "127.0.0.1", port], [protocol, "::1", port]]) == ["answer: lab-edu-probe"] * 2
 
 
 @pytest.mark.usefixtures("without_systemd")
 def test_an_address_that_the_instance_does_not_have_is_named() -> None:
     done = listening(["127.0.0.1", "fd00::1"], free_port())
     assert done.returncode == 1
-    assert "nothing listens at fd00::1, port " in done.stderr
+    assert "nothing listens at fd00::1, tcp port " in done.stderr
