@@ -230,6 +230,12 @@ def test_an_instance_reaches_services_and_the_other_region_and_nothing_outside(
     assert not reached("192.0.2.1", 80)
 
 
+def test_cloud_init_can_read_what_the_metadata_service_tells_an_instance(ground: Playground, box: Box) -> None:
+    """By its own reader. The lab gives every instance a config drive; on another cloud one may have none."""
+    reading = "from cloudinit.sources.helpers.openstack import MetadataReader as R; print(R('http://169.254.169.254').read_v2()['metadata']['uuid'])"
+    assert ground.ssh(box, f'python3 -c "{reading}"').strip() == box.server.id
+
+
 def test_a_volume_keeps_its_data_and_leaves_when_it_is_not_in_use(ground: Playground, box: Box, volume: Any) -> None:
     ground.attach(box, volume)
     ground.ssh(box, f"sudo mkfs.ext4 -q {by_id(volume)} && sudo mount {by_id(volume)} /mnt && echo kept | sudo tee /mnt/file && sudo sync")
