@@ -61,6 +61,12 @@ def test_haproxy_serves_every_endpoint_by_tls_1_3_only(texts: dict[str, str]) ->
     assert len(re.findall(r"^  bind ", config, re.M)) == len(binds)
 
 
+def test_haproxy_keeps_idle_connections_longer_than_clients_do(texts: dict[str, str]) -> None:
+    config = texts["etc/haproxy/haproxy.cfg"]
+    [kept] = re.findall(r"^  timeout http-keep-alive (\d+)s$", config, re.M)
+    assert int(kept) > 90  # Go's http.DefaultTransport
+
+
 def test_uwsgi_dies_when_its_application_cannot_be_imported_and_is_started_again(texts: dict[str, str]) -> None:
     for app in UWSGI_APPS:
         assert "need-app = true" in texts[f"etc/lab-uwsgi/{app.unit}.ini"]
