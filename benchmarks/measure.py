@@ -16,6 +16,7 @@ from pathlib import Path
 from lab.requirements import memory_gib
 
 EVERY = 0.5  # seconds between two looks at the memory of a command or of the machine
+PAUSES = 30  # times as long as a look is the pause after it, so that looking is no part of what is measured
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,11 @@ def watched(look: Callable[[], float]) -> Iterator[list[float]]:
     over, seen = threading.Event(), [look()]
 
     def watch() -> None:
-        while not over.wait(EVERY):
+        pause = EVERY
+        while not over.wait(pause):
+            began = time.monotonic()
             seen.append(look())
+            pause = max(EVERY, PAUSES * (time.monotonic() - began))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

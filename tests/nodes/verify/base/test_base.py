@@ -182,6 +182,20 @@ def test_the_journal_reaches_its_collector(one: Node) -> None:
     one.inside("sh", "-c", look)
 
 
+def test_a_file_that_somebody_added_is_told_in_the_system_log(one: Node) -> None:
+    """By AIDE's own settings and rules; with a record of a few files, since that of all takes minutes."""
+    look = ["aide", "--config=/etc/aide/aide.conf", "--limit=^/etc/cron", "--before=database_in=file:/run/few.db"]
+    one.inside(*look, "--before=database_out=file:/run/few.db", "--init")
+    try:
+        one.inside(*look, "--check")
+        one.inside("touch", "/etc/cron.d/strange")
+        with pytest.raises(CommandFailed):
+            one.inside(*look, "--check")
+    finally:
+        one.inside("rm", "-f", "/etc/cron.d/strange", "/run/few.db")
+    assert "/etc/cron.d/strange" in one.inside("journalctl", "--identifier=aide", "--since=-2min")
+
+
 def wait_for(stream: int, words: bytes, seconds: float) -> None:
     """Read until the words have come. Raises AssertionError when they do not."""
     seen, deadline = b"", time.monotonic() + seconds
