@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,12 @@ def tells(stacks: Stacks) -> Outcome:
     assert stacks.listener is not None
     stacks.listener.begun(Task(KEY.name, "preview", 0))
     return Outcome(KEY, "preview", {}, tuple(map(str, left_behind)), False, os.getpid(), 0.0)
+
+
+def imported(_: Stacks) -> Outcome:
+    """The parts of the provider's library that are in its process from the start."""
+    parts = {name.split(".")[1] for name in sys.modules if name.startswith("pulumi_openstack.") and name.count(".") == 2}
+    return Outcome(KEY, "preview", {}, tuple(parts), False, 0, 0.0)
 
 
 def talks(stacks: Stacks) -> Outcome:
@@ -139,6 +146,20 @@ def test_each_order_has_a_process_of_its_own_and_is_heard(stacks: Stacks) -> Non
     assert len(workers | {os.getpid()}) == 3
     assert isinstance(stacks.listener, Ears)
     assert stacks.listener.heard == ["preview", "preview"]
+
+
+def test_no_worker_has_to_import_the_providers_library(stacks: Stacks) -> None:
+    """What components and stacks take from it."""
+    sources = [file.read_text() for folder in ("components", "stacks") for file in (CHECKOUT / folder).glob("*.py")]
+    used = {
+        name
+        for text in sources
+        for line in re.findall(r"^from pulumi_openstack import (.+)$", text, re.MULTILINE)
+        for name in re.findall(r"(\w+)(?: as \w+)?", line)
+    }
+    with hired(stacks) as crew:
+        assert used - set(crew.do(imported).details) == set()
+    assert "networking" in used
 
 
 def test_the_engine_is_told_what_the_program_says_and_not_every_step_of_the_library(stacks: Stacks) -> None:
