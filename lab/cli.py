@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from foundation import proxies
 from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
 from foundation.shell import callable_here
@@ -176,7 +177,7 @@ def env() -> None:
     where = places()
     lifecycle.require_running(where)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    settings = {"PATH": path, "OS_CLIENT_CONFIG_FILE": where.clouds, "NO_PROXY": str(LAB_RANGE), "no_proxy": str(LAB_RANGE)}
+    settings = {"PATH": path, "OS_CLIENT_CONFIG_FILE": where.clouds, **proxies.past(str(LAB_RANGE))}
     for name, value in settings.items():
         print(f"export {name}={shlex.quote(str(value))}")
 

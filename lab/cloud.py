@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ import yaml
 from openstack.connection import Connection
 from tenacity import retry, stop_after_delay, wait_fixed
 
-from foundation import files
+from foundation import files, proxies
 from lab.image import GuestImage
-from lab.settings import PATIENCE, REGIONS, SERVICES, Places, Region, Service
+from lab.settings import LAB_RANGE, PATIENCE, REGIONS, SERVICES, Places, Region, Service
 
 SERVICE_USERS = ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")
 EXTRA_ROLES = ("service", "ResellerAdmin", "creator", "load-balancer_member", "load-balancer_admin", "load-balancer_observer")
@@ -75,7 +76,8 @@ def write_clouds_yaml(places: Places, passwords: dict[str, str]) -> None:
 
 
 def connect(region: Region, places: Places) -> Connection:
-    """A connection as the region's administrator."""
+    """A connection as the region's administrator, which no proxy of this machine takes part in."""
+    os.environ.update(proxies.past(str(LAB_RANGE)))
     config = openstack.config.OpenStackConfig(config_files=[str(places.clouds)], load_envvars=False)
     return openstack.connection.Connection(config=config.get_one(cloud=f"lab-{region.name}"))
 

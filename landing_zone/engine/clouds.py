@@ -24,6 +24,7 @@ from openstack.connection import Connection
 from openstack.identity.v3 import _proxy as identity_v3
 from requests.utils import get_environ_proxies, select_proxy
 
+from foundation import proxies
 from foundation.errors import InputError, Problem, raise_all
 from foundation.places import cache_root
 
@@ -94,10 +95,7 @@ def _best(wanted: Sequence[str]) -> tuple[Path, dict[str, Any]]:
 
 def past_proxies() -> None:
     """Keep calls to the lab away from a proxy that the machine may use for the outside."""
-    for name in ("NO_PROXY", "no_proxy"):
-        known = [part for part in os.environ.get(name, "").split(",") if part]
-        if LAB_NETWORK not in known:
-            os.environ[name] = ",".join([*known, LAB_NETWORK])
+    os.environ.update(proxies.past(LAB_NETWORK))
 
 
 def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:

@@ -223,6 +223,7 @@ def test_the_first_file_that_has_most_of_the_clouds_is_taken(tmp_path: Path, mon
 
 def test_the_lab_is_called_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.setenv("NO_PROXY", "")
     clouds.past_proxies()
     clouds.past_proxies()
     assert os.environ["no_proxy"] == f"localhost,{clouds.LAB_NETWORK}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import lifecycle
+from lab.settings import REGIONS
 from landing_zone.cli import main
 
 
@@ -21,3 +22,14 @@ def test_layers_go_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch
     assert all(tree.is_dir() for tree in trees)
     assert main(["lab", "down", "--layers"]) == 0
     assert not any(tree.parent.exists() for tree in trees)
+
+
+def test_clients_of_the_lab_go_past_a_proxy_as_those_of_others_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "corp.example")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(lifecycle, "require_running", lambda where: tuple(REGIONS.values()))
+    assert main(["lab", "env"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {f"export {name}=corp.example,198.18.0.0/15" for name in ("NO_PROXY", "no_proxy")} <= set(lines)
