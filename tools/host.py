@@ -7,14 +7,19 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from foundation import files, process, repository
 from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT, cache
+from foundation.process import CommandFailed
 
 PACKAGES_FILE = CHECKOUT / "tools" / "host-packages.txt"
+LOCKED = "Could not get lock"
+PATIENCE = 600.0  # seconds: a machine that has just been set up installs its updates by itself, and meanwhile nobody else can
+PAUSE = 2.0
 
 
 def missing(wanted: Sequence[str], state: str) -> list[str]:
@@ -59,8 +64,6 @@ def ensure(wanted: Sequence[str]) -> list[str]:
             )
         )
     sys.stderr.write(f"installing on this host: {' '.join(lacking)}\n")
-    log = cache("tools", "logs") / "host.log"
-    env = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
     cure = "check that the Debian mirror answers (apt-get update), then run again"
     source = repository.source(release())
     with tempfile.TemporaryDirectory() as folder:
@@ -68,9 +71,28 @@ def ensure(wanted: Sequence[str]) -> list[str]:
         if source:
             only = only_from(source, Path(folder))
             cure = f"remove {repository.place(release())}, then packages come from this machine's own sources"
-        process.run(["apt-get", "update", "-q", *only], log=log, env=env, cure=cure)
-        process.run([*command, *only], log=log, env=env, cure=cure)
+        _apt(["apt-get", "update", "-q", *only], cure)
+        _apt([*command, *only], cure)
     return lacking
+
+
+def _apt(command: Sequence[str], cure: str) -> None:
+    """Run apt-get, again and again as long as another program holds one of its locks; it would not wait for all of them itself."""
+    log = cache("tools", "logs") / "host.log"
+    env = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1", "LC_ALL": "C"}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            process.run(command, log=log, env=env, cure=cure)
+        except CommandFailed as failed:
+            if LOCKED not in failed.output:
+                raise
+            if time.monotonic() > deadline:
+                why, wait = failed.problems[0].why, "wait until that process has ended, then run again"
+                raise LzError(Problem("another program installs packages on this machine", where=str(log), why=why, cure=wait)) from None
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def only_from(source: str, folder: Path) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from foundation import files, process, repository
-from foundation.errors import InputError
+from foundation.errors import InputError, LzError, Problem
+from foundation.process import CommandFailed
 from lab import requirements
 from lab.compute import kernel
 from lab.image import guest
@@ -83,3 +84,36 @@ def test_another_distribution_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(InputError, match="not Debian or Ubuntu"):
         host.dpkg_state()
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> list[str]:
+    """A machine that installs its updates: apt-get is refused three times. What was run."""
+    ran: list[str] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> None:
+        ran.append(command[1])
+        assert env["LC_ALL"] == "C", "what apt says is read"
+        if len(ran) <= 3:
+            said = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)"
+            raise CommandFailed(Problem("exit status 100: apt-get", why=said, cure="check that the mirror answers"), 100, said)
+
+    monkeypatch.setattr(host, "dpkg_state", lambda: STATE)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(host, "PAUSE", 0.0)
+    return ran
+
+
+def test_a_machine_that_installs_its_updates_is_waited_for(locked: list[str]) -> None:
+    assert host.ensure(["bc"]) == ["bc"]
+    assert locked == ["update"] * 4 + ["install"]
+
+
+def test_who_holds_the_lock_too_long_is_named(locked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "PATIENCE", 0.0)
+    with pytest.raises(LzError) as caught:
+        host.ensure(["bc"])
+    (problem,) = caught.value.problems
+    assert "process 812 (unattended-upgr)" in problem.why
+    assert "mirror" not in problem.cure
