@@ -154,7 +154,20 @@ def test_the_cache_is_outside_the_checkout_by_default(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", "/home/somebody")
     assert places.cache_root() == Path("/home/somebody/.cache/landing-zone")
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert places.cache_root() == Path("/var/cache/landing-zone")
+    assert places.cache_root() == Path("/var/cache/landing-zone").resolve()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_cache_behind_a_link_is_named_as_the_kernel_does(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mounts in it are looked for by name, and a lab of another name would be another lab."""
+    home = tmp_path / "home"
+    (tmp_path / "disk").mkdir()
+    (home / ".cache").mkdir(parents=True)
+    (home / ".cache/landing-zone").symlink_to(tmp_path / "disk")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LZ_CACHE", str(home / ".cache/landing-zone") if named else "")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert places.cache_root() == tmp_path / "disk"
 
 
 def test_steps_are_timed_and_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
