@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -34,6 +36,16 @@ def make(path: Path, text: str) -> None:
         pass
     finally:
         part.unlink()
+
+
+@contextlib.contextmanager
+def for_everybody() -> Iterator[None]:
+    """What is made while the block runs, and named no mode, can be read by everybody, however strict the user's umask is."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _part(path: Path, text: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -63,27 +64,29 @@ def require_running(where: Places) -> tuple[Region, ...]:
 def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     """Bring up the named regions side by side, from whatever is cached.
 
-    A lab made by other code is taken down first. When the making of a lab fails, everything is taken down again and the
+    A lab made by other code is taken down first. When the making of a region fails, what was made is taken down again and the
     logs of the machines are kept. Raises InputError before any change when this machine is not fit.
     """
     where = places()
     unknown = [name for name in names if name not in REGIONS]
     problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
     raise_all([*problems, *requirements.missing(where, len(names))])
-    with lock.exclusive(where.lock, BUSY):
+    with lock.exclusive(where.lock, BUSY), files.for_everybody():
         known = standing(where)
         own = known is not None and known.code == code_digest()
         kind = known.compute if known and own and compute_kind == "auto" else choose.choose(compute_kind)
         if known and (not own or known.compute != kind):
             progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
-            _remove_all(where)
             known = None
-        wanted = tuple(name for name in REGIONS if name in {*names, *(known.regions if known else ())})
+        if not known:  # of what an ended run left nobody knows whether it is whole, and which code made it
+            _remove_all(where)
+        stood = known.regions if known else ()
+        wanted = tuple(name for name in REGIONS if name in {*names, *stood})
         try:
             return _bring_up(where, wanted, kind, progress)
         except BaseException:
-            if known is None:  # what stood before is not ours to take away
-                _keep_logs(where)
+            _take_back(where, [REGIONS[name] for name in wanted if name not in stood])
+            if not stood:
                 _remove_all(where)
             raise
 
@@ -124,9 +127,13 @@ def _side_by_side(lanes: Sequence[Callable[[], object]]) -> None:
 
 
 def down(progress: Progress, *, keep: bool = False) -> None:
-    """Take the lab away, whoever made it. keep: clean shutdown, and everything stays on disk for a warm start."""
+    """Take the lab away, whoever made it. keep: clean shutdown, and everything stays on disk for a warm start.
+
+    Raises InputError when one stands in another cache: only its machines would go, and all else of it stay.
+    """
     where = places()
     with lock.exclusive(where.lock, BUSY):
+        raise_all(requirements.elsewhere(where))
         if keep:
             with progress.step("shutdown"):
                 _side_by_side([partial(region.stop, where, entry) for entry in REGIONS.values()])
@@ -155,12 +162,19 @@ def _remove_all(where: Places) -> None:
         file.unlink(missing_ok=True)
 
 
-def _keep_logs(where: Places) -> None:
-    """Copy what the machines logged out of them before they go."""
-    for entry in REGIONS.values():
-        machine = region.machine_of(where, entry)
-        kept = where.logs / f"failed-{entry.name}"
-        shutil.rmtree(kept, ignore_errors=True)
+def _take_back(where: Places, regions: Sequence[Region]) -> None:
+    """Take away the regions that a failed run made; what stood before is not ours to take away."""
+    for entry in regions:
+        _keep_logs(where, entry)
+        region.remove(where, entry)
+
+
+def _keep_logs(where: Places, entry: Region) -> None:
+    """Copy what a machine logged out of it before it goes, as far as there is room for it and its programs let it lie."""
+    machine = region.machine_of(where, entry)
+    kept = where.logs / f"failed-{entry.name}"
+    shutil.rmtree(kept, ignore_errors=True)
+    with contextlib.suppress(OSError):
         if (machine.upper / "var/log").is_dir():
             shutil.copytree(machine.upper / "var/log", kept, symlinks=True, ignore_dangling_symlinks=True)
         if (machine.home / "bootstrap.log").exists():

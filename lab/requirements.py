@@ -65,6 +65,15 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
             where=str(places.root),
             cure="free some, or name another folder in $LZ_CACHE",
         )
+    yield from elsewhere(places)
+    needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
+    if memory_gib() < needed:
+        cure = "run one region: --region north" if regions > 1 else "use a machine with more memory"
+        yield Problem(f"{memory_gib():.1f} GiB of memory, {needed} are needed for {regions} region(s)", cure=cure)
+
+
+def elsewhere(places: Places) -> Iterator[Problem]:
+    """One problem for each lab that stands in another cache than ours: whoever makes or ends machines here would end its machines."""
     for root in other_labs(places, Path("/proc/self/mountinfo").read_text()):
         yield Problem(
             "another lab stands on this machine",
@@ -72,10 +81,6 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
             why="its machines have the same names and addresses",
             cure=f"LZ_CACHE={root.parent} lz lab down",
         )
-    needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
-    if memory_gib() < needed:
-        cure = "run one region: --region north" if regions > 1 else "use a machine with more memory"
-        yield Problem(f"{memory_gib():.1f} GiB of memory, {needed} are needed for {regions} region(s)", cure=cure)
 
 
 def other_labs(places: Places, mounts: str) -> list[Path]:

@@ -35,7 +35,7 @@ LACKING = (
 @pytest.fixture(autouse=True)
 def nothing_real(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that is broken fails its test, and neither makes a lab nor takes away the one that stands."""
-    for name in ("_bring_up", "_keep_logs", "_remove_all"):
+    for name in ("_bring_up", "_take_back", "_remove_all"):
         monkeypatch.setattr(lifecycle, name, lambda *_, said=f"it came to {name}": pytest.fail(said))
 
 

@@ -1,0 +1,137 @@
+"""`up` and `down` on a machine where something else went before: a killed run, a full disk, a strict umask, a lab in another cache.
+
+What would make or end a machine is replaced everywhere: a lab may stand where these tests run.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import InputError
+from foundation.progress import Progress
+from lab import lifecycle, region, requirements
+from lab.settings import REGIONS, Places, Region
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """A fit machine without a lab."""
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(requirements, "missing", lambda places, regions: ())
+    return Places(tmp_path / "lab")
+
+
+@pytest.fixture
+def steps(where: Places, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to the machine, in order."""
+    done: list[str] = []
+
+    def bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progress) -> lifecycle.Standing:
+        done.append(f"up {' '.join(names)}")
+        return lifecycle.Standing("code", names, kind, "image")
+
+    def remove(where: Places, entry: Region) -> None:
+        done.append(f"{entry.name} removed")
+
+    monkeypatch.setattr(lifecycle, "_bring_up", bring_up)
+    monkeypatch.setattr(lifecycle, "_remove_all", lambda where: done.append("all removed"))
+    monkeypatch.setattr(region, "remove", remove)
+    return done
+
+
+@pytest.fixture
+def broken(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be brought up."""
+
+    def bring_up(*_: object) -> None:
+        raise RuntimeError("made to fail")
+
+    monkeypatch.setattr(lifecycle, "_bring_up", bring_up)
+
+
+@pytest.fixture
+def strict() -> Iterator[None]:
+    """The umask of a hardened host."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def stands(where: Places, code: str) -> None:
+    """Write down that region north stands."""
+    where.root.mkdir(parents=True)
+    where.marker.write_text(json.dumps({"code": code, "regions": ["north"], "compute": "uml", "image": "digest"}))
+
+
+def up(*names: str) -> None:
+    lifecycle.up(names, "uml", Progress())
+
+
+def test_what_a_killed_run_left_is_not_taken_for_a_region_of_ours(steps: list[str]) -> None:
+    """No marker: it was made by nobody knows which code and for which compute kind, or half of it has been deleted."""
+    up("north")
+    assert steps == ["all removed", "up north"]
+
+
+def test_what_stands_stays(where: Places, steps: list[str]) -> None:
+    stands(where, lifecycle.code_digest())
+    up("south")
+    assert steps == ["up north south"]
+
+
+def test_a_lab_made_by_other_code_goes_first(where: Places, steps: list[str]) -> None:
+    stands(where, "other code")
+    up("south")
+    assert steps == ["all removed", "up south"]
+
+
+def test_logs_that_cannot_be_kept_keep_nothing_from_being_taken_away(
+    where: Places, steps: list[str], broken: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, *_: object, **__: object) -> None:
+        steps.append(f"logs of {source.parents[2].name}")
+        raise shutil.Error([(str(source), "", os.strerror(errno.ENOSPC))])
+
+    for entry in REGIONS.values():
+        (region.machine_of(where, entry).upper / "var/log").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(RuntimeError, match="made to fail"):
+        up("north", "south")
+    assert steps == ["all removed", "logs of north", "north removed", "logs of south", "south removed", "all removed"]
+
+
+def test_a_region_that_could_not_be_added_is_taken_away_again(where: Places, steps: list[str], broken: None) -> None:
+    stands(where, lifecycle.code_digest())
+    with pytest.raises(RuntimeError, match="made to fail"):
+        up("south")
+    assert steps == ["south removed"]
+
+
+def test_what_is_made_can_be_read_by_the_users_of_a_machine(
+    where: Places, steps: list[str], strict: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of what a machine writes is its `/`; its services are not root."""
+    upper = where.root / "upper"
+    monkeypatch.setattr(lifecycle, "_bring_up", lambda *_: upper.mkdir())
+    up("north")
+    assert upper.stat().st_mode & 0o777 == 0o755
+    assert os.umask(0o077) == 0o077, "the user's own comes back"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_lab_in_another_cache_is_not_half_taken_away(
+    where: Places, steps: list[str], keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "other_labs", lambda places, mounts: [Path("/srv/other/lab")])
+    monkeypatch.setattr(region, "stop", lambda where, entry: steps.append("stopped"))
+    with pytest.raises(InputError) as caught:
+        lifecycle.down(Progress(), keep=keep)
+    assert caught.value.problems[0].cure == "LZ_CACHE=/srv/other lz lab down"
+    assert steps == []
