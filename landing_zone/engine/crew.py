@@ -30,13 +30,7 @@ from landing_zone.engine.stack import Outcome, Stacks
 Order = Callable[[Stacks], Outcome]
 Message = tuple[str, tuple[Any, ...]]
 # Imported once, not by each worker: what an order is made of, and the command that was started, which each would import for itself.
-PRELOAD = (
-    "landing_zone.engine.crew", "landing_zone.engine.runs", "stacks.programs", "landing_zone.cli",
-    # The provider's library puts off importing a part of itself until something in it is used; each of these is in another part.
-    *(f"pulumi_openstack.{module}" for module in (
-        "blockstorage.volume", "compute.instance", "dns.zone", "identity.project", "loadbalancer.quota", "networking.network",
-    )),
-)  # fmt: skip
+PRELOAD = ("landing_zone.engine.crew", "landing_zone.engine.runs", "stacks.programs", "stacks.provider", "landing_zone.cli")
 
 _stacks: Stacks | None = None  # of a worker
 
