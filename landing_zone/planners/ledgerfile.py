@@ -25,7 +25,8 @@ def load_ledger(environment: Path) -> Ledger:
     if not path.exists():
         return Ledger()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Everything as text: a tenant's code may be `no`, or `on`, which are no texts to the usual loader.
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506  it makes texts, lists and mappings only
         return Ledger(_texts(content["layout"]), _runs(content["slots"]), _runs(content["retired"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         cure = "restore it from version control; without it tenants may get other addresses"
@@ -55,14 +56,14 @@ def render(ledger: Ledger) -> str:
 
 
 def _texts(entries: dict[str, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in entries.items()}
+    return dict(entries.items())
 
 
 def _runs(entries: dict[str, Any]) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for code, entry in entries.items():
-        run = Run(entry["start"], entry["count"])
-        if type(run.start) is not int or type(run.count) is not int or run.start < 0 or run.count < 1:
+        run = Run(int(entry["start"]), int(entry["count"]))
+        if run.start < 0 or run.count < 1:
             raise ValueError(f"{code}: {entry}")
-        found[str(code)] = run
+        found[code] = run
     return found

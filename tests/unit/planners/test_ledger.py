@@ -94,6 +94,14 @@ def test_file_beside_the_environment(tmp_path: Path) -> None:
     assert "  a: {start: 4, count: 2}\n" in render(ledger)
 
 
+@pytest.mark.parametrize("code", ["no", "on", "off", "yes", "true", "null"])
+def test_a_code_that_yaml_could_take_for_another_value_keeps_its_slots(tmp_path: Path, code: str) -> None:
+    environment = tmp_path / "lab.yaml"
+    ledger = Ledger({"sizes": "slot /22"}, {code: Run(4, 2)}, {f"{code}1": Run(6, 1)})
+    save_ledger(environment, ledger)
+    assert load_ledger(environment) == ledger
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "slots: 1\n", "layout: {}\nslots: {a: {start: -1, count: 1}}\nretired: {}\n", "layout: {}\nslots: {a: 3}\nretired: {}\n", "{"],
