@@ -12,7 +12,7 @@ from landing_zone import model
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import environment_file, load_plan, stacks_of
+from landing_zone.engine.opening import REHEARSED, environment_file, load_plan, stacks_of
 from landing_zone.engine.stack import StackKey
 from landing_zone.model.environment import Environment
 from landing_zone.planners import ledger as slots
@@ -77,7 +77,7 @@ def release(
         lz ledger release moet --env national-cgc
         lz ledger release moet --env national-cgc --yes --json
     """
-    planned = load_plan(env)
+    planned = load_plan(env.removesuffix(REHEARSED))  # the addresses are those of the real environment: what stands of it counts
     with Home.of(planned.home).alone():
         path = environment_file(env)
         environment = model.load(path)

@@ -85,6 +85,19 @@ def test_release_refuses_while_a_stack_stands(file: Path, capsys: pytest.Capture
     refused(file, capsys, "portal", "stack lab.south.tenant-portal still stands")
 
 
+def test_release_refuses_while_a_stack_of_the_real_environment_stands_also_by_the_name_of_its_rehearsal(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(file.read_text().replace("cloud: lab-", "cloud: real-"))
+    stacks = Home.of("lab").backend / ".pulumi" / "stacks" / PROJECT
+    stacks.mkdir(parents=True)
+    (stacks / "lab.south.tenant-portal.json").write_text("{}")
+    before = load_ledger(file)
+    assert main(["ledger", "release", "portal", "--env", f"{file}@lab", "--yes"]) == 2
+    assert "stack lab.south.tenant-portal still stands" in capsys.readouterr().err
+    assert load_ledger(file) == before
+
+
 def test_nothing_is_released_without_a_yes(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     before = load_ledger(file)
