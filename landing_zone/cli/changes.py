@@ -269,7 +269,8 @@ def agree_others(found: Iterable[Others], *, yes: bool, quiet: bool) -> None:
 
 
 def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
-    """Chosen stacks that stand. InputError when others, which stand too and are not chosen, build on them."""
+    """Chosen stacks that stand. InputError when others, which stand too and are not chosen, build on them, or when one is in a
+    region that is no longer planned: its cloud cannot be asked what others have made there."""
     keys = run.standing(chosen)
     others = [key for key in run.standing(Selection()) if key not in keys]
     blocked = [
@@ -277,8 +278,15 @@ def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
         for key in others
         if any(key in run.dependents(chosen_key) for chosen_key in keys)
     ]
-    if blocked:
-        raise InputError(*blocked)
+    blocked += [
+        Problem(
+            f"{key.name} is in a region that the environment file does not have",
+            cure=f"put region {key.region} back into the file, take it down (lz down --region {key.region}), and remove it then",
+        )
+        for key in keys
+        if key.region not in run.plan.regions
+    ]
+    raise_all(blocked)
     return keys
 
 

@@ -71,9 +71,9 @@ def tenants(run: Run, keys: Iterable[StackKey]) -> Iterable[tuple[RegionPlan, Te
     """The tenants among stacks that are planned and stand."""
     stands = run.stacks.standing()
     for key in keys:
-        region = run.plan.regions[key.region]
-        tenant = region.tenants.get(key.layer.removeprefix(TENANT)) if key.layer.startswith(TENANT) else None
-        if tenant is not None and key.name in stands:
+        region = run.plan.regions.get(key.region)
+        tenant = region.tenants.get(key.layer.removeprefix(TENANT)) if region and key.layer.startswith(TENANT) else None
+        if region and tenant and key.name in stands:
             yield region, tenant
 
 

@@ -11,12 +11,14 @@ import pytest
 import typer
 
 from foundation.errors import InputError
-from landing_zone.cli.changes import agree_others, data_that_goes, remove
+from landing_zone.cli.changes import agree_others, data_that_goes, remove, with_dependents
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.others import Others
 from landing_zone.engine.home import Home
+from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.engine.sweep import leave, leaving
+from tests.unit.engine.support import FakeStacks, plan
 
 KEY = StackKey("lab", "north", "tenant-edu")
 URN = "urn:pulumi:lab.north.tenant-edu::landing-zone::openstack:blockstorage/volume:Volume::books"
@@ -70,6 +72,16 @@ def test_on_a_terminal_it_is_shown_and_asked(monkeypatch: pytest.MonkeyPatch, ca
         with pytest.raises(typer.Exit):
             agree_others([THEIRS], yes=False, quiet=False)
     assert "volume old papers" in capsys.readouterr().out
+
+
+def test_what_stands_in_a_region_that_the_file_no_longer_has_keeps_everything_from_being_removed(tmp_path: Path) -> None:
+    stacks: Any = FakeStacks(Home(tmp_path), stands={"lab.north.identity", "lab.east.identity"})
+    there = Run(plan(), stacks, {}, {}, lambda _: None)
+    with pytest.raises(InputError) as caught:
+        with_dependents(there, Selection())
+    (problem,) = caught.value.problems
+    assert problem.what == "lab.east.identity is in a region that the environment file does not have"
+    assert with_dependents(there, Selection(regions=frozenset({"north"}))) == [StackKey("lab", "north", "identity")]
 
 
 class Down:

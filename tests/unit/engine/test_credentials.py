@@ -180,6 +180,11 @@ def test_what_does_not_work_is_told_with_the_tenant_and_nothing_is_half_kept(gro
     assert not ground.file.exists()
 
 
+def test_a_stack_of_a_region_that_is_no_longer_planned_is_passed_over(ground: Ground) -> None:
+    credentials.ensure(ground.run, [StackKey("lab", "east", "tenant-edu"), KEY])
+    assert sorted(ground.kept) == NAMES
+
+
 def test_only_tenants_that_stand_get_some_and_the_file_goes_with_the_stack(ground: Ground) -> None:
     credentials.ensure(ground.run, [StackKey("lab", "north", "tenant-health"), StackKey("lab", "north", "network")])
     assert ground.keystone.there == {}
