@@ -137,6 +137,8 @@ def _carry_out(order: Order) -> Outcome:
 
 
 def _hear(queue: SimpleQueue[Message | None], listener: Listener | None) -> None:
+    """Take what workers tell until the end, also when nobody reads what the listener prints: they would wait for ever."""
     while (message := queue.get()) is not None:
         if listener is not None:
-            getattr(listener, message[0])(*message[1])
+            with contextlib.suppress(OSError, SystemExit):  # rich answers a closed pipe by leaving
+                getattr(listener, message[0])(*message[1])
