@@ -41,7 +41,8 @@ PASSING = re.compile(
     r"|handshake timeout|context deadline exceeded|with Body length 0",
     re.IGNORECASE,
 )
-LASTING = re.compile(r"quota|duplicate|already exists", re.IGNORECASE)
+# The word alone tells nothing: it stands in every call that sets a limit.
+LASTING = re.compile(r"over_?quota|quota exceeded|duplicate|already exists", re.IGNORECASE)
 
 # What cloud and engine say, and what a person can do about it; the first that is found in the message counts.
 CURES: tuple[tuple[str, str], ...] = (

@@ -151,7 +151,13 @@ def test_a_failed_change_or_removal_made_nothing() -> None:
     assert tally.doubts == []
 
 
-@pytest.mark.parametrize("message", [RESET, *(ANSWER.format(code, "") for code in (409, 429, 500, 502, 503, 504))])
+OF_A_QUOTA = (
+    "Error creating openstack_networking_quota_v2: Expected HTTP response code [200] when accessing"
+    " [PUT https://cloud/v2.0/quotas/0a1b], but got 503 instead: "
+)
+
+
+@pytest.mark.parametrize("message", [RESET, OF_A_QUOTA, *(ANSWER.format(code, "") for code in (409, 429, 500, 502, 503, 504))])
 def test_what_passes_by_itself(message: str) -> None:
     assert passes(message)
 
