@@ -186,9 +186,9 @@ def closed_container(_: str, properties: Properties, __: Facts) -> Iterator[Find
     """Objects are not for everybody unless the container is labelled as open data."""
     rules = f"{properties.get('containerRead') or ''},{properties.get('containerWrite') or ''}"
     label = (properties.get("metadata") or {}).get("classification")
-    wide = set(rules.replace(" ", "").split(",")) & {".r:*", "*:*", "*"}
+    wide = set(rules.replace(" ", "").split(",")) & {*EVERYBODY, "*:*", "*"}
     if wide and label != "open-data":
-        who = "everybody" if ".r:*" in wide else "every account of the cloud"
+        who = "everybody" if wide & EVERYBODY else "every account of the cloud"
         yield f"is open for {who}", "take the rule away, or label open data with metadata classification=open-data"
 
 
@@ -238,6 +238,7 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 WIDEST = {4: 8, 6: 16}  # by version: the shortest prefix that is not as good as the world; environment files are held to it too
+EVERYBODY = frozenset({".r:*", ".ref:*", ".referer:*", ".referrer:*"})  # Swift takes each of them for the first
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
 SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
 SECRET_MARKS = ("PRIVATE KEY-----",)

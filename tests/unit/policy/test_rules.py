@@ -104,6 +104,10 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
         "STO-05",
         "everybody",
     ),
+    *(
+        ("openstack:objectstorage/container:Container", "x", {"containerRead": read}, {"containerRead": "p1:*"}, "STO-05", "everybody")
+        for read in (".ref:*", ".referer:*", "p1:*, .referrer: *")
+    ),
     (
         "openstack:objectstorage/container:Container",
         "x",
