@@ -128,12 +128,14 @@ def play(
     themes: Sequence[str] = (),
     book: Path = HARDEN,
     names: Sequence[str] = ("node",),
+    told_user: bool = True,
 ) -> Run:
     """Harden the node, or run another playbook on it.
 
     more: variables beside, or instead of, those of `variables`. check: only say what would be done. themes: only these.
-    names: as which hosts the playbook knows the node, one after the other.
+    names: as which hosts the playbook knows the node, one after the other. told_user: else only OpenSSH knows who signs in.
     """
+    entered = {key: value for key, value in reach(one).items() if told_user or key != "ansible_user"}
     environment = {
         "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
         "ANSIBLE_HOME": str(one.home / "ansible"),
@@ -147,7 +149,7 @@ def play(
     with tempfile.TemporaryDirectory(dir=one.home) as folder:  # of this run alone: others may run beside it
         settings, hosts = Path(folder) / "given.json", Path(folder) / "inventory.yaml"
         settings.write_text(json.dumps({**variables(one), **(more or {})}))
-        hosts.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, reach(one))}}))
+        hosts.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, entered)}}))
         command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", hosts, "-e", f"@{settings}", book]
         command += [*(["--check"] if check else []), *(["--tags", ",".join(themes)] if themes else [])]
         began = time.monotonic()

@@ -116,6 +116,16 @@ def test_files_that_can_lock_out_are_checked_before_they_replace() -> None:
         )
 
 
+def test_what_belongs_to_one_system_is_in_its_file_alone() -> None:
+    """Another system is another file there: no task or template has a path or name of Debian's own."""
+    for file in (*TASKS, *(ROLE / "templates").rglob("*.j2")):
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
+        assert [line for line in lines if re.search("debian|trixie", line, re.IGNORECASE)] == [], file.name
+    for file in (ROLE / "vars" / "os").glob("*.yml"):
+        for theme, settings in read(f"vars/os/{file.name}")["__node_baseline_os"]["settings"].items():
+            assert set(settings) <= set(SHIPPED[theme])
+
+
 def test_every_template_is_used() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in TASKS)
     for template in (ROLE / "templates").rglob("*.j2"):
