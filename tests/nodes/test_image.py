@@ -60,6 +60,11 @@ def test_two_builds_give_the_same_tree(trees: tuple[str, str, Path]) -> None:
     assert first == second
 
 
+def test_everybody_may_enter_it(trees: tuple[str, str, Path]) -> None:
+    """A look at the homes of people, where there are none, must not end at `/`."""
+    assert f"{trees[2].stat().st_mode:o}" == "40755"
+
+
 def test_the_tree_is_hardened_and_its_settings_are_good(trees: tuple[str, str, Path]) -> None:
     root = trees[2]
     run(["chroot", root, "/usr/sbin/visudo", "-c"])

@@ -14,6 +14,7 @@ from tests.nodes.play import Run, play
 
 SITE, PATCH = CHECKOUT / "playbooks" / "site.yml", CHECKOUT / "playbooks" / "patch.yml"
 BROKEN = "[Service]\nType=oneshot\nExecStart=/bin/false\n"
+OURS = "as a role wrote it\n"
 REBOOT = "#!/bin/sh\ntouch /run/reboot-required\n"
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
@@ -28,6 +29,9 @@ def publish(one: Node, package: str, version: str, repository: str, label: str =
     (build / "DEBIAN/control").write_text(control)
     (build / "DEBIAN/postinst").write_text(REBOOT if version != "1" else "#!/bin/sh\n")
     (build / "DEBIAN/postinst").chmod(0o755)
+    (build / "etc").mkdir(exist_ok=True)
+    (build / f"etc/{package}.conf").write_text(f"as version {version} ships it\n")
+    (build / "DEBIAN/conffiles").write_text(f"/etc/{package}.conf\n")
     one.inside("dpkg-deb", "--build", "--root-owner-group", f"/srv/build-{package}", f"/srv/{repository}/{package}.deb")
     data = (place / f"{package}.deb").read_bytes()
     listed = f"{control}Filename: ./{package}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
@@ -55,6 +59,7 @@ def sited(fresh: Node) -> tuple[Node, Run]:
     for package, repository in (("lz-safe", "security"), ("lz-other", "elsewhere")):
         publish(fresh, package, "1", repository)
         fresh.inside("dpkg", "-i", f"/srv/{repository}/{package}.deb")
+        (fresh.root / f"etc/{package}.conf").write_text(OURS)
     publish(fresh, "lz-safe", "2", "security", "Debian-Security")
     publish(fresh, "lz-other", "2", "elsewhere")
     return fresh, done
@@ -104,7 +109,8 @@ def test_security_updates_are_made_recorded_and_followed_by_a_reboot(sited: tupl
     before = one.inside("cat", "/proc/sys/kernel/random/boot_id")
     done = patch(one)
     assert done.good, done.tail
-    assert version(one, "lz-safe") == "2"
+    assert version(one, "lz-safe") == "2"  # although it ships another of the files that a role wrote
+    assert (one.root / "etc/lz-safe.conf").read_text() == OURS
     assert version(one, "lz-other") == "1"
     assert one.inside("cat", "/proc/sys/kernel/random/boot_id") != before
     first, second = (json.loads(next((one.home / "patches").glob(f"{name}-*.json")).read_text()) for name in ("node", "other"))
