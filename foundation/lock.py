@@ -6,24 +6,30 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from foundation.errors import BusyError, Problem
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, what: str, wait: float = 0) -> Iterator[None]:
-    """Hold `path` for the block. Raises BusyError, naming the holder, when another still holds it after `wait` seconds."""
+def exclusive(path: Path, what: str, wait: float = 0, say: Callable[[str], object] | None = None) -> Iterator[None]:
+    """Hold `path` for the block. Raises BusyError, naming the holder, when another still holds it after `wait` seconds.
+
+    say: is told once, in a sentence, that another is waited for.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
     with path.open("a+") as stream:
         while not _try(stream.fileno()):
-            if time.monotonic() < deadline:
-                time.sleep(0.2)
-                continue
             stream.seek(0)
             holder = stream.read().strip() or "an unknown process"
+            if time.monotonic() < deadline:
+                if say:
+                    say(f"{what} is already under way ({holder}): its end is waited for")
+                    say = None
+                time.sleep(0.2)
+                continue
             raise BusyError(
                 Problem(
                     f"{what} is already under way",

@@ -70,7 +70,7 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     where = places()
     unknown = [name for name in names if name not in REGIONS]
     problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
-    raise_all([*problems, *requirements.missing(where, len(names))])
+    raise_all([*problems, *requirements.missing(where, len({*names, *_staying(where, compute_kind)}))])
     with lock.exclusive(where.lock, BUSY), files.for_everybody():
         known = standing(where)
         own = known is not None and known.code == code_digest()
@@ -89,6 +89,13 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
             if not stood:
                 _remove_all(where)
             raise
+
+
+def _staying(where: Places, compute_kind: str) -> tuple[str, ...]:
+    """Regions that stand and stay beside what `up` brings: no rebuild takes them away before."""
+    known = standing(where)
+    stays = known and known.code == code_digest() and compute_kind in ("auto", known.compute)
+    return known.regions if known and stays else ()
 
 
 def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progress) -> Standing:

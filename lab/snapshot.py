@@ -31,6 +31,13 @@ for port in $(ovs-vsctl list-ports br-int | grep '^tap[0-9a-f]' || true); do
 done
 rm -rf --one-file-system /run/uml/* /var/lib/nova/volumes/*
 """
+# With KVM or QEMU libvirt remembers every domain by name, and Nova, whose numbers go back, will use the names again.
+FORGET_DOMAINS = """
+for domain in $(timeout 30 virsh --connect qemu:///system list --all --name 2>/dev/null | grep '^instance-' || true); do
+  virsh --connect qemu:///system destroy "$domain" >/dev/null 2>&1 || true
+  virsh --connect qemu:///system undefine "$domain" --nvram --managed-save --snapshots-metadata
+done
+"""
 
 
 def take(machine: Machine) -> None:
@@ -49,7 +56,7 @@ def take(machine: Machine) -> None:
 def restore(machine: Machine) -> None:
     """Put the kept copy back: instances ended, data as it was, caches empty. Raises LzError when there is no copy."""
     kept = machine.home / "snapshot"
-    machine.inside("bash", "-uc", CLEAR_INSTANCES)
+    machine.inside("bash", "-uc", CLEAR_INSTANCES + FORGET_DOMAINS)
     machine.inside("systemctl", "stop", *KEEPERS)
     for folder in FOLDERS:
         _copy(kept / folder, machine.root / folder)

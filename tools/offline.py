@@ -6,6 +6,7 @@ usage: tools/install [--from BUNDLE [--sha256 HEX]]
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import platform
 import shutil
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from foundation import digest, repository
-from foundation.errors import InputError, LzError, Problem, raise_all
+from foundation.errors import DISK_FULL, DISK_FULL_CURE, InputError, LzError, Problem, raise_all
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT, cache
 from lab import debian
@@ -86,7 +88,7 @@ def unfit(contents: Contents, checkout: Path, bundle: Path) -> list[Problem]:
 
 
 def unpack(bundle: Path, target: Path, sha256: str | None = None) -> Contents:
-    """Unpack `bundle` into the empty folder `target` and check every file. Raises InputError with all that is wrong."""
+    """Unpack `bundle` into the empty folder `target` and check every file. Raises InputError with all that is wrong with it."""
     cure = "copy the bundle again; compare its SHA-256 with the one printed when it was made"
     if not bundle.is_file():
         raise InputError(Problem("there is no such bundle", where=str(bundle), cure="check the path"))
@@ -96,7 +98,9 @@ def unpack(bundle: Path, target: Path, sha256: str | None = None) -> Contents:
         with tarfile.open(bundle) as archive:
             for member in archive:
                 _extract(archive, member, target)
-    except (tarfile.TarError, EOFError, OSError) as problem:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+            raise LzError(Problem(DISK_FULL, where=str(target), cure=DISK_FULL_CURE)) from None
         raise InputError(Problem("the bundle cannot be unpacked", where=str(bundle), why=str(problem), cure=cure)) from None
     contents = read_contents(target, bundle)
     there = {str(file.relative_to(target)) for file in target.rglob("*") if file.is_file()} - {CONTENTS}

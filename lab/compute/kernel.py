@@ -33,6 +33,7 @@ TOOLS = {
 # What `lz lab up` installs or asks for on the host, beyond the programs above.
 HOST_PACKAGES = (*sorted(set(TOOLS.values())), "libc6-dev", "debian-archive-keyring")
 JOBS = 2
+PATIENCE = 2400  # seconds: twice what another run's build takes on two cores
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,14 @@ class Source:
 def build(progress: Progress) -> KernelBuild:
     """Return the kernel, building it first if no build of these inputs is cached (10 to 20 minutes on two cores).
 
-    Raises InputError when the host lacks a tool, BusyError when another run builds, LzError when no source could be built.
+    Another run's build is waited for. Raises InputError when the host lacks a tool, BusyError when the other does not end in PATIENCE,
+    LzError when no source could be built.
     """
     ready = find(cache("kernel"))
     if ready:
         return ready
     raise_all(missing_tools())
-    with lock.exclusive(cache("kernel") / "build.lock", "a build of the instance kernel"):
+    with lock.exclusive(cache("kernel") / "build.lock", "a build of the instance kernel", PATIENCE, progress.say):
         return find(cache("kernel")) or _build(progress)
 
 

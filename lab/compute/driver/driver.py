@@ -30,7 +30,7 @@ from oslo_service import loopingcall
 from . import cow, downloads, guests, host, images, mconsole
 from .network import FIREWALL, Network
 from .qmp import QmpError
-from .state import IMAGE_USER, Store
+from .state import IMAGE_USER, Instance, Store
 from .units import Units, instance_unit
 from .volumes import VolumeError, Volumes
 
@@ -87,23 +87,25 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
         for left in self._work.iterdir():  # of a download or snapshot that ended with the last run
             left.unlink()
         self._running = {i.uuid for i in self.guests.store.all() if self.guests.status(i.uuid).running}
-        loopingcall.FixedIntervalLoopingCall(self._poll).start(interval=POLL_SECONDS)
+        loopingcall.FixedIntervalLoopingCall(self._poll).start(interval=POLL_SECONDS, stop_on_exception=False)
 
     def _poll(self) -> None:
         """Tell Nova of instances that have ended by themselves, and keep console logs from filling the disk."""
-        for instance in self.guests.store.all():
-            uuid = instance.uuid
-            images.bound_console(self.guests.home(uuid) / "console.log")
-            if uuid in self._busy:
-                continue
-            # The unit's group of processes is there as long as it runs; asking systemd each time would cost a process.
-            if Path(f"/sys/fs/cgroup/machine.slice/{instance_unit(uuid)}").exists() or self.guests.status(uuid).running:
-                self._running.add(uuid)
-            elif uuid in self._running and not self.guests.units.machine_is_stopping():
-                self._running.discard(uuid)
-                self.guests.release_cpus(uuid)
-                self.emit_event(virtevent.LifecycleEvent(uuid, virtevent.EVENT_LIFECYCLE_STOPPED))
+        guests.each(self.guests.store.all(), self._poll_one, lambda i: LOG.exception("Instance %s could not be looked after", i.uuid))
         self._running &= {i.uuid for i in self.guests.store.all()}
+
+    def _poll_one(self, instance: Instance) -> None:
+        uuid = instance.uuid
+        images.bound_console(self.guests.home(uuid) / "console.log")
+        if uuid in self._busy:
+            return
+        # The unit's group of processes is there as long as it runs; asking systemd each time would cost a process.
+        if Path(f"/sys/fs/cgroup/machine.slice/{instance_unit(uuid)}").exists() or self.guests.status(uuid).running:
+            self._running.add(uuid)
+        elif uuid in self._running and not self.guests.units.machine_is_stopping():
+            self.guests.release_cpus(uuid)
+            self.emit_event(virtevent.LifecycleEvent(uuid, virtevent.EVENT_LIFECYCLE_STOPPED))
+            self._running.discard(uuid)  # last: what fails before is tried again
 
     def get_available_nodes(self, refresh: bool = False) -> list[str]:  # noqa: ARG002
         return [self._host]

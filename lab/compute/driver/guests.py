@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,8 @@ class Guests:
         part.rename(home / "args")
 
     def ask(self, uuid: str, command: str) -> str:
-        """A command to the instance's kernel. Raises mconsole.ConsoleError."""
-        return mconsole.ask(self._sockets / uuid / "guest" / "mconsole", command)
+        """A command to the instance's kernel. Raises mconsole.ConsoleError, KeyError when there is no such instance."""
+        return mconsole.ask(self._sockets / uuid / "guest" / "mconsole", command, self.load(uuid).user)
 
     def _root_disk(self, instance: Instance) -> tuple[Path, Path | None]:
         """(raw disk or base, copy-on-write file or None)."""
@@ -284,6 +284,15 @@ class Guests:
                 self.units.thaw(unit)
 
         images.flat_copy(self.load(uuid), self.home(uuid), target, self._run, pause, go_on)
+
+
+def each(instances: Iterable[Instance], act: Callable[[Instance], None], failed: Callable[[Instance], None]) -> None:
+    """Act on every instance; `failed` hears, while the error is at hand, of one with which that went wrong, and the next has its turn."""
+    for instance in instances:
+        try:
+            act(instance)
+        except Exception:
+            failed(instance)
 
 
 def biggest_partition(table: str) -> str:

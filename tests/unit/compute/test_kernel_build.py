@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foundation import lock, progress
 from foundation.errors import InputError, LzError, Problem
 from foundation.process import CommandFailed
 from foundation.progress import Progress
@@ -83,6 +85,31 @@ def test_a_source_that_fails_gives_way_to_the_one_before(cache: Path, monkeypatc
     monkeypatch.setattr(kernel, "_build_one", build)
     assert kernel.build(Progress()).version == "7.2.1-1"
     assert not (cache / "work").exists()
+
+
+def test_a_build_of_another_run_is_waited_for_and_used(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernel, "_build", lambda _: pytest.fail("a second build was begun"))
+    monkeypatch.setattr(progress.console, "_file", None)
+    held, release = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with lock.exclusive(cache / "build.lock", "a build"):
+            held.set()
+            release.wait()
+            finished(cache, "a", "linux-source-7.3", kernel.inputs())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait()
+    threading.Timer(0.5, release.set).start()
+    try:
+        assert kernel.build(Progress()).digest == "a"
+    finally:
+        release.set()
+        thread.join()
+    assert capsys.readouterr().err.count("its end is waited for") == 1
 
 
 def test_when_none_can_be_built_every_reason_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from lab.compute.driver import mconsole
 from tests.unit.compute.fakes import KernelSocket
 
+ME = os.geteuid()
 Replies = Callable[[str], list[tuple[bool, str]]]
 
 
@@ -32,14 +34,14 @@ def listen(short_path: Path) -> Iterator[Callable[[Replies], tuple[Path, KernelS
 
 def test_an_answer_in_several_parts_is_put_together(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
     path, kernel = listen(lambda _: [(False, "Linux "), (False, "7.3"), (False, "\n")])
-    assert mconsole.ask(path, "version") == "Linux 7.3"
+    assert mconsole.ask(path, "version", ME) == "Linux 7.3"
     assert kernel.heard == ["version"]
 
 
 def test_a_refusal_carries_the_kernels_words(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
     path, _ = listen(lambda _: [(True, "Device is already configured")])
     with pytest.raises(mconsole.ConsoleError, match="Device is already configured") as caught:
-        mconsole.ask(path, "config ubd1d=/secret/path,,x")
+        mconsole.ask(path, "config ubd1d=/secret/path,,x", ME)
     assert "/secret/path" not in str(caught.value)
     assert not isinstance(caught.value, mconsole.ConsoleUnreachable)
 
@@ -48,20 +50,38 @@ def test_silence_ends_after_the_timeout(listen: Callable[[Replies], tuple[Path, 
     path, _ = listen(lambda _: [])
     began = time.monotonic()
     with pytest.raises(mconsole.ConsoleUnreachable, match="no answer"):
-        mconsole.ask(path, "stop", timeout=0.2)
+        mconsole.ask(path, "stop", ME, timeout=0.2)
     assert time.monotonic() - began < 2
 
 
 def test_nobody_there_is_told_apart(short_path: Path) -> None:
     with pytest.raises(mconsole.ConsoleUnreachable):
-        mconsole.ask(short_path / "absent", "version")
+        mconsole.ask(short_path / "absent", "version", ME)
 
 
 def test_a_command_that_does_not_fit_is_not_sent(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
     path, kernel = listen(lambda _: [(False, "")])
     with pytest.raises(mconsole.ConsoleError, match="longer than 511"):
-        mconsole.ask(path, "x" * 512)
+        mconsole.ask(path, "x" * 512, ME)
     assert kernel.heard == []
+
+
+def test_a_link_to_a_neighbours_kernel_is_not_followed(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
+    """Who broke out of a guest owns the folder, and would let its neighbour hear what Nova says to it."""
+    path, neighbour = listen(lambda _: [(False, "")])
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with pytest.raises(mconsole.ConsoleUnreachable, match="not a socket of user"):
+        mconsole.ask(link, "remove ubd1", ME, timeout=0.2)
+    assert neighbour.heard == []
+
+
+def test_a_socket_of_another_user_hears_nothing(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
+    """A link may also be the folder in which the socket lies."""
+    path, neighbour = listen(lambda _: [(False, "")])
+    with pytest.raises(mconsole.ConsoleUnreachable, match=f"not a socket of user {ME + 1}"):
+        mconsole.ask(path, "remove ubd1", ME + 1, timeout=0.2)
+    assert neighbour.heard == []
 
 
 def _lives(pid: int) -> bool:

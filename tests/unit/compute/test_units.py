@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +136,21 @@ def test_root_is_the_biggest_partition(table: str, number: str) -> None:
     assert module.biggest_partition(table) == number
 
 
+def test_what_is_wrong_with_one_instance_keeps_nobody_from_the_next() -> None:
+    seen: list[str] = []
+    told: list[tuple[str, str]] = []
+
+    def act(instance: Instance) -> None:
+        if instance.name == "a":
+            raise OSError("no space")
+        seen.append(instance.name)
+
+    every = [replace(INSTANCE, name=name) for name in "ab"]
+    module.each(every, act, lambda instance: told.append((instance.name, str(sys.exception()))))
+    assert seen == ["b"]
+    assert told == [("a", "no space")]
+
+
 class Lab:
     """Guests over programs that only pretend."""
 
@@ -150,7 +167,7 @@ class Lab:
         self.guests = Guests(self.store, manager, network.Network(self.run, root / "devices"), volumes, self.run, self.sockets)
         self.stopped()
         (root / "base").write_bytes(b"b" * 4096)
-        self.guests.make(UUID, "instance-1", 1, 512, 5)
+        self.store.save(replace(self.guests.make(UUID, "instance-1", 1, 512, 5), user=os.geteuid()))
         self.guests.set_base(UUID, root / "base")
 
     def _connect(self, info: dict[str, Any], _uuid: str, device: str, _user: int) -> Volume:

@@ -170,6 +170,14 @@ def test_a_cache_behind_a_link_is_named_as_the_kernel_does(named: bool, tmp_path
     assert places.cache_root() == tmp_path / "disk"
 
 
+@pytest.mark.parametrize("name", ["my cache", "a:b", "a,b", "a\\b"])
+def test_a_cache_that_mounts_cannot_name_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / name))
+    with pytest.raises(InputError, match="the cache's folder has a space"):
+        places.cache("a")
+    assert not (tmp_path / name).exists()
+
+
 def test_steps_are_timed_and_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress.console, "_file", None)
     seen = progress.Progress()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import InputError
+from foundation.errors import InputError, Problem
 from foundation.progress import Progress
 from lab import lifecycle, region, requirements
 from lab.settings import REGIONS, Places, Region
@@ -72,6 +72,23 @@ def stands(where: Places, code: str) -> None:
 
 def up(*names: str) -> None:
     lifecycle.up(names, "uml", Progress())
+
+
+@pytest.mark.parametrize(("code", "kind", "wanted"), [("ours", "uml", 2), ("ours", "auto", 2), ("ours", "qemu", 1), ("other", "uml", 1)])
+def test_a_region_that_stands_and_stays_needs_its_memory_as_well(
+    code: str, kind: str, wanted: int, where: Places, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def missing(_: Places, regions: int) -> tuple[Problem, ...]:
+        asked.append(regions)
+        return ()
+
+    monkeypatch.setattr(requirements, "missing", missing)
+    stands(where, lifecycle.code_digest() if code == "ours" else code)
+    lifecycle.up(["south"], kind, Progress())
+    assert asked == [wanted]
+    assert steps[-1] == ("up north south" if wanted == 2 else "up south")
 
 
 def test_what_a_killed_run_left_is_not_taken_for_a_region_of_ours(steps: list[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import platform
+import random
 import sys
 import tarfile
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from foundation import digest, repository
-from foundation.errors import InputError
+from foundation.errors import InputError, LzError
 from foundation.progress import Progress
 from tools import bundle, offline
 from tools.offline import Contents
@@ -155,6 +157,31 @@ def test_a_bundle_cut_short_is_refused(tmp_path: Path, contents: Contents) -> No
     made.write_bytes(made.read_bytes()[:-200])
     with pytest.raises(InputError, match="cannot be unpacked"):
         offline.unpack(made, tmp_path / "out")
+
+
+def test_a_bundle_with_changed_bytes_is_refused(tmp_path: Path) -> None:
+    """What is compressed has a checksum only at its end: before that the bytes make no sense."""
+    made, text = tmp_path / "some.tar.gz", random.Random(1).randbytes(200_000).hex().encode()
+    entry = tarfile.TarInfo("file")
+    entry.size = len(text)
+    with tarfile.open(made, "w:gz") as archive:
+        archive.addfile(entry, io.BytesIO(text))
+    data = bytearray(made.read_bytes())
+    data[100_000:110_000] = b"\xff" * 10_000
+    made.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        offline.unpack(made, tmp_path / "out")
+
+
+def test_a_full_disk_is_not_the_bundles_fault(tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made = packed(tmp_path, contents)
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(LzError, match="no space is left on the disk") as caught:
+        offline.unpack(made, tmp_path / "out")
+    assert "copy the bundle" not in str(caught.value)
 
 
 def test_something_else_is_not_a_bundle(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""What `reset` makes the machine forget, against programs that only pretend."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import snapshot
+from lab.machine import Machine
+
+VIRSH = """#!/bin/sh
+echo "$*" >>"$0.asked"
+case "$*" in *list*) printf 'instance-00000001\\n\\nsomething-else\\n\\n' ;; esac
+"""
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Commands that would run in the machine; nothing is copied."""
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Machine, "inside", lambda _, *words, **__: commands.append(words))
+    monkeypatch.setattr(snapshot, "_copy", lambda *_: None)
+    return commands
+
+
+def test_libvirt_forgets_the_instances_whose_names_nova_uses_again(tmp_path: Path, inside: list[tuple[str, ...]]) -> None:
+    snapshot.restore(Machine("m", tmp_path, (), "n"))
+    assert inside[0][-1].endswith(snapshot.FORGET_DOMAINS)
+    (tmp_path / "virsh").write_text(VIRSH)
+    (tmp_path / "virsh").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-uc", snapshot.FORGET_DOMAINS], env=env, timeout=20, check=True)
+    _, *asked = (tmp_path / "virsh.asked").read_text().splitlines()
+    assert [line.split()[2:4] for line in asked] == [["destroy", "instance-00000001"], ["undefine", "instance-00000001"]]
+
+
+def test_a_machine_without_libvirt_is_reset_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "virsh").write_text("#!/bin/sh\necho 'failed to connect' >&2\nexit 1\n")
+    (tmp_path / "virsh").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-uc", snapshot.FORGET_DOMAINS], env=env, timeout=20, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
