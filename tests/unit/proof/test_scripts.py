@@ -60,28 +60,29 @@ def test_a_datagram_without_an_answer_is_silence_and_one_to_nobody_a_refusal() -
 
 
 @pytest.fixture
-def ping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only program of that name."""
+def sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only program on the path, not made yet; it shall do as if it ran ping."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    return tmp_path / "ping"
+    return tmp_path / "sudo"
 
 
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("exit 0", "answer: echo"),
-        ("exit 1", "no answer"),
+        ("echo 2 packets transmitted, 1 received; exit 0", "answer: echo"),
+        ("echo 2 packets transmitted, 0 received; exit 1", "no answer"),
+        ("echo 'sudo: a password is required' >&2; exit 1", "not tried: sudo: a password is required"),
         ("echo 'ping: connect: Network is unreachable' >&2; exit 2", "not tried: ping: connect: Network is unreachable"),
     ],
 )
-def test_what_ping_finds_is_told(ping: Path, script: str, said: str) -> None:
-    ping.write_text(f"#!/bin/sh\n{script}\n")
-    ping.chmod(0o755)
+def test_what_ping_finds_is_told(sudo: Path, script: str, said: str) -> None:
+    sudo.write_text(f"#!/bin/sh\n{script}\n")
+    sudo.chmod(0o755)
     assert tried([["icmp", "127.0.0.1", 0]]) == [said]
 
 
-@pytest.mark.usefixtures("ping")
-def test_where_there_is_no_ping_nothing_was_tried() -> None:
+@pytest.mark.usefixtures("sudo")
+def test_where_there_is_no_such_program_nothing_was_tried() -> None:
     assert tried([["icmp", "127.0.0.1", 0]])[0].startswith("not tried: ")
 
 
