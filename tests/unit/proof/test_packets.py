@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from landing_zone.planners.plan import FlowCheck
+from foundation.errors import LzError
+from landing_zone.engine.home import Home
+from landing_zone.planners.plan import FlowCheck, InstanceSpec, Listener
+from landing_zone.proof import packets
 from landing_zone.proof.packets import Attempt, control_of, judge, needed
 from landing_zone.proof.results import Result, Verdict, worst
 
@@ -71,6 +77,28 @@ def test_verdict(check: FlowCheck, seen: dict[Attempt, str], verdict: Verdict) -
 def test_positive_controls_are_tried_too() -> None:
     assert needed([STOP, SSH]) == {FROM_SOURCE, FROM_TARGET, SSH_FROM_SOURCE, SSH_FROM_BASTION}
     assert control_of(STOP) == FROM_TARGET
+
+
+def probe(name: str) -> InstanceSpec:
+    listens = (Listener("tcp", 5432),)
+    return InstanceSpec(name, f"{name}-north", "p", "data", None, "n", (("v4", "10.0.0.9"),), (), "f", "i", "debian", listens=listens)
+
+
+def test_an_instance_that_lets_nobody_in_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entered: Counter[str] = Counter()
+
+    def enter(home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
+        entered[name] += 1
+        if entered[name] == 1 or name.startswith("health"):
+            raise LzError(f"cannot enter {name}")
+        return json.dumps(["no answer"] * len(json.loads(stdin)[0])) if command[-1] == packets.TRY else ""
+
+    monkeypatch.setattr(packets, "on_host", enter)
+    results, problems = packets.try_all(Home(tmp_path), {name: probe(name) for name in ("edu", "health")}, [STOP], "north")
+    assert problems == {"health": "cannot enter health-north"}
+    assert [(result.verdict, result.seen) for result in results] == [
+        (Verdict.UNKNOWN, "no answer, but health gets no answer either: could not be entered")
+    ]
 
 
 def test_what_could_not_be_evaluated_is_never_a_pass() -> None:
