@@ -25,6 +25,7 @@ class Known:
     """One of our images in a region. parts: ids of the kernel and initrd that it starts by, none for these themselves.
 
     sum: Glance's own of its content, if it is of the kind that is signed. signature: "" when it has none.
+    owner: id of the project that uploaded it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Known:
     parts: frozenset[str] = frozenset()
     sum: str = ""
     signature: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def sign(image: Image, key: Ed25519PrivateKey, *, direct: bool = False) -> Offer
 def publish(region: str, connection: Connection, offer: Offer) -> Published:
     """Let every project of a region use the image."""
     image = offer.image
-    before = [known for name in _names(image.name) for known in _known(connection, name)]
+    # Of any other project it is no forerunner, whatever it says of itself: who may read our properties may copy them.
+    mine = connection.current_project_id
+    before = [known for name in _names(image.name) for known in _known(connection, name) if known.owner == mine]
     parts = {part: _ensure(connection, before, piece, {})[0] for part, piece in offer.parts.items()}
     attributes = {**image.properties, **parts, "min_disk": image.min_disk, "min_ram": image.min_ram}
     current, uploaded = _ensure(connection, before, offer.disk, attributes)
@@ -155,7 +159,7 @@ def _known(connection: Connection, name: str) -> list[Known]:
             parts = frozenset(filter(None, (getattr(entry, part, None) or more.get(part) for part in PARTS)))
             total = str(entry.hash_value or "") if entry.hash_algo == signature.ALGORITHM else ""
             active = entry.status == "active"
-            found.append(Known(entry.id, entry.name, more[MARK], active, parts, total, more.get(signature.PROPERTY, "")))
+            found.append(Known(entry.id, entry.name, more[MARK], active, parts, total, more.get(signature.PROPERTY, ""), entry.owner_id))
     return found
 
 

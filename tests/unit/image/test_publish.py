@@ -40,7 +40,10 @@ class Glance:
         assert visibility == "public"
         assert Path(filename).is_file()
         total = hashlib.sha512(Path(filename).read_bytes()).hexdigest()
-        made = Record(id=f"id-{len(self.uploads)}", name=name, status="active", properties=attributes, hash_algo="sha512", hash_value=total)
+        made = Record(
+            id=f"id-{len(self.uploads)}", name=name, status="active", properties=attributes, hash_algo="sha512", hash_value=total,
+            owner_id="ours",
+        )  # fmt: skip
         self.uploads.append(name)
         self.entries[made.id] = made
         return made
@@ -54,6 +57,7 @@ class Region:
 
     def __init__(self) -> None:
         self.image = Glance()
+        self.current_project_id = "ours"
         self.running: list[str] = []
         self.volumes_of: list[str] = []
         self.compute = Record(servers=lambda all_projects: [Record(image={"id": each}) for each in self.running] + [Record(image=None)])
@@ -95,6 +99,15 @@ def test_it_is_uploaded_once_with_what_it_is(tmp_path: Path) -> None:
     assert (told[MARK], told["os_distro"], told["min_disk"], told["disk_format"]) == (image.sha256, "debian", 5, "qcow2")
     assert [told["kernel_id"]] == region.ids("debian-13-base-kernel")
     assert [told["ramdisk_id"]] == region.ids("debian-13-base-ramdisk")
+
+
+def test_what_another_project_calls_by_our_name_is_neither_taken_for_ours_nor_removed(tmp_path: Path) -> None:
+    region, image = Region(), built(tmp_path / "a", "1")
+    first = region.offer(image, direct=False)
+    region.image.entries[first.id].owner_id = "a tenant"
+    second = region.offer(image, direct=False)
+    assert (second.uploaded, second.removed) == (True, ())
+    assert set(region.image.entries) == {first.id, second.id}
 
 
 def test_its_own_boot_loader_is_used_unless_a_kernel_is_asked_for(tmp_path: Path) -> None:
