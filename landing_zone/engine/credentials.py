@@ -148,7 +148,7 @@ def _ensure(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, l
     path = file_of(run.stacks.home, region.name, tenant.code)
     have, wanted = kept(path), {spec.name: spec for spec in tenant.identity.credentials}
     user = tenant.identity.machine_users[0]
-    user_id = run.stacks.outputs(StackKey(run.plan.code, region.name, f"{TENANT}{tenant.code}"))["ids"]["machine-user"][user.name]
+    user_id = _account(run, region, tenant, user)
     good = {name: one for name, one in have.items() if name in wanted and one.user == user_id and one.ends - datetime.now(UTC) > RENEW}
     if good.keys() == wanted.keys() == have.keys() and not (rotate or look):
         return
@@ -166,6 +166,17 @@ def _ensure(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, l
             keystone(any_of_them).delete_application_credential(user_id, identity)
     if made:
         run.say(f"{region.name}: made the application credentials {', '.join(sorted(made))}: {path}")
+
+
+def _account(run: Run, region: RegionPlan, tenant: TenantPlan, user: MachineUserSpec) -> str:
+    """The id of a tenant's machine account. LzError when its stack does not give it out: it does so when it is made in full."""
+    key = StackKey(run.plan.code, region.name, f"{TENANT}{tenant.code}")
+    known = run.stacks.outputs(key).get("ids", {}).get("machine-user", {})
+    if user.name not in known:
+        why = f"an earlier run failed or was stopped before the account {user.name} was there"
+        cure = f"lz up --env {run.plan.code} --region {region.name} --tenant {tenant.code}, then run the same command again"
+        raise LzError(Problem(f"tenant {tenant.code} is not made in full", f"region {region.name}, stack {key.name}", why, cure))
+    return str(known[user.name])
 
 
 def ours(name: str, wanted: Iterable[str]) -> bool:

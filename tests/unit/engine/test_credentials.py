@@ -180,6 +180,17 @@ def test_what_does_not_work_is_told_with_the_tenant_and_nothing_is_half_kept(gro
     assert not ground.file.exists()
 
 
+@pytest.mark.parametrize("ids", [{}, {"tenant-edu": [{}]}, {"tenant-edu": [{"machine-user": {}}]}])
+def test_a_tenant_that_is_half_made_is_told_with_what_makes_it_whole(ground: Ground, ids: dict[str, Any]) -> None:
+    ground.stacks.ids = ids
+    with pytest.raises(LzError, match="tenant edu is not made in full") as caught:
+        ground.ensure(look=True)
+    (problem,) = caught.value.problems
+    assert "region north" in problem.where
+    assert problem.cure == "lz up --env lab --region north --tenant edu, then run the same command again"
+    assert not ground.file.exists()
+
+
 def test_a_stack_of_a_region_that_is_no_longer_planned_is_passed_over(ground: Ground) -> None:
     credentials.ensure(ground.run, [StackKey("lab", "east", "tenant-edu"), KEY])
     assert sorted(ground.kept) == NAMES
