@@ -15,6 +15,7 @@ from typer._click.exceptions import ClickException  # Typer brings its own copy 
 from foundation.errors import DISK_FULL, DISK_FULL_CURE, LzError, Problem
 
 DEBUG = "--debug"
+OTHERS = "--"  # what stands behind it is for another program
 INTERRUPTED = 130
 FAULT = 70
 CLOUD_LIBRARIES = {"openstack", "keystoneauth1"}
@@ -23,23 +24,24 @@ CLOUD_LIBRARIES = {"openstack", "keystoneauth1"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `lz --help`)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = DEBUG in words
-    words = [word for word in words if word != DEBUG]
+    end = words.index(OTHERS) if OTHERS in words else len(words)
+    debug = DEBUG in words[:end]
+    ours = [word for word in words[:end] if word != DEBUG]
     logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)  # libraries say in errors what they say in logs
     try:
         from landing_zone.cli.app import app  # noqa: PLC0415  only now: an import that fails is told as an error, too
 
-        code = int(app(words, standalone_mode=False) or 0)
-        return _tell(KeyboardInterrupt(), words, debug) if code == INTERRUPTED else code  # Typer makes an interrupt a code
+        code = int(app([*ours, *words[end:]], standalone_mode=False) or 0)
+        return _tell(KeyboardInterrupt(), ours, debug) if code == INTERRUPTED else code  # Typer makes an interrupt a code
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
-        return _tell(KeyboardInterrupt(), words, debug)
+        return _tell(KeyboardInterrupt(), ours, debug)
     except ClickException as error:
         error.show()
         return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # the last place that can put it into words
-        return _tell(error, words, debug)
+        return _tell(error, ours, debug)
 
 
 def explain(error: BaseException) -> tuple[Sequence[Problem], int]:

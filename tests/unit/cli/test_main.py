@@ -83,6 +83,23 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_what_stands_behind_two_dashes_is_not_ours(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[list[str]] = []
+
+    def broken(words: list[str], **_: object) -> None:
+        heard.append(words)
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("landing_zone.cli.app.app", broken)
+    there = ["--", "tool", "--debug", "--json", "--", "--debug"]
+    assert main(["ssh", "host", *there]) == FAULT
+    said = capsys.readouterr()
+    assert (said.out, "Traceback" in said.err) == ("", False)
+    assert main(["--debug", "ssh", "host", *there]) == FAULT
+    assert "Traceback" in capsys.readouterr().err
+    assert heard == [["ssh", "host", *there]] * 2
+
+
 def test_problems_come_as_json_where_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     raising(monkeypatch, InputError(Problem("not fit", "here", "because", "do this"), Problem("second")))
     assert main(["status", "--json"]) == 2
