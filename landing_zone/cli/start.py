@@ -70,6 +70,8 @@ def init(
         lz init --code pilot --name-en Pilot --name-vi "Thí điểm" --class agency --level 2 --email ops@pilot.example
           --region north:lab-north:Hanoi:21.03:105.85 --tenant edu:P.EDU:"Sở Giáo dục":"Department of Education"
     """
+    if not folder.is_dir():
+        raise InputError(Problem("there is no such folder", where=str(folder), cure="make it, or take another --folder"))
     answers = Answers(
         code=_answer(code, "Short name of the environment", "--code"),
         name_en=_answer(name_en, "Its name in English", "--name-en"),

@@ -310,6 +310,21 @@ def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.Ca
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["missing", "a-file"])
+def test_init_refuses_a_folder_that_there_is_not_before_it_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: pytest.fail("it asked"))
+    assert main(["init", "--folder", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert "there is no such folder" in said
+    assert f"where: {tmp_path / name}\n" in said
+    assert "cure:  make it" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]
+
+
 def test_pictures_are_drawn_without_a_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nowhere/clouds.yaml")
     assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "pictures")]) == 0
