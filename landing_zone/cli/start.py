@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,11 +16,13 @@ from lab import lifecycle, requirements
 from landing_zone import model
 from landing_zone.cli import changes, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
+from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
 from landing_zone.proof.results import worst
 from tools import engine
 
 Klass = Literal["central", "agency", "enterprise"]
+LEVELS = ("1", "2", "3", "4", "5")
 REGION_FORM = "NAME:CLOUD:PLACE:LATITUDE:LONGITUDE"
 TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
 
@@ -73,11 +76,11 @@ def init(
     if not folder.is_dir():
         raise InputError(Problem("there is no such folder", where=str(folder), cure="make it, or take another --folder"))
     answers = Answers(
-        code=_answer(code, "Short name of the environment", "--code"),
+        code=_code(_answer(code, "Short name of the environment", "--code")),
         name_en=_answer(name_en, "Its name in English", "--name-en"),
         name_vi=_answer(name_vi, "Its name in Vietnamese", "--name-vi"),
         klass=_klass(_answer(klass, "Class (central, agency, enterprise)", "--class")),
-        level=int(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level")),
+        level=_level(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level")),
         email=_answer(email, "Mail address of its owner", "--email"),
         regions=tuple(_region(text) for text in region or [_answer(None, f"Primary region as {REGION_FORM}", "--region")]),
         tenants=tuple(_tenant(text) for text in tenant or ()),
@@ -101,6 +104,20 @@ def _answer(given: str | None, question: str, flag: str) -> str:
     if not sys.stdin.isatty():
         raise InputError(Problem(f"{flag} is missing", cure=f"give {flag}, or run it on a terminal: then it asks"))
     return str(typer.prompt(question, err=True))
+
+
+def _code(text: str) -> str:
+    """A short name as the file has it, and as its own name is made of it: no path to somewhere else."""
+    if re.fullmatch(CODE_PATTERN, text):
+        return text
+    cure = "1 to 12 of a-z and 0-9, a letter first"
+    raise InputError(Problem(f"{text!r} is no short name of an environment", cure=cure))
+
+
+def _level(text: str) -> int:
+    if text in LEVELS:
+        return int(text)
+    raise InputError(Problem(f"{text!r} is no security level", cure=f"a number from {LEVELS[0]} to {LEVELS[-1]}"))
 
 
 def _klass(text: str) -> Klass:

@@ -302,11 +302,35 @@ def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path, monkeypat
         ([*ANSWERS, "--region", "north"], "does not describe a region"),
         ([*ANSWERS, *REGION, "--tenant", "edu"], TENANT_FORM),
         ([*ANSWERS, *REGION, "--class", "royal"], "is no class of environments"),
+        ([*ANSWERS, *REGION, "--code", "Pilot cloud"], "'Pilot cloud' is no short name"),
     ],
 )
 def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
     assert main(["init", *words, "--folder", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", ["../x", "/tmp/x", "x\n", ""])
+def test_init_writes_nowhere_but_in_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    monkeypatch.setattr("pathlib.Path.write_text", lambda path, _: pytest.fail(f"it wrote {path}"))
+    assert main(["init", *ANSWERS, *REGION, "--code", code, "--folder", str(tmp_path)]) == 2
+    assert "is no short name of an environment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", ["two", "", "0", "6", "-1", "2.5"])
+def test_init_refuses_a_level_that_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: level)
+    without = [word for word in ANSWERS if word not in {"--level", "1"}]
+    assert main(["init", *without, *REGION, "--folder", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{level!r} is no security level" in said
+    assert "cure:  a number from 1 to 5" in said
     assert list(tmp_path.iterdir()) == []
 
 
