@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from openstack.connection import Connection
 
+from foundation import files
 from foundation.errors import LzError, Problem, raise_all
 from landing_zone.engine.home import Home
 from landing_zone.ssh.hosts import Host
@@ -73,8 +74,7 @@ def pinned_instance(home: Home, name: str) -> str | None:
 
 def unpin(home: Home, names: Iterable[str]) -> None:
     """Forget the keys of hosts that are gone."""
-    gone = set(names)
-    home.known_hosts.write_text("".join(f"{line}\n" for line in _lines(home) if line.split()[0] not in gone))
+    _change(home, set(names), [])
 
 
 def _await_keys(connection: Connection, host: Host, deadline: float, pause: float) -> list[str]:
@@ -87,10 +87,13 @@ def _await_keys(connection: Connection, host: Host, deadline: float, pause: floa
 
 
 def _write(home: Home, found: dict[Host, list[str]]) -> None:
-    unpin(home, [host.name for host in found])
-    with home.known_hosts.open("a") as stream:
-        for host, keys in found.items():
-            stream.writelines(f"{host.name} {key} {host.instance}\n" for key in keys)
+    _change(home, {host.name for host in found}, [f"{host.name} {key} {host.instance}" for host, keys in found.items() for key in keys])
+
+
+def _change(home: Home, gone: Collection[str], new: Iterable[str]) -> None:
+    """Take out what is pinned under some names and add lines, at once: a pin that is lost cannot be read from an old console again."""
+    stay = [line for line in _lines(home) if line.split()[0] not in gone]
+    files.replace(home.known_hosts, "".join(f"{line}\n" for line in (*stay, *new)))
 
 
 def _lines(home: Home) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -83,6 +84,30 @@ def test_forgetting(tmp_path: Path) -> None:
     pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
     unpin(home, ["lab-bastion-north"])
     assert home.known_hosts.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: unpin(home, ["lab-bastion-north"]),
+        lambda home: pin(home, [host("i2")], lambda _: cloud(BLOCK.replace(KEY, "B" * 60)), pause=0),
+    ],
+    ids=["unpin", "pin"],
+)
+def test_whoever_is_killed_while_pins_change_leaves_them_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Home], object]
+) -> None:
+    home = Home(tmp_path)
+    pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
+    before = home.known_hosts.read_text()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", killed)  # the very last thing that is done
+    with pytest.raises(KeyboardInterrupt):
+        change(home)
+    assert home.known_hosts.read_text() == before
 
 
 def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path: Path) -> None:
