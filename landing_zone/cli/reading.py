@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from foundation.errors import LzError, Problem
+from foundation.errors import LzError, Problem, raise_all
 from foundation.progress import Progress
 from landing_zone import inventory as stock
 from landing_zone import preflight as checks
@@ -23,7 +23,7 @@ from landing_zone.cli import flags, output
 from landing_zone.engine import clouds, recovery
 from landing_zone.engine.opening import Refused, open_offline, open_run, reach
 from landing_zone.engine.runs import Run
-from landing_zone.engine.stack import StackKey, Stacks
+from landing_zone.engine.stack import DamagedError, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec
 from landing_zone.proof.results import Verdict, worst
 from landing_zone.ssh.hosts import Host, renew
@@ -76,6 +76,8 @@ def status(
 ) -> None:
     """Show which stacks stand, how much is in each, and since when. Reads the state only, not the cloud.
 
+    A stack whose state is damaged is shown as such beside the others: exit code 1.
+
     Examples:
 
     \b
@@ -87,37 +89,43 @@ def status(
     run = Run(plan, stacks, {}, {}, lambda _: None)
     planned = run.planned(chosen)
     keys = [*planned, *(key for key in run.standing(chosen) if key not in planned)]
-    rows = [_row(stacks, key, key in planned) for key in keys]
+    seen = [_row(stacks, key, key in planned) for key in keys]
+    rows, problems = [row for row, _ in seen], [problem for _, each in seen for problem in each]
     if json_:
         output.document(rows)
-        return
+        raise typer.Exit(1 if problems else 0)
     output.table(
         ["region", "layer", "state", "resources", "changed"],
         [[row["region"], row["layer"], row["state"], str(row["resources"]), row["changed"]] for row in rows],
         numbers=("resources",),
     )
+    raise_all(problems, LzError)
 
 
-def _row(stacks: Stacks, key: StackKey, planned: bool) -> dict[str, Any]:
-    resources = [one for one in stacks.resources(key) if one["type"].startswith("openstack:")]
+def _row(stacks: Stacks, key: StackKey, planned: bool) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """What is known of a stack, also of one whose state is damaged; and what is wrong with its state."""
+    problems: Sequence[Problem] = ()
+    try:
+        resources = [one for one in stacks.resources(key) if one["type"].startswith("openstack:")]
+        state = _state(stacks, key)
+    except DamagedError as error:
+        resources, state, problems = [], "damaged", error.problems
     times = [one["modified"] for one in resources if "modified" in one]
-    return {
+    row = {
         "stack": key.name,
         "region": key.region,
         "layer": key.layer,
-        "state": "".join(_states(stacks, key, planned)),
+        "state": state if planned else f"{state}, not planned",
         "resources": len(resources),
         "changed": f"{datetime.fromisoformat(max(times)).astimezone():%Y-%m-%d %H:%M}" if times else "",
     }
+    return row, problems
 
 
-def _states(stacks: Stacks, key: StackKey, planned: bool) -> Iterator[str]:
+def _state(stacks: Stacks, key: StackKey) -> str:
     if recovery.has_notes(stacks, key):
-        yield "interrupted"
-    else:
-        yield "stands" if stacks.resources(key) else "not made"
-    if not planned:
-        yield ", not planned"
+        return "interrupted"
+    return "stands" if stacks.resources(key) else "not made"
 
 
 def inventory(

@@ -118,6 +118,10 @@ class LeanStack(auto.Stack):
         return auto.UpdateSummary(kind="update", start_time=None, message="", environment={}, config={}, result="succeeded")  # type: ignore[arg-type]
 
 
+class DamagedError(LzError):
+    """The state of a stack cannot be understood; it was read."""
+
+
 @dataclass
 class Stacks:
     """All stacks of one environment on this machine. One operation at a time in each process: see `crew`."""
@@ -181,14 +185,14 @@ class Stacks:
         return list(self.latest(key).get("resources", ()))
 
     def latest(self, key: StackKey) -> dict[str, Any]:
-        """The state of a stack as it was last written; empty when there is none. LzError when it is damaged."""
+        """The state of a stack as it was last written; empty when there is none. DamagedError when it is damaged."""
         place = checkpoints.checkpoint(key.name)
         data = self.store.read(place)
         try:
             return {} if data is None else checkpoints.latest(data)
         except ValueError as error:
             cure = f"lz state doctor --env {key.environment} says what can be put back"
-            raise LzError(Problem(f"the state of {key.name} is damaged", f"{place} in {self.store.url}", str(error), cure)) from None
+            raise DamagedError(Problem(f"the state of {key.name} is damaged", f"{place} in {self.store.url}", str(error), cure)) from None
 
     def domains(self, key: StackKey) -> Mapping[str, str]:
         """Ids of the Keystone domains that a stack has made so far, by name; also of one that is only half made."""

@@ -22,6 +22,7 @@ from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
+from landing_zone.engine import checkpoints
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, Refused
 from landing_zone.engine.runs import Selection
@@ -381,3 +382,40 @@ def test_status_of_an_environment_that_was_only_looked_at(
     assert [row["layer"] for row in rows][:2] == ["identity", "network"]
     assert main(["status", "--env", "lab", "--region", "north", "--tenant", "edu", "--layer", "network", "--json"]) == 0
     assert [row["layer"] for row in json.loads(capsys.readouterr().out)] == ["network", "tenant-edu"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": 1}}}'])
+def test_status_shows_the_other_stacks_beside_a_damaged_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    asked = ["status", "--env", "lab", "--region", "north"]
+    assert main([*asked, "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    for name in ("lab.north.network", "lab.north.former"):
+        place = Home.of("lab").backend / checkpoints.checkpoint(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    assert main([*asked, "--json"]) == 1
+    *planned, former = json.loads(capsys.readouterr().out)
+    assert planned == [{**row, "state": "damaged"} if row["layer"] == "network" else row for row in whole]
+    assert (former["stack"], former["state"], former["resources"]) == ("lab.north.former", "damaged, not planned", 0)
+    assert main(asked) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == len(whole) + 2
+    for name in ("lab.north.network", "lab.north.former"):
+        assert f"error: the state of {name} is damaged" in said.err
+    assert "lz state doctor --env lab" in said.err
+
+
+def test_status_does_not_take_a_store_that_is_silent_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent(*_: object) -> None:
+        raise LzError("the store of the state does not answer")
+
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr("landing_zone.engine.stores.folder.Folder.read", silent)
+    assert main(["status", "--env", "lab", "--region", "north"]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "error: the store of the state does not answer\n")
