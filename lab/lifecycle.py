@@ -70,17 +70,15 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     where = places()
     unknown = [name for name in names if name not in REGIONS]
     problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
-    raise_all([*problems, *requirements.missing(where, len({*names, *_staying(where, compute_kind)}))])
+    raise_all([*problems, *requirements.missing(where, len({*names, *_staying(standing(where), compute_kind)}))])
     with lock.exclusive(where.lock, BUSY), files.for_everybody():
         known = standing(where)
-        own = known is not None and known.code == code_digest()
-        kind = known.compute if known and own and compute_kind == "auto" else choose.choose(compute_kind)
-        if known and (not own or known.compute != kind):
+        stood = _staying(known, compute_kind)
+        kind = known.compute if known and stood and compute_kind == "auto" else choose.choose(compute_kind)
+        if known and not stood:
             progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
-            known = None
-        if not known:  # of what an ended run left nobody knows whether it is whole, and which code made it
+        if not stood:  # of what an ended run left nobody knows whether it is whole, and which code made it
             _remove_all(where)
-        stood = known.regions if known else ()
         wanted = tuple(name for name in REGIONS if name in {*names, *stood})
         try:
             return _bring_up(where, wanted, kind, progress)
@@ -91,9 +89,8 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
             raise
 
 
-def _staying(where: Places, compute_kind: str) -> tuple[str, ...]:
+def _staying(known: Standing | None, compute_kind: str) -> tuple[str, ...]:
     """Regions that stand and stay beside what `up` brings: no rebuild takes them away before."""
-    known = standing(where)
     stays = known and known.code == code_digest() and compute_kind in ("auto", known.compute)
     return known.regions if known and stays else ()
 

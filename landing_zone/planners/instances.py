@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from landing_zone.model.ends import End
 from landing_zone.model.environment import Environment, Region, Tenant
@@ -12,16 +11,14 @@ from landing_zone.model.levels import zones
 from landing_zone.planners import flows
 from landing_zone.planners.addresses import BASTION, PROBE, Pair, RegionAddresses
 from landing_zone.planners.names import PLATFORM, name, tags
-from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, Listener, ProbesLayer
+from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, ProbesLayer, Way
 
 HOME = "management"
 _ZONE_CONTROL = "NET-02"
 _TENANT_CONTROL = "NET-04"
 _ENTRY_CONTROL = "IAM-09"
-Way = tuple[Literal["tcp", "udp", "icmp"], int]
-"""Protocol and port; the port of icmp is 0."""
-_SSH: Way = ("tcp", flows.SSH)
-_ICMP: Way = ("icmp", 0)
+_SSH = Way("tcp", flows.SSH)
+_ICMP = Way("icmp", 0)
 
 
 def access(environment: Environment, region: Region, addresses: RegionAddresses) -> AccessLayer:
@@ -89,10 +86,10 @@ def _probe(environment: Environment, region: Region, spot: _Spot, availability_z
     owner = spot.tenant or PLATFORM
     network = name(environment.code, owner, spot.zone)
     forbidden = environment.verification.forbidden_port
-    listens = {Listener("tcp", forbidden), Listener("udp", forbidden)}
+    listens = {Way("tcp", forbidden), Way("udp", forbidden)}
     for opening in flows.openings(environment):
         if opening.protocol != "icmp" and _lets(opening.target, spot):
-            listens.update(Listener(opening.protocol, port) for port in opening.ports or ())
+            listens.update(Way(opening.protocol, port) for port in opening.ports or ())
     whole = f"{network}-probe"
     return InstanceSpec(
         name=whole,
@@ -149,7 +146,7 @@ def _ways(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tu
     """Every flow that lets one spot reach another, at its first and at its last port, with its reason."""
     for opening in flows.openings(environment):
         if _lets(opening.source, source) and _lets(opening.target, target):
-            yield from (((opening.protocol, port), opening.reason) for port in opening.ports or (_ICMP[1],))
+            yield from ((Way(opening.protocol, port), opening.reason) for port in opening.ports or (_ICMP.port,))
 
 
 @dataclass(frozen=True)
@@ -165,8 +162,7 @@ class _Checks:
 
     def forbidden(self, source: InstanceSpec, ways: Collection[Way] = ()) -> Iterator[FlowCheck]:
         """What no flow permits to a source that may come by these ways."""
-        never: tuple[Way, ...] = (("tcp", self.forbidden_port), ("udp", self.forbidden_port), _ICMP)
-        for way in never:
+        for way in (Way("tcp", self.forbidden_port), Way("udp", self.forbidden_port), _ICMP):
             if way not in ways:
                 yield from self._check(source, way, False, _ZONE_CONTROL, "no flow permits it")
 
@@ -175,7 +171,7 @@ class _Checks:
 
     def _check(self, source: InstanceSpec, way: Way, allowed: bool, control: str, reason: str) -> Iterator[FlowCheck]:
         positive = source.name if allowed else self.bastion.name if way == _SSH else ""
-        key = f"{source.name}--{self.target.name}--{way[0]}-{way[1]}"
+        key = f"{source.name}--{self.target.name}--{way.protocol}-{way.port}"
         for mark, (_, address) in zip(("", "-v6"), self.target.addresses, strict=True):
             yield FlowCheck(f"{key}{mark}", source.name, self.target.name, *way, address, allowed, positive, control, reason)
 

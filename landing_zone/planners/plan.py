@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from landing_zone.planners.ledger import Ledger
 
@@ -301,11 +301,10 @@ class NetworkLayer:
 
 
 # -------------------------------------------------------------------------------------------------- access and instances
-@dataclass(frozen=True, order=True)
-class Listener:
-    """What a test server answers at: a protocol and a port of it."""
+class Way(NamedTuple):
+    """By what an instance is reached: a protocol and a port of it (0: that of icmp, which has none)."""
 
-    protocol: Literal["tcp", "udp"]
+    protocol: Literal["tcp", "udp", "icmp"]
     port: int
 
 
@@ -326,7 +325,7 @@ class InstanceSpec:
     user: str
     availability_zone: str | None = None
     floating: bool = False
-    listens: tuple[Listener, ...] = ()
+    listens: tuple[Way, ...] = ()
     description: str = ""
     tags: tuple[str, ...] = ()
 

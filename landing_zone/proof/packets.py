@@ -200,8 +200,7 @@ def try_all(
 
     def listen(spec: InstanceSpec) -> None:
         try:
-            listeners = [[one.protocol, one.port] for one in spec.listens]
-            payload = json.dumps({"name": spec.name, "listeners": listeners, "addresses": [address for _, address in spec.addresses]})
+            payload = json.dumps({"name": spec.name, "listeners": spec.listens, "addresses": [address for _, address in spec.addresses]})
             _enter(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], payload)
         except LzError as error:
             problems[spec.name] = str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from openstack.connection import Connection
 
 from landing_zone.image.build import Image
 from landing_zone.image.publish import publish, sign
-from tests.support.playground import FLAVOR
+from tests.support.playground import FLAVOR, await_gone
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -47,8 +46,7 @@ def test_an_old_image_stays_until_neither_server_nor_volume_stands_on_it(admin: 
         assert (third.removed, set(third.kept)) == ((), {first.id, second.id})
 
         compute.delete_server(server)
-        while any(one.id == server.id for one in compute.servers(all_projects=True)):  # gone from the list last
-            time.sleep(1)
+        await_gone(admin, server)
         again = publish("north", admin, offers[2])
         assert (again.uploaded, again.removed, again.kept) == (False, (first.id,), (second.id,))
         storage.delete_volume(volume)

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from landing_zone.ssh.pinning import pin, unpin
 from stacks.inputs import principal
 from tests.support.command import lz
 from tests.support.listening import ports
+from tests.support.playground import await_gone
 from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
@@ -129,8 +129,7 @@ def behind(run: Run, admin: Connection) -> Iterator[tuple[Host, Path]]:
         made.discard()
         compute: Any = admin.compute
         compute.delete_server(server)
-        while any(one.id == server.id for one in compute.servers(all_projects=True)):
-            time.sleep(1)
+        await_gone(admin, server)
         admin.network.delete_port(port)
 
 

@@ -36,6 +36,13 @@ class Box:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+def await_gone(cloud: Connection, server: Any) -> None:
+    """Wait until a deleted server is in nobody's list any more: the last place that it leaves."""
+    compute: Any = cloud.compute
+    while any(one.id == server.id for one in compute.servers(all_projects=True)):
+        time.sleep(1)
+
+
 class Playground:
     """Use as a context manager; everything that it made is deleted at the end, whatever happened."""
 

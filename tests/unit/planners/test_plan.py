@@ -19,7 +19,7 @@ from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
 from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
-from landing_zone.planners.plan import IdentitySpec, Listener, NetworkLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan, Way
 from tests.unit.model import support
 from tests.unit.planners.support import layers, planned, regions, with_tenants
 
@@ -248,7 +248,7 @@ def test_a_range_is_tried_at_both_its_ends() -> None:
     region = plan(base.model_copy(update={"flows": wide})).regions["north"]
     [probe] = [spec for spec in region.probes.instances if spec.name == "lab-edu-data-probe"]
     forbidden = base.verification.forbidden_port
-    assert probe.listens == (Listener("tcp", 5000), Listener("tcp", 5100), Listener("tcp", forbidden), Listener("udp", forbidden))
+    assert probe.listens == (Way("tcp", 5000), Way("tcp", 5100), Way("tcp", forbidden), Way("udp", forbidden))
     between = [check for check in region.probes.checks if (check.source, check.target) == ("lab-edu-application-probe", probe.name)]
     assert {check.port for check in between if check.protocol == "tcp"} == {22, 5000, 5100, forbidden}
 

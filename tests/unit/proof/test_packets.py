@@ -11,7 +11,7 @@ import pytest
 
 from foundation.errors import LzError
 from landing_zone.engine.home import Home
-from landing_zone.planners.plan import FlowCheck, InstanceSpec, Listener
+from landing_zone.planners.plan import FlowCheck, InstanceSpec, Way
 from landing_zone.proof import packets
 from landing_zone.proof.packets import Attempt, control_of, judge, needed
 from landing_zone.proof.results import Result, Verdict, worst
@@ -80,7 +80,7 @@ def test_positive_controls_are_tried_too() -> None:
 
 
 def probe(name: str) -> InstanceSpec:
-    listens = (Listener("tcp", 5432),)
+    listens = (Way("tcp", 5432),)
     return InstanceSpec(name, f"{name}-north", "p", "data", None, "n", (("v4", "10.0.0.9"),), (), "f", "i", "debian", listens=listens)
 
 
