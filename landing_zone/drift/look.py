@@ -39,10 +39,10 @@ class Sight:
 
 
 def look(run: Run, chosen: Selection) -> list[Sight]:
-    """Compare every region that is signed in to."""
+    """Compare every region that is signed in to, and tell what stands of regions that the environment file does not have any more."""
     regions = list(run.connections)
     with ThreadPoolExecutor(max_workers=max(1, len(regions))) as pool:
-        return list(pool.map(lambda region: _region(run, chosen, region), regions))
+        return [*pool.map(lambda region: _region(run, chosen, region), regions), *_former(run, chosen)]
 
 
 def results(sights: Iterable[Sight]) -> list[Result]:
@@ -75,6 +75,13 @@ def _region(run: Run, chosen: Selection, name: str) -> Sight:
     compared = compare(name, (fact for fact in wanted if fact.kind not in unread), there, ours)
     found = [*_stacks(name, planned, layers, standing), *compared]
     return Sight(name, counts, tuple(one for one in found if chosen.has(name, one.fact.layer)), unread)
+
+
+def _former(run: Run, chosen: Selection) -> list[Sight]:
+    """Regions that the environment file does not have any more: nobody knows their cloud, so their stacks are all that is told."""
+    standing = [key for key in run.standing(chosen) if key.region not in run.plan.regions]
+    names = sorted({key.region for key in standing})
+    return [Sight(name, {}, tuple(_stacks(name, (), set(), [key for key in standing if key.region == name])), {}) for name in names]
 
 
 def known_ids(states: Iterable[Sequence[Mapping[str, Any]]]) -> dict[tuple[str, str], str]:

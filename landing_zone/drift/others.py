@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keystoneauth1.exceptions import Unauthorized
-from openstack import resource
 from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException
 
@@ -21,9 +20,9 @@ from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
-from landing_zone.drift.repair import REMOVERS, Act, attempt
+from landing_zone.drift.repair import REMOVERS, Act, removed
 from landing_zone.engine.credentials import as_machine
-from landing_zone.engine.orphans import DELETE_TIMEOUT, remove_zone
+from landing_zone.engine.orphans import remove_zone
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
@@ -116,11 +115,10 @@ def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
 
 def remove(others: Others, connection: Connection) -> list[Problem]:
     """Remove all of it; what the cloud refuses is told, and does not keep the rest from being removed."""
-    problems = [
-        attempt(Difference(others.region, "not in the model", fact), ACTS[fact.kind], "removed", others.stores.get(fact.parent, connection))
+    return removed(
+        (Difference(others.region, "not in the model", fact), ACTS[fact.kind], others.stores.get(fact.parent, connection))
         for fact in others.facts
-    ]
-    return [problem for problem in problems if problem is not None]
+    )
 
 
 def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
@@ -203,33 +201,21 @@ def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) 
     return list(lister(connection))
 
 
-def _volume(connection: Connection, fact: Fact) -> None:
-    volume = connection.block_storage.get_volume(fact.id)
-    connection.block_storage.delete_volume(fact.id)
-    resource.wait_for_delete(connection.block_storage, volume, interval=1, wait=int(DELETE_TIMEOUT))
-
-
-def _load_balancer(connection: Connection, fact: Fact) -> None:
-    balancer = connection.load_balancer.get_load_balancer(fact.id)
-    connection.load_balancer.delete_load_balancer(balancer, cascade=True)
-    resource.wait_for_delete(connection.load_balancer, balancer, interval=1, wait=int(DELETE_TIMEOUT))
-
-
 def _container(store: Connection, fact: Fact) -> None:
     for one in store.object_store.objects(fact.name):
         store.object_store.delete_object(one, container=fact.name)
     store.object_store.delete_container(fact.name)
 
 
-# In the order in which it is done: first what others hang on to. Here one waits until a thing is gone: its network goes next.
+# In the order in which it is done: first what others hang on to.
 ACTS: Mapping[str, Act] = {
     "share": REMOVERS["share"],
     "floating address": REMOVERS["floating address"],
-    "load balancer": _load_balancer,
+    "load balancer": REMOVERS["load balancer"],
     "instance": REMOVERS["instance"],
     "backup": REMOVERS["backup"],
     "snapshot": REMOVERS["snapshot"],
-    "volume": _volume,
+    "volume": REMOVERS["volume"],
     "image": lambda connection, fact: connection.image.delete_image(fact.id),
     "container": _container,
     "router interface": REMOVERS["router interface"],

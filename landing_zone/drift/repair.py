@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from keystoneauth1.exceptions import ClientException
+from openstack import resource
 from openstack.connection import Connection
 from openstack.exceptions import HttpException, SDKException, raise_from_response
 
@@ -90,7 +91,7 @@ def settable(difference: Difference) -> bool:
 
 def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Problem]:
     """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done."""
-    problems = [attempt(one, REMOVERS[one.fact.kind], "removed", connections[one.region]) for one in repair.remove]
+    problems = removed((one, REMOVERS[one.fact.kind], connections[one.region]) for one in repair.remove)
     problems += [
         attempt(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
         for one in repair.set
@@ -99,6 +100,22 @@ def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Pro
     ]
     problems += [attempt(one, MAKERS[one.fact.kind], "made", connections[one.region]) for one in repair.set if one.finding == "missing"]
     return [problem for problem in problems if problem is not None]
+
+
+def removed(wanted: Iterable[tuple[Difference, Act, Connection]]) -> list[Problem]:
+    """Remove things, each by its act; what the cloud refuses.
+
+    Once more, when others have gone meanwhile: of things of one kind one may hang on another, as an incremental backup does.
+    """
+    every = list(wanted)
+    refused = [(one, problem) for one in every if (problem := _gone(*one)) is not None]
+    if len(refused) == len(every):
+        return [problem for _, problem in refused]
+    return [problem for one, _ in refused if (problem := _gone(*one)) is not None]
+
+
+def _gone(one: Difference, act: Act, connection: Connection) -> Problem | None:
+    return attempt(one, act, "removed", connection)
 
 
 def attempt(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
@@ -136,10 +153,32 @@ def _instance(connection: Connection, fact: Fact) -> None:
     connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
 
 
+def _load_balancer(connection: Connection, fact: Fact) -> None:
+    """Octavia takes its time, and its port stands in a network until then."""
+    balancer = connection.load_balancer.get_load_balancer(fact.id)
+    connection.load_balancer.delete_load_balancer(balancer, cascade=True)
+    resource.wait_for_delete(connection.load_balancer, balancer, interval=1, wait=int(DELETE_TIMEOUT))
+
+
+def _backup(connection: Connection, fact: Fact) -> None:
+    """Cinder takes its time, and a backup is not removed before those that were made on top of it are gone."""
+    backup = connection.block_storage.get_backup(fact.id)
+    connection.block_storage.delete_backup(backup)
+    connection.block_storage.wait_for_delete(backup, interval=1, wait=int(DELETE_TIMEOUT))
+
+
 def _snapshot(connection: Connection, fact: Fact) -> None:
     """Cinder takes its time, and a volume is not removed before its snapshots are gone."""
-    connection.block_storage.delete_snapshot(fact.id)
-    connection.block_storage.wait_for_delete(connection.block_storage.get_snapshot(fact.id), wait=int(DELETE_TIMEOUT))
+    snapshot = connection.block_storage.get_snapshot(fact.id)
+    connection.block_storage.delete_snapshot(snapshot)
+    connection.block_storage.wait_for_delete(snapshot, interval=1, wait=int(DELETE_TIMEOUT))
+
+
+def _volume(connection: Connection, fact: Fact) -> None:
+    """It counts against its project's quota until it is gone, and its project goes next."""
+    volume = connection.block_storage.get_volume(fact.id)
+    connection.block_storage.delete_volume(volume)
+    connection.block_storage.wait_for_delete(volume, interval=1, wait=int(DELETE_TIMEOUT))
 
 
 def _project(connection: Connection, fact: Fact) -> None:
@@ -163,11 +202,11 @@ REMOVERS: Mapping[str, Act] = {
     "port security": lambda connection, fact: connection.network.update_port(
         fact.id, is_port_security_enabled=True, allowed_address_pairs=[]
     ),
-    "load balancer": lambda connection, fact: connection.load_balancer.delete_load_balancer(fact.id, cascade=True),
+    "load balancer": _load_balancer,
     "instance": _instance,
-    "backup": lambda connection, fact: connection.block_storage.delete_backup(fact.id),
+    "backup": _backup,
     "snapshot": _snapshot,
-    "volume": lambda connection, fact: connection.block_storage.delete_volume(fact.id),
+    "volume": _volume,
     "route": _route,
     "router interface": lambda connection, fact: connection.network.remove_interface_from_router(fact.at["router"], port=fact.id),
     "port": lambda connection, fact: connection.network.delete_port(fact.id),

@@ -145,3 +145,17 @@ def test_only_the_chosen_part_is_told(run: Run) -> None:
     assert sight.differences == ()
     assert sight.counts["stack"] == 1
     assert 0 < sight.counts["security group rule"] < 100
+
+
+def test_stacks_of_a_region_that_the_file_no_longer_has_are_named(run: Run) -> None:
+    states: Any = run.stacks
+    states._states |= {"lab.east.identity": [resource("x", "y", "z")], "lab.east.tenant-edu": [resource("x", "y", "z")]}
+    (_, east) = look.look(run, Selection())
+    assert [(one.region, one.finding, one.fact.name) for one in east.differences] == [
+        ("east", "not in the model", "lab.east.identity"),
+        ("east", "not in the model", "lab.east.tenant-edu"),
+    ]
+    assert worst(look.results([east])) is Verdict.FAIL
+    (_, part) = look.look(run, Selection(tenants=frozenset({"edu"})))
+    assert [one.fact.name for one in part.differences] == ["lab.east.tenant-edu"]
+    assert [sight.region for sight in look.look(run, Selection(regions=frozenset({"north"})))] == ["north"]

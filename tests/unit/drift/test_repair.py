@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest.mock import MagicMock
 
 import pytest
-from openstack.exceptions import ConflictException, HttpException
+from openstack.exceptions import ConflictException, HttpException, NotFoundException
 
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
@@ -105,3 +105,37 @@ def test_a_token_that_went_with_a_grant_is_asked_for_again(monkeypatch: pytest.M
     connection.network.delete_port.side_effect = [refusal, refusal]
     (problem,) = repair.carry_out(planned(by_hand("port")), {"north": connection})
     assert "who are you" in problem.why
+
+
+@pytest.mark.parametrize("kind", ["volume", "snapshot", "backup"])
+def test_cinder_is_given_time_before_what_comes_next(kind: str) -> None:
+    connection = MagicMock()
+    there = getattr(connection.block_storage, f"get_{kind}").return_value
+    assert repair.carry_out(planned(by_hand(kind), named=("x",)), {"north": connection}) == []
+    assert [call[0] for call in connection.block_storage.method_calls] == [f"get_{kind}", f"delete_{kind}", "wait_for_delete"]
+    assert connection.block_storage.wait_for_delete.call_args.args == (there,)
+
+
+def test_octavia_is_given_time_before_what_comes_next() -> None:
+    connection = MagicMock()
+    balancer = connection.load_balancer.get_load_balancer.return_value
+    balancer.fetch.side_effect = NotFoundException("gone")
+    assert repair.carry_out(planned(by_hand("load balancer"), named=("x",)), {"north": connection}) == []
+    connection.load_balancer.delete_load_balancer.assert_called_once_with(balancer, cascade=True)
+    balancer.fetch.assert_called_once()
+
+
+def test_what_another_of_its_kind_hung_on_to_goes_when_that_is_gone() -> None:
+    connection = MagicMock()
+    there = ["id of full", "id of incremental"]
+
+    def delete(identity: str) -> None:
+        if identity == there[0] and len(there) > 1:
+            raise ConflictException("incremental backups exist")
+        there.remove(identity)
+
+    connection.block_storage.get_backup.side_effect = lambda identity: identity
+    connection.block_storage.delete_backup.side_effect = delete
+    chain = planned(by_hand("backup", "full"), by_hand("backup", "incremental"), named=("full", "incremental"))
+    assert repair.carry_out(chain, {"north": connection}) == []
+    assert there == []
