@@ -7,6 +7,7 @@ yet is `UNKNOWN`, a secret is `SECRET`: a rule lets the first pass (it is asked 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_network
@@ -151,9 +152,10 @@ def roles_to_groups_only(_: str, properties: Properties, __: Facts) -> Iterator[
 
 def labelled(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
     """What can have tags says whose it is, of which environment and of which level."""
-    if properties.get("isDomain"):
+    tags = properties.get("tags")
+    if properties.get("isDomain") or tags is UNKNOWN:
         return
-    keys = {str(tag).partition("=")[0] for tag in properties.get("tags") or ()}
+    keys = {str(tag).partition("=")[0] for tag in tags or ()}
     missing = sorted({"lz-environment", "lz-level", "lz-owner"} - keys)
     if missing:
         yield f"has no tag {', '.join(missing)}", "give it the tags of the plan"
@@ -172,7 +174,7 @@ def restricted_credential(_: str, properties: Properties, __: Facts) -> Iterator
 def encrypted_volume(_: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
     """Where the level asks for it, volumes are of a type that says that it encrypts."""
     kind = properties.get("volumeType")
-    if facts.encrypted and kind is not UNKNOWN and "encrypted" not in str(kind or "").lower():
+    if facts.encrypted and kind is not UNKNOWN and not ENCRYPTED.search(str(kind or "")):
         yield f"is of type {kind or '(default)'}, which is not encrypted", "take an encrypted volume type"
 
 
@@ -184,12 +186,18 @@ def data_protected(_: str, properties: Properties, __: Facts) -> Iterator[Findin
 
 def closed_container(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
     """Objects are not for everybody unless the container is labelled as open data."""
-    rules = f"{properties.get('containerRead') or ''},{properties.get('containerWrite') or ''}"
-    label = (properties.get("metadata") or {}).get("classification")
-    wide = set(rules.replace(" ", "").split(",")) & {*EVERYBODY, "*:*", "*"}
-    if wide and label != "open-data":
-        who = "everybody" if wide & EVERYBODY else "every account of the cloud"
+    rules = f"{properties.get('containerRead') or ''},{properties.get('containerWrite') or ''}".replace(" ", "").split(",")
+    label = UNKNOWN if properties.get("metadata") is UNKNOWN else (properties.get("metadata") or {}).get("classification")
+    everybody = any(map(_without_token, rules))
+    if label not in ("open-data", UNKNOWN) and (everybody or {"*:*", "*"} & set(rules)):
+        who = "everybody" if everybody else "every account of the cloud"
         yield f"is open for {who}", "take the rule away, or label open data with metadata classification=open-data"
+
+
+def _without_token(rule: str) -> bool:
+    """Whether a rule of Swift lets in who has no token: by the page that one claims to come from, be it any or of one domain."""
+    kind, _, place = rule.partition(":")
+    return kind in REFERRERS and not place.startswith("-")
 
 
 def no_public_image(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
@@ -238,8 +246,9 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 WIDEST = {4: 8, 6: 16}  # by version: the shortest prefix that is not as good as the world; environment files are held to it too
-EVERYBODY = frozenset({".r:*", ".ref:*", ".referer:*", ".referrer:*"})  # Swift takes each of them for the first
+REFERRERS = frozenset({".r", ".ref", ".referer", ".referrer"})  # Swift takes each of them for the first
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
+ENCRYPTED = re.compile(r"(?<!un)(?<!no[tn][-_. ])(?<!no[tn])encrypted", re.IGNORECASE)
 SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
 SECRET_MARKS = ("PRIVATE KEY-----",)
 PROVIDER = "pulumi:providers:openstack"

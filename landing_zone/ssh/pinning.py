@@ -66,9 +66,9 @@ def pin(
 def pinned_instance(home: Home, name: str) -> str | None:
     """The instance whose keys are pinned under that name, if any."""
     for line in _lines(home):
-        host, *_, instance = line.split()
-        if host == name:
-            return instance
+        host, *rest = line.split()
+        if host == name and rest:
+            return rest[-1]
     return None
 
 
@@ -97,4 +97,5 @@ def _change(home: Home, gone: Collection[str], new: Iterable[str]) -> None:
 
 
 def _lines(home: Home) -> list[str]:
-    return home.known_hosts.read_text().splitlines() if home.known_hosts.exists() else []
+    lines = home.known_hosts.read_text().splitlines() if home.known_hosts.exists() else []
+    return [line for line in lines if line.strip()]

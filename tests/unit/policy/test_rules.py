@@ -106,7 +106,15 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
     ),
     *(
         ("openstack:objectstorage/container:Container", "x", {"containerRead": read}, {"containerRead": "p1:*"}, "STO-05", "everybody")
-        for read in (".ref:*", ".referer:*", "p1:*, .referrer: *")
+        for read in (".ref:*", ".referer:*", "p1:*, .referrer: *", ".r:.example.com", "p1:*,.r:www.example.com, .rlistings", ".r:-*,.r:*")
+    ),
+    (
+        "openstack:objectstorage/container:Container",
+        "x",
+        {"containerRead": ".r: .example.com"},
+        {"containerRead": ".r:-.example.com,.rlistings"},
+        "STO-05",
+        "everybody",
     ),
     (
         "openstack:objectstorage/container:Container",
@@ -160,6 +168,19 @@ def test_what_the_plan_allows_passes() -> None:
     assert check(RULE, "unit-edge.web", {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0"}, FACTS) == []
     assert check(PORT, "hub--transit", {"name": "hub--transit", "noSecurityGroups": True, "tags": TAGS}, FACTS) == []
     assert check(RULE, "app.in", {"direction": "ingress", "remoteIpPrefix": UNKNOWN}, FACTS) == []
+
+
+@pytest.mark.parametrize("kind", ["unencrypted", "ssd-not-encrypted", "NonEncrypted"])
+def test_a_volume_type_that_says_that_it_does_not_encrypt_is_none_that_does(kind: str) -> None:
+    found = check("openstack:blockstorage/volume:Volume", "x", {"name": "x", "volumeType": kind, "protect": True}, FACTS)
+    assert [violation.control for violation in found] == ["STO-04"]
+
+
+def test_what_is_not_known_yet_passes_until_it_is() -> None:
+    assert check("openstack:networking/subnet:Subnet", "x", {"name": "x", "tags": UNKNOWN}, FACTS) == []
+    read = {"containerRead": ".r:*", "protect": True}
+    assert check("openstack:objectstorage/container:Container", "x", {**read, "metadata": UNKNOWN}, FACTS) == []
+    assert check("openstack:objectstorage/container:Container", "x", {**read, "metadata": {"classification": UNKNOWN}}, FACTS) == []
 
 
 def test_every_rule_has_a_case_that_breaks_it() -> None:

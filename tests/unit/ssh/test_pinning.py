@@ -86,6 +86,17 @@ def test_forgetting(tmp_path: Path) -> None:
     assert home.known_hosts.read_text() == ""
 
 
+@pytest.mark.parametrize("damage", ["lab-bastion-north", "half", ""])
+def test_a_damaged_line_is_no_pin_and_stops_nobody(tmp_path: Path, damage: str) -> None:
+    home = Home(tmp_path)
+    pin(home, [host()], lambda _: cloud(BLOCK), pause=0)
+    home.known_hosts.write_text(f"{damage}\n{home.known_hosts.read_text()}")
+    assert pinned_instance(home, "lab-bastion-north") == "i1"
+    assert pinned_instance(home, "half") is None
+    unpin(home, ["lab-bastion-north"])
+    assert "lab-bastion-north" not in home.known_hosts.read_text()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -165,3 +165,11 @@ def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
     with pytest.raises(InputError, match="no layer 'tenant-nobody'") as caught:
         share(plan(), "north", "tenant-nobody")
     assert "tenant-edu" in caught.value.problems[0].cure
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_provider_repeats_a_call_whose_answer_was_lost(layer: str) -> None:
+    """A creation would be sent twice."""
+    providers = composed(layer).of("providers:openstack")
+    assert providers
+    assert not any("maxRetries" in one.inputs for one in providers)
