@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(KeyboardInterrupt(), ours, debug)
     except ClickException as error:
         error.show()
+        _as_json([Problem(error.format_message(), cure="look at the command with --help")], ours)
         return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # the last place that can put it into words
         return _tell(error, ours, debug)
@@ -65,10 +66,7 @@ def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:
     problems, code = explain(error)
     if debug:
         console.print("".join(traceback.format_exception(error)), markup=False)
-    if "--json" in words:
-        from landing_zone.cli import output  # noqa: PLC0415  see above
-
-        output.document({"problems": [output.problem_data(problem) for problem in problems]})
+    _as_json(problems, words)
     for problem in problems:
         head, *rest = str(problem).splitlines()
         console.print("error: ", style="bold red", end="")
@@ -76,3 +74,11 @@ def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:
         for line in rest:
             console.print(line, markup=False)
     return code
+
+
+def _as_json(problems: Sequence[Problem], words: Sequence[str]) -> None:
+    """Print problems as the one document on standard output, where it was asked for."""
+    if "--json" in words:
+        from landing_zone.cli import output  # noqa: PLC0415  see above
+
+        output.document({"problems": [output.problem_data(problem) for problem in problems]})

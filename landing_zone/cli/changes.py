@@ -38,7 +38,9 @@ def plan(
     side_by_side: flags.Width = WIDTH,
     details: Annotated[bool, typer.Option("--details", help="Name every resource that would change.")] = False,
     full: flags.Full = False,
-    diagram: Annotated[Path | None, typer.Option("--diagram", help="Only write topology and address book into this folder.")] = None,
+    diagram: Annotated[
+        Path | None, typer.Option("--diagram", file_okay=False, help="Only write topology and address book into this folder.")
+    ] = None,
     json_: flags.Json = False,
 ) -> None:
     """Show what `lz up` would do. Nothing is changed.
@@ -56,7 +58,11 @@ def plan(
         lz plan --env lab --diagram pictures
     """
     if diagram is not None:
-        draw(env, diagram)
+        written = draw(env, diagram)
+        if json_:
+            output.document({"written": [str(path) for path in written]})
+        for path in () if json_ else written:
+            output.out.print(f"Written: {path}", markup=False)
         return
     board = Board(Progress())
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
@@ -76,12 +82,13 @@ def plan(
         output.next_steps([f"lz up --env {env}"])
 
 
-def draw(env: str, folder: Path) -> None:
-    """Write topology (SVG, Mermaid) and address book (CSV, HTML) of an environment; no cloud is asked."""
+def draw(env: str, folder: Path) -> list[Path]:
+    """Write topology (SVG, Mermaid) and address book (CSV, HTML) of an environment, and say where; no cloud is asked."""
+    drawn = list(pictures(folder / environment_file(env).stem, load_plan(env)))
     folder.mkdir(parents=True, exist_ok=True)
-    for path, text in pictures(folder / environment_file(env).stem, load_plan(env)):
+    for path, text in drawn:
         path.write_text(text, encoding="utf-8")
-        output.out.print(f"Written: {path}", markup=False)
+    return [path for path, _ in drawn]
 
 
 def up(

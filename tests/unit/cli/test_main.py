@@ -115,6 +115,19 @@ def test_usage_errors_are_bad_input(capsys: pytest.CaptureFixture[str], words: l
     assert "Usage" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["nonsense"], "nonsense"), (["up", "--nonsense"], "--nonsense"), (["up", "--parallel", "0"], "--parallel"), (["env"], "--json")],
+)
+def test_usage_errors_come_as_json_where_asked_for(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert main([*words, "--json"]) == 2
+    told = capsys.readouterr()
+    (problem,) = json.loads(told.out)["problems"]
+    assert said in problem["what"]
+    assert "--help" in problem["cure"]
+    assert "Usage" in told.err
+
+
 def test_unknown_environment_names_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--env", "nowhere"]) == 2
     said = capsys.readouterr().err
@@ -354,6 +367,18 @@ def test_pictures_are_drawn_without_a_cloud(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nowhere/clouds.yaml")
     assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "pictures")]) == 0
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["lab.csv", "lab.html", "lab.md", "lab.svg"]
+
+
+def test_what_was_drawn_comes_as_json_where_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--env", "lab", "--diagram", str(tmp_path), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)["written"]
+    assert sorted(written) == sorted(str(path) for path in tmp_path.iterdir())
+
+
+def test_pictures_are_not_drawn_into_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a-file").touch()
+    assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "a-file")]) == 2
+    assert "is a file" in capsys.readouterr().err
 
 
 def test_a_second_run_on_the_same_environment_is_refused(
