@@ -91,7 +91,8 @@ def settable(difference: Difference) -> bool:
 
 def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Problem]:
     """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done."""
-    problems = removed((one, REMOVERS[one.fact.kind], connections[one.region]) for one in repair.remove)
+    removals = ((one, REMOVERS[one.fact.kind], connections[one.region]) for one in repair.remove)
+    problems: list[Problem | None] = [*removed(removals)]
     problems += [
         attempt(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
         for one in repair.set
@@ -108,14 +109,12 @@ def removed(wanted: Iterable[tuple[Difference, Act, Connection]]) -> list[Proble
     Once more, when others have gone meanwhile: of things of one kind one may hang on another, as an incremental backup does.
     """
     every = list(wanted)
-    refused = [(one, problem) for one in every if (problem := _gone(*one)) is not None]
+    first = [(each, attempt(each[0], each[1], "removed", each[2])) for each in every]
+    refused = [each for each, problem in first if problem is not None]
     if len(refused) == len(every):
-        return [problem for _, problem in refused]
-    return [problem for one, _ in refused if (problem := _gone(*one)) is not None]
-
-
-def _gone(one: Difference, act: Act, connection: Connection) -> Problem | None:
-    return attempt(one, act, "removed", connection)
+        return [problem for _, problem in first if problem is not None]
+    again = [attempt(one, act, "removed", connection) for one, act, connection in refused]
+    return [problem for problem in again if problem is not None]
 
 
 def attempt(one: Difference, act: Act, done: str, connection: Connection) -> Problem | None:
@@ -163,21 +162,21 @@ def _load_balancer(connection: Connection, fact: Fact) -> None:
 def _backup(connection: Connection, fact: Fact) -> None:
     """Cinder takes its time, and a backup is not removed before those that were made on top of it are gone."""
     backup = connection.block_storage.get_backup(fact.id)
-    connection.block_storage.delete_backup(backup)
+    connection.block_storage.delete_backup(fact.id)
     connection.block_storage.wait_for_delete(backup, interval=1, wait=int(DELETE_TIMEOUT))
 
 
 def _snapshot(connection: Connection, fact: Fact) -> None:
     """Cinder takes its time, and a volume is not removed before its snapshots are gone."""
     snapshot = connection.block_storage.get_snapshot(fact.id)
-    connection.block_storage.delete_snapshot(snapshot)
+    connection.block_storage.delete_snapshot(fact.id)
     connection.block_storage.wait_for_delete(snapshot, interval=1, wait=int(DELETE_TIMEOUT))
 
 
 def _volume(connection: Connection, fact: Fact) -> None:
     """It counts against its project's quota until it is gone, and its project goes next."""
     volume = connection.block_storage.get_volume(fact.id)
-    connection.block_storage.delete_volume(volume)
+    connection.block_storage.delete_volume(fact.id)
     connection.block_storage.wait_for_delete(volume, interval=1, wait=int(DELETE_TIMEOUT))
 
 
