@@ -57,7 +57,7 @@ def build(
 
 @app.command("list")
 def list_(json_: flags.Json = False) -> None:
-    """Show what is built, the newest first. Reads files only.
+    """Show what is built, what `lz image build` was asked for last first. Reads files only.
 
     Examples:
 
@@ -75,7 +75,7 @@ def list_(json_: flags.Json = False) -> None:
 
 @app.command()
 def publish(
-    profile: Annotated[str, typer.Option(help="Kind of node whose newest image is taken.")] = "base",
+    profile: Annotated[str, typer.Option(help="Kind of node whose image is taken, the one that was built last.")] = "base",
     env: flags.Env = flags.DEFAULT_ENV,
     regions: flags.Regions = None,
     direct: Annotated[
@@ -83,7 +83,7 @@ def publish(
     ] = False,
     json_: flags.Json = False,
 ) -> None:
-    """Upload the newest image into Glance of each region; one that is there already is left alone.
+    """Upload the image that `lz image build` gave last into Glance of each region; one that is there already is left alone.
 
     Former images of the same name go when no server and no volume stands on them any more.
 
@@ -93,7 +93,7 @@ def publish(
         lz image publish --env lab
         lz image publish --profile bastion --env lab --region north --json
     """
-    image = _newest(profile)
+    image = _last(profile)
     planned, connections = _regions(env, regions)
     offer = sign(image, load(Home.of(planned.home).image_key), direct=direct)
     progress, done = Progress(), []
@@ -159,7 +159,7 @@ def _lines(image: Image) -> list[tuple[str, object]]:
     ]
 
 
-def _newest(profile: str) -> Image:
+def _last(profile: str) -> Image:
     for image in making.every():
         if image.profile == profile:
             return image

@@ -89,6 +89,8 @@ def build(profile: str, progress: Progress, epoch: int | None = None, *, anew: b
     with lock.exclusive(home() / "build.lock", "a build of the golden image", wait=1200):
         if anew or not (target / RECORD).exists():
             _build(profile, start, date, target, progress)
+    # What was asked for last is what is published, and that may well be one that was made before another.
+    (target / RECORD).touch()
     return read(target)
 
 
@@ -98,9 +100,9 @@ def read(folder: Path) -> Image:
 
 
 def every() -> list[Image]:
-    """What is built, the newest first."""
-    found = [read(record.parent) for record in home().glob(f"*/{RECORD}")]
-    return sorted(found, key=lambda image: (image.built, image.disk.stat().st_mtime), reverse=True)
+    """What is built, what was asked for last first."""
+    records = sorted(home().glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime_ns, reverse=True)
+    return [read(record.parent) for record in records]
 
 
 def make_tree(profile: str, root: Path, epoch: int, log: Path) -> str:

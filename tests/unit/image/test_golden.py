@@ -185,27 +185,41 @@ def test_the_date_comes_from_the_variable_or_is_refused(monkeypatch: pytest.Monk
         build.date_of(tree)
 
 
+def kept(cache: Path, key: str, name: str, day: str, made: int) -> None:
+    """An image in the cache, made on that day. key: of what it is made from. made: when, in seconds."""
+    folder = cache / "golden" / key
+    folder.mkdir(parents=True)
+    (folder / "disk.qcow2").write_bytes(b"x" * (3 << 20))
+    record = {
+        "name": name, "profile": "base", "os_distro": "debian", "os_version": "13", "built": day, "epoch": 1, "tree": "ab" * 32,
+        "sha256": "cd" * 32, "bytes": 3 << 20, "packages": 2, "min_disk": 5, "min_ram": 512, "properties": {},
+    }  # fmt: skip
+    (folder / "image.json").write_text(json.dumps(record))
+    os.utime(folder / "image.json", (made, made))
+
+
 def test_what_is_built_is_listed_the_newest_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     assert main(["image", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
-    for name, day in (("old", "2026-01-01"), ("new", "2026-02-01")):
-        folder = tmp_path / "golden" / name
-        folder.mkdir(parents=True)
-        (folder / "disk.qcow2").write_bytes(b"x" * (3 << 20))
-        (folder / "image.json").write_text(
-            json.dumps(
-                {
-                    "name": name, "profile": "base", "os_distro": "debian", "os_version": "13", "built": day, "epoch": 1, "tree": "ab" * 32,
-                    "sha256": "cd" * 32, "bytes": 3 << 20, "packages": 2, "min_disk": 5, "min_ram": 512, "properties": {},
-                }
-            )
-        )  # fmt: skip
+    kept(tmp_path, "old", "old", "2026-01-01", 1)
+    kept(tmp_path, "new", "new", "2026-02-01", 2)
     (tmp_path / "golden" / "half.part").mkdir()
     assert main(["image", "list", "--json"]) == 0
     assert [each["name"] for each in json.loads(capsys.readouterr().out)] == ["new", "old"]
     assert main(["image", "list"]) == 0
     first = capsys.readouterr().out.splitlines()[1]
     assert first.split()[:5] == ["new", "2026-02-01", ("ab" * 32)[:16], ("cd" * 32)[:16], "3"]
+
+
+def test_what_was_asked_for_last_comes_first_also_when_it_was_made_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else a role that was put back to what it was is not what is published."""
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(build, "_require", lambda _: None)
+    monkeypatch.setattr(base, "ensure", lambda _: tmp_path / "base")
+    kept(tmp_path, build._key("base", tmp_path / "base", EPOCH), "ours", "2026-01-01", 1)
+    kept(tmp_path, "of another role", "another", "2026-02-01", 2)
+    assert build.build("base", Progress(), EPOCH).name == "ours"
+    assert [image.name for image in build.every()] == ["ours", "another"]
