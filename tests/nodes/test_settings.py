@@ -106,6 +106,25 @@ def test_a_mistake_by_which_systemd_listens_is_undone(fresh: Node) -> None:
     assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
 
 
+def test_ssh_moves_to_another_port_in_two_runs(fresh: Node) -> None:
+    """In one, the play could not sign in again."""
+    both: dict[str, object] = {"node_baseline_firewall": {"openings": {"ssh": {"ports": [22, 2222]}}}}
+    there: dict[str, object] = {**both, "ansible_port": 2222}
+    at_once = play(fresh, {"node_baseline_ssh": {"port": 2222}, **both}, themes=("ssh", "firewall"))
+    assert (at_once.good, at_once.changes) == (False, [])
+    assert "Move it in two runs" in at_once.output, at_once.tail
+    beside = play(fresh, {"node_baseline_ssh": {"more_ports": [2222]}, **both}, themes=("ssh", "firewall"))
+    assert beside.good, beside.tail
+    moved = play(fresh, {"node_baseline_ssh": {"port": 2222}, **there}, themes=("ssh", "firewall"))
+    assert moved.good, moved.tail
+    assert listening(fresh) == []
+    back = play(fresh, {"node_baseline_ssh": {"port": 2222, "more_ports": [22]}, **there}, themes=("ssh", "firewall"))
+    assert back.good, back.tail
+    done = play(fresh, both, themes=("ssh", "firewall"))
+    assert done.good, done.tail
+    assert sorted(listening(fresh)) == ["0.0.0.0:22", "[::]:22"]
+
+
 def test_packages_and_security_updates_come_from_the_mirror_alone(fresh: Node) -> None:
     done = play(fresh, {"node_baseline_updates": {"mirror": f"{SITE}/debian"}}, themes=("updates",))
     assert done.good, done.tail

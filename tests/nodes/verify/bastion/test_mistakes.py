@@ -25,13 +25,13 @@ def undone(one: Node, mistake: Mapping[str, object], *themes: str) -> None:
 
 
 def test_former_settings_come_back_when_the_new_ones_let_nobody_in(one: Node) -> None:
-    openings = {"ssh": {"ports": [22, 2222]}}
-    mistake = {"node_baseline_ssh": {"port": 2222}, "node_baseline_firewall": {"openings": openings}}  # where nobody looks for it
+    openings = {"ssh": {"ports": [22], "sources": ["192.0.2.1"]}}  # where nobody comes from
+    mistake = {"node_baseline_ssh": {"max_auth_tries": 2}, "node_baseline_firewall": {"openings": openings}}
     undone(one, mistake, "ssh", "firewall")
     one.await_ssh()
     assert one.ssh("sudo", "-n", "id", "-un").strip() == "root"
-    assert in_force(one.asked.check_output("sshd -T"))["port"] == "22"
-    assert "2222" not in one.asked.check_output("nft list ruleset")
+    assert in_force(one.asked.check_output("sshd -T"))["maxauthtries"] == "4"
+    assert "192.0.2.1" not in one.asked.check_output("nft list ruleset")
 
 
 def test_root_comes_back_when_it_was_taken_from_the_very_play(one: Node) -> None:
