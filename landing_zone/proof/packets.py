@@ -22,10 +22,11 @@ from landing_zone.ssh.shell import on_host
 SSH_PORT = 22
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
+LISTEN_SECONDS = 20  # a listener that does not answer at all its addresses by then is given up
 
-# Runs as root in the instance. Input: {"name": ..., "listeners": [[protocol, port], ...], "addresses": [...]}. A listener says its
-# name to whoever connects, or sends a datagram. Ends when it answers at each of the addresses: the lease of an IPv6 address may
-# come after that of the other.
+# Runs as root in the instance. Input: {"name": ..., "listeners": [[protocol, port], ...], "addresses": [...], "seconds": ...}. A
+# listener says its name to whoever connects, or sends a datagram. Ends when it answers at each of the addresses, for which it has
+# so many seconds: the lease of an IPv6 address may come after that of the other.
 LISTEN = r"""
 import json, socket, subprocess, sys, time
 wanted = json.load(sys.stdin)
@@ -66,7 +67,7 @@ def answers(protocol, place):
 if subprocess.run(["systemctl", "is-active", "--quiet", "lz-listener"]).returncode:
     subprocess.run(["systemd-run", "--quiet", "--collect", "--unit=lz-listener", "python3", "-c", code, wanted["name"],
                     *[str(word) for listener in wanted["listeners"] for word in listener]], check=True)
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + wanted["seconds"]
 for address, (protocol, port) in [(address, listener) for address in wanted["addresses"] for listener in wanted["listeners"]]:
     while True:
         try:
@@ -200,8 +201,9 @@ def try_all(
 
     def listen(spec: InstanceSpec) -> None:
         try:
-            payload = json.dumps({"name": spec.name, "listeners": spec.listens, "addresses": [address for _, address in spec.addresses]})
-            _enter(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], payload)
+            addresses = [address for _, address in spec.addresses]
+            payload = {"name": spec.name, "listeners": spec.listens, "addresses": addresses, "seconds": LISTEN_SECONDS}
+            _enter(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], json.dumps(payload))
         except LzError as error:
             problems[spec.name] = str(error)
 

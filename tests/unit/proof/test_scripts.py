@@ -110,8 +110,8 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def listening(addresses: list[str], port: int, protocol: str = "tcp") -> subprocess.CompletedProcess[str]:
-    wanted = json.dumps({"name": "lab-edu-probe", "listeners": [[protocol, port]], "addresses": addresses})
+def listening(addresses: list[str], port: int, protocol: str = "tcp", seconds: float = 20) -> subprocess.CompletedProcess[str]:
+    wanted = json.dumps({"name": "lab-edu-probe", "listeners": [[protocol, port]], "addresses": addresses, "seconds": seconds})
     return subprocess.run([sys.executable, "-c", LISTEN], input=wanted, capture_output=True, text=True, check=False)
 
 
@@ -126,6 +126,6 @@ def test_a_listener_answers_over_both_families(protocol: str) -> None:
 
 @pytest.mark.usefixtures("without_systemd")
 def test_an_address_that_the_instance_does_not_have_is_named() -> None:
-    done = listening(["127.0.0.1", "fd00::1"], free_port())
+    done = listening(["127.0.0.1", "fd00::1"], free_port(), seconds=3)
     assert done.returncode == 1
     assert "nothing listens at fd00::1, tcp port " in done.stderr
