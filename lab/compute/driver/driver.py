@@ -86,6 +86,7 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
         os.chown(self._work, IMAGE_USER, IMAGE_USER)
         for left in self._work.iterdir():  # of a download or snapshot that ended with the last run
             left.unlink()
+        guests.each(self.guests.store.all(), lambda i: self.guests.let_go(i.uuid), lambda i: LOG.exception("%s stays held", i.uuid))
         self._running = {i.uuid for i in self.guests.store.all() if self.guests.status(i.uuid).running}
         loopingcall.FixedIntervalLoopingCall(self._poll).start(interval=POLL_SECONDS, stop_on_exception=False)
 

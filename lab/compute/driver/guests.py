@@ -19,6 +19,7 @@ from .volumes import Volumes
 
 CONFIG_DRIVE = "disk.config"
 BEFORE_RESIZE = "before-resize"
+HELD = "held"  # file beside the disks of an instance that stands still while it is copied
 
 
 @dataclass(frozen=True)
@@ -246,9 +247,14 @@ class Guests:
         if size <= self._root_disk(instance)[0].stat().st_size:
             return
         part = home / "resized.part"
-        images.flat_copy(instance, home, part, self._run, lambda: None, lambda: None)
-        os.truncate(part, size)
-        self.give(part, instance.user)
+        try:
+            images.flat_copy(instance, home, part, self._run, lambda: None, lambda: None)
+            os.truncate(part, size)
+            self.give(part, instance.user)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        self._forget_kept(uuid)  # of a resize that failed, was never taken back, and on whose disk the instance has run since
         for file in (plain, changes):
             if file.exists():
                 file.rename(home / f"{BEFORE_RESIZE}.{file.name}")
@@ -256,10 +262,13 @@ class Guests:
 
     def keep_resized(self, uuid: str) -> None:
         """The resize is confirmed: what was kept of the old disk goes."""
-        for kept in self.home(uuid).glob(f"{BEFORE_RESIZE}.*"):
-            kept.unlink()
+        self._forget_kept(uuid)
         if (self.home(uuid) / images.DISK).exists():
             self.store.save(replace(self.load(uuid), base=None))
+
+    def _forget_kept(self, uuid: str) -> None:
+        for kept in self.home(uuid).glob(f"{BEFORE_RESIZE}.*"):
+            kept.unlink()
 
     def undo_resize(self, uuid: str) -> None:
         """The resize is taken back: the disk is again what it was before."""
@@ -277,13 +286,22 @@ class Guests:
 
         def pause() -> None:
             if hold:
+                (self.home(uuid) / HELD).touch()
                 self.units.freeze(unit)
 
         def go_on() -> None:
             if hold:
-                self.units.thaw(unit)
+                self.let_go(uuid)
 
         images.flat_copy(self.load(uuid), self.home(uuid), target, self._run, pause, go_on)
+
+    def let_go(self, uuid: str) -> None:
+        """Let an instance run on that is held for a copy, also one that ended half-way with its program; no other is touched."""
+        held = self.home(uuid) / HELD
+        if held.exists():
+            if self.status(uuid).frozen:
+                self.units.thaw(instance_unit(uuid))
+            held.unlink()
 
 
 def each(instances: Iterable[Instance], act: Callable[[Instance], None], failed: Callable[[Instance], None]) -> None:

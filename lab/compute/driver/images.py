@@ -78,7 +78,9 @@ class BaseCache:
         fetch: writes the checked raw image to a path. Raises TooBig; nothing half-made stays under a final name.
         """
         raw = self.raw(image_id)
-        if not raw.exists():
+        if raw.exists():
+            os.utime(raw)  # when it was last of use: it is not pruned while it is copied
+        else:
             self.root.mkdir(parents=True, exist_ok=True)
             fetch(raw)
         length = raw.stat().st_size
@@ -91,7 +93,7 @@ class BaseCache:
             os.truncate(part, size or length)
             part.chmod(0o444)
             part.rename(sized)
-        os.utime(raw)  # when it was last of use
+        os.utime(raw)
         return sized
 
     def prune(self, used: Iterable[str], older_than: float) -> list[Path]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+PAUSE = 0.2  # seconds between two looks at a job
 
 
 class QmpError(Exception):
@@ -50,20 +53,24 @@ class Qmp:
                 return reply["return"]
 
     def await_job(self, job: str) -> None:
-        """Wait until a block job has ended, and clear it. Raises QmpError when it failed."""
+        """Wait until a block job has ended, however long it takes, and clear it. Raises QmpError when it failed.
+
+        It is asked for: between two events more time may pass than an answer has.
+        """
+        completed = False
         while True:
-            message = self._next()
-            if message.get("event") != "JOB_STATUS_CHANGE" or message["data"]["id"] != job:
-                continue
-            status = message["data"]["status"]
-            if status == "ready":
+            entry = next((entry for entry in self.ask("query-jobs") if entry["id"] == job), None)
+            if entry is None:
+                raise QmpError(f"{job}: the storage daemon does not know the job any more")
+            if entry["status"] == "concluded":
+                break
+            if entry["status"] == "ready" and not completed:
                 self.ask("job-complete", id=job)
-            elif status == "concluded":
-                error = next((entry.get("error") for entry in self.ask("query-jobs") if entry["id"] == job), None)
-                self.ask("job-dismiss", id=job)
-                if error:
-                    raise QmpError(f"{job}: {error}")
-                return
+                completed = True
+            time.sleep(PAUSE)
+        self.ask("job-dismiss", id=job)
+        if entry.get("error"):
+            raise QmpError(f"{job}: {entry['error']}")
 
     def _next(self) -> dict[str, Any]:
         try:

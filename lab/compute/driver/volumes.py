@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,6 +48,7 @@ class Volumes:
         self._shares = state / "mnt"
         self._shown = state / "volumes"
         self._mounted = mounted
+        self._shares_in_use = threading.Lock()
 
     def folder(self, instance: str) -> Path:
         """Where the volumes of an instance appear; its unit sees this folder and no other."""
@@ -62,7 +64,10 @@ class Volumes:
         self.prepare(instance)
         path = self.folder(instance) / volume_id
         volume = Volume(volume_id, device, str(path), share, name, kind)
-        self._mount(share)
+        with self._shares_in_use:  # nobody takes the share away between its mount and the file by which it is in use
+            self._mount(share)
+            if not self._mounted(path):
+                path.touch(mode=0o600)
         if not self._mounted(path):
             try:
                 self._show(volume, instance, user)
@@ -80,7 +85,8 @@ class Volumes:
             self._run("umount", "--lazy", path)
         for file in (path, self._control(volume), self._data(volume)):
             file.unlink(missing_ok=True)
-        self._unmount_unused()
+        with self._shares_in_use:
+            self._unmount_unused()
 
     def forget(self, instance: str) -> None:
         """Remove the folder of an instance that has no volume left."""
@@ -153,7 +159,6 @@ class Volumes:
         path, source = Path(volume.path), self.mount_point(volume.share) / volume.file
         if source.is_symlink() or not source.is_file():
             raise VolumeError(f"{source} is not a file")
-        path.touch(mode=0o600)
         serve = start_storage_daemon(volume.id, instance, source, volume.format, self._data(volume), self._control(volume))
         self._units.start(serve, volume_unit(volume.id))
         self._units.start(start_file_view(volume.id, instance, self._data(volume), path), view_unit(volume.id))

@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,14 @@ class KernelSocket:
 
 
 class StorageDaemon:
-    """Speaks qemu's machine protocol on a socket; `answers`: command -> result, or an error text in an Exception."""
+    """Speaks qemu's machine protocol on a socket.
 
-    def __init__(self, path: Path, answers: dict[str, Any], events: dict[str, list[dict[str, Any]]] | None = None) -> None:
+    answers: command -> result, an error text in an Exception, or an iterator of results, one for each call.
+    """
+
+    def __init__(self, path: Path, answers: dict[str, Any]) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._answers = answers
-        self._events = events or {}
         self._line = socket.socket(socket.AF_UNIX)
         self._line.bind(str(path))
         self._line.listen(1)
@@ -96,11 +98,11 @@ class StorageDaemon:
         name = request["execute"]
         self.asked.append((name, request.get("arguments", {})))
         result = self._answers.get(name, {})
+        if isinstance(result, Iterator):
+            result = next(result)
         message = {"error": {"desc": str(result)}} if isinstance(result, Exception) else {"return": result}
         file.write('{"event": "SOMETHING_ELSE", "data": {}}\n')
         file.write(json.dumps(message) + "\n")
-        for event in self._events.get(name, []):
-            file.write(json.dumps(event) + "\n")
         file.flush()
 
     def close(self) -> None:

@@ -70,6 +70,23 @@ def test_a_base_does_not_change_when_it_is_used_again(tmp_path: Path) -> None:
     assert base.stat().st_mtime == 1
 
 
+def test_an_image_that_is_just_being_copied_is_not_pruned(tmp_path: Path) -> None:
+    """Nova prunes every ten minutes; the image may not have been of use for long."""
+    run = copying()
+    cache = BaseCache(tmp_path, run)
+    cache.ensure("image", 2 * MIB, fetch(MIB))
+    for file in tmp_path.iterdir():
+        os.utime(file, (1, 1))
+
+    def copy(words: list[str]) -> str:
+        cache.prune([], 60)
+        shutil.copyfile(words[-2], words[-1])
+        return ""
+
+    run.answer("cp", by=copy)
+    assert cache.ensure("image", 3 * MIB, fetch(MIB)).stat().st_size == 3 * MIB
+
+
 def test_pruning_takes_what_nobody_uses_and_is_old(tmp_path: Path) -> None:
     cache = BaseCache(tmp_path, copying())
     used, old, fresh = (cache.ensure(name, 2 * MIB, fetch(MIB)) for name in ("used", "old", "fresh"))

@@ -310,6 +310,41 @@ def test_a_resize_can_be_taken_back_or_kept(lab: Lab, monkeypatch: pytest.Monkey
     assert lab.guests.load(UUID).base is None
 
 
+def test_a_resize_that_fails_leaves_nothing_of_itself(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_instance: Any, _home: Path, target: Path, *_: Any) -> None:
+        target.write_bytes(b"half")
+        raise OSError("no space")
+
+    monkeypatch.setattr(images, "flat_copy", full)
+    with pytest.raises(OSError, match="no space"):
+        lab.guests.grow_disk(UUID, 1 << 20)
+    assert sorted(path.name for path in lab.guests.home(UUID).iterdir()) == ["guest", "state.json"]
+
+
+def test_a_resize_taken_back_does_not_bring_the_disk_of_an_earlier_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that failed, and whose instance was started again on its new disk: that is the disk which counts."""
+    monkeypatch.setattr(images, "flat_copy", lambda _instance, _home, target, *_: target.write_bytes(b"flat"))
+    home = lab.guests.home(UUID)
+    (home / "guest/disk.cow").write_bytes(b"changes")
+    lab.guests.grow_disk(UUID, 1 << 20)
+    (home / "guest/disk").write_bytes(b"written since")
+    lab.guests.grow_disk(UUID, 1 << 20)
+    lab.guests.undo_resize(UUID)
+    assert {path.name: path.read_bytes() for path in (home / "guest").iterdir()} == {"disk": b"written since"}
+
+
+def test_an_instance_that_was_held_for_a_copy_runs_on_when_the_driver_was_killed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nova believes that it runs, and would never let it go on."""
+    monkeypatch.setattr(images, "flat_copy", lambda _instance, _home, _target, _run, pause, _go_on: pause())
+    lab.running()
+    lab.guests.copy_disk(UUID, lab.sockets / "copy")
+    lab.run.answer("systemctl", "show", by="ActiveState=active\nFreezerState=frozen\n")
+    lab.guests.let_go(UUID)
+    assert lab.run.of("systemctl", "thaw") == [["systemctl", "thaw", f"nova-{UUID}.service"]]
+    lab.guests.let_go(UUID)
+    assert len(lab.run.of("systemctl", "thaw")) == 1, "one that its user has paused stays so"
+
+
 def test_a_disk_never_shrinks(lab: Lab) -> None:
     lab.guests.grow_disk(UUID, 100)
     assert not (lab.guests.home(UUID) / "guest/disk").exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.compute.driver import qmp
 from lab.compute.driver import volumes as module
 from lab.compute.driver.qmp import QmpError
 from lab.compute.driver.state import Volume
@@ -16,6 +18,7 @@ from lab.compute.driver.volumes import VolumeError, Volumes
 from tests.unit.compute.fakes import Programs, StorageDaemon
 
 INSTANCE = "6f70656e-7374-4163-8b20-6c616e64696e"
+OTHER = "6f70656e-7374-4163-8b20-6c616e64696f"
 VOLUME_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 
@@ -31,7 +34,7 @@ class Host:
         self.mounts: set[Path] = set()
         self.run = Programs()
         self.run.answer("mount", by=lambda words: self._mount(Path(words[-1])))
-        self.run.answer("umount", by=lambda words: self._unmount(Path(words[-1])))
+        self.run.answer("umount", by=lambda words: self.unmount(Path(words[-1])))
         self.run.answer("systemctl", "show", by="ActiveState=active\nFreezerState=running\n")
         self.run.answer("systemd-run", by=self._start)
         self.shows = True
@@ -42,7 +45,7 @@ class Host:
         (point / f"volume-{VOLUME_ID}").write_bytes(b"x")
         return ""
 
-    def _unmount(self, point: Path) -> str:
+    def unmount(self, point: Path) -> str:
         self.mounts.discard(point)
         for file in point.glob("*") if point.is_dir() else ():
             file.unlink()  # what lay on the share goes with the mount
@@ -105,6 +108,24 @@ def test_the_share_stays_while_another_volume_uses_it(host: Host, short_path: Pa
     assert host.volumes.mount_point(volume.share) in host.mounts
 
 
+@pytest.mark.timeout(20)
+def test_the_share_is_not_taken_away_below_a_volume_that_is_just_being_connected(host: Host) -> None:
+    first = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
+    share = host.volumes.mount_point(first.share)
+    other = threading.Thread(target=host.volumes.connect, args=(connection(), OTHER, "/dev/vdb", 7))
+
+    def unmount(words: list[str]) -> str:
+        if Path(words[-1]) == share:
+            other.start()
+            other.join(0.3)
+        return host.unmount(Path(words[-1]))
+
+    host.run.answer("umount", by=unmount)
+    host.volumes.disconnect(first)
+    other.join()
+    assert share in host.mounts
+
+
 def test_a_daemon_that_does_not_start_leaves_nothing_connected(host: Host, short_path: Path) -> None:
     host.shows = False
     host.run.answer("systemctl", "show", by="ActiveState=failed\n")
@@ -136,9 +157,9 @@ def daemon(short_path: Path) -> Iterator[Start]:
     made: list[StorageDaemon] = []
     (short_path / "volumes").mkdir()
 
-    def start(answers: dict[str, Any], events: dict[str, list[dict[str, Any]]] | None = None) -> StorageDaemon:
+    def start(answers: dict[str, Any]) -> StorageDaemon:
         answers = {"query-block-exports": [{"node-name": "top"}], **answers}
-        made.append(StorageDaemon(short_path / "volumes" / f"{VOLUME_ID}.qmp", answers, events))
+        made.append(StorageDaemon(short_path / "volumes" / f"{VOLUME_ID}.qmp", answers))
         return made[-1]
 
     yield start
@@ -172,17 +193,20 @@ def test_a_snapshot_has_a_plain_name(host: Host) -> None:
         host.volumes.snapshot(attached(host), "../x")
 
 
-def job(status: str) -> dict[str, Any]:
-    return {"event": "JOB_STATUS_CHANGE", "data": {"id": "merge", "status": status}}
+def job(*statuses: str, **more: str) -> Iterator[list[dict[str, str]]]:
+    """What the daemon says of the job at each look."""
+    return iter([[{"id": "merge", "status": status, **more}] for status in statuses])
 
 
-def test_merging_down_waits_for_the_job(host: Host, daemon: Start) -> None:
+def test_merging_down_waits_for_the_job(host: Host, daemon: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the job takes longer than an answer may, and no event comes meanwhile."""
+    monkeypatch.setattr(qmp.Qmp.__init__, "__defaults__", (0.3,))
     share = host.volumes.mount_point("127.0.0.1:/srv/cinder")
     nodes = [{"node-name": n, "file": str(share / f), "drv": d} for n, f, d in (("f", "b", "file"), ("q", "b", "qcow2"), ("r", "a", "raw"))]
-    events = {"block-commit": [job("running"), job("concluded")]}
-    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": [{"id": "merge"}]}, events)
+    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("running", "running", "ready", "ready", "concluded")})
     host.volumes.merge(attached(host), "b", "a")
     asked = dict(talk.asked)
+    assert [name for name, _ in talk.asked].count("job-complete") == 1
     assert (asked["block-commit"]["top-node"], asked["block-commit"]["base-node"]) == ("q", "r")
     assert asked["job-dismiss"] == {"id": "merge"}
 
@@ -191,13 +215,13 @@ def test_merging_down_waits_for_the_job(host: Host, daemon: Start) -> None:
 def test_merging_up_streams_into_the_top(host: Host, daemon: Start, below: str | None, expected: str | None) -> None:
     share = host.volumes.mount_point("127.0.0.1:/srv/cinder")
     nodes = [{"node-name": "r", "file": str(share / "a"), "drv": "raw"}]
-    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": []}, {"block-stream": [job("concluded")]})
+    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("concluded")})
     host.volumes.merge(attached(host), below, None)
     assert dict(talk.asked)["block-stream"].get("base-node") == expected
 
 
 def test_a_failed_job_is_an_error(host: Host, daemon: Start) -> None:
-    daemon({"query-jobs": [{"id": "merge", "error": "no space"}]}, {"block-stream": [job("concluded")]})
+    daemon({"query-jobs": job("concluded", error="no space")})
     with pytest.raises(QmpError, match="no space"):
         host.volumes.merge(attached(host), None, None)
 
