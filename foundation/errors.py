@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -31,6 +33,8 @@ class Problem:
 
 DISK_FULL = "no space is left on the disk"
 DISK_FULL_CURE = "free some, or name a folder on another disk in $LZ_CACHE; then run the same command again: it goes on where it stopped"
+STOPPED = Problem("stopped", cure="run the same command again: it goes on where it stopped")
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 class LzError(Exception):
@@ -55,6 +59,22 @@ class BusyError(LzError):
     """Another run holds the lock."""
 
     exit_code = 3
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """What a small program ends with: what `work` returns, or the code of an error, which is told as one block on standard error."""
+    try:
+        return work()
+    except LzError as problem:
+        told, code = problem.problems, problem.exit_code
+    except KeyboardInterrupt:
+        told, code = (STOPPED,), INTERRUPTED
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        told, code = (Problem(DISK_FULL, where=str(problem.filename or ""), cure=DISK_FULL_CURE),), 1
+    sys.stderr.write("".join(f"{problem}\n" for problem in told))
+    return code
 
 
 def raise_all(problems: Iterable[Problem], kind: type[LzError] = InputError) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from foundation import stopping
 from foundation.errors import BusyError, Problem
 
 
@@ -28,7 +29,7 @@ def exclusive(path: Path, what: str, wait: float = 0, say: Callable[[str], objec
                 if say:
                     say(f"{what} is already under way ({holder}): its end is waited for")
                     say = None
-                time.sleep(0.2)
+                stopping.pause(0.2)
                 continue
             raise BusyError(
                 Problem(

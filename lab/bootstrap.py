@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from foundation import stopping
 from foundation.errors import LzError
 from lab.daemons import APIS, WORKERS
 from lab.machine import Machine
@@ -72,7 +73,7 @@ def start_others(machine: Machine) -> None:
     enable(machine.root)
 
 
-@retry(retry=retry_if_exception_type(LzError), stop=stop_after_delay(PATIENCE), wait=wait_fixed(2), reraise=True)
+@retry(retry=retry_if_exception_type(LzError), stop=stop_after_delay(PATIENCE), wait=wait_fixed(2), sleep=stopping.pause, reraise=True)
 def publish_name_servers(machine: Machine) -> None:
     """Tell Designate which BIND it writes to; its central service must be up, so this is tried again."""
     machine.inside(
@@ -87,5 +88,5 @@ def map_compute_host(machine: Machine, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     count = "select count(*) from compute_nodes where deleted = 0"
     while time.monotonic() < deadline and machine.inside("mariadb", "-NBe", count, "nova").strip() == "0":
-        time.sleep(1)
+        stopping.pause(1)
     machine.inside("runuser", "-u", "nova", "--", "nova-manage", "cell_v2", "discover_hosts", log=log)

@@ -14,7 +14,7 @@ import yaml
 from openstack.connection import Connection
 from tenacity import retry, stop_after_delay, wait_fixed
 
-from foundation import files, proxies
+from foundation import files, proxies, stopping
 from lab.image import GuestImage
 from lab.settings import LAB_RANGE, PATIENCE, REGIONS, SERVICES, Places, Region, Service
 
@@ -82,7 +82,7 @@ def connect(region: Region, places: Places) -> Connection:
     return openstack.connection.Connection(config=config.get_one(cloud=f"lab-{region.name}"))
 
 
-@retry(stop=stop_after_delay(PATIENCE), wait=wait_fixed(1), reraise=True)
+@retry(stop=stop_after_delay(PATIENCE), wait=wait_fixed(1), sleep=stopping.pause, reraise=True)
 def await_identity(cloud: Connection) -> None:
     """Wait until Keystone gives the administrator a token. Raises its last refusal."""
     cloud.authorize()

@@ -5,9 +5,10 @@ The mirror is mmdebstrap's own default, or $LZ_DEBIAN_MIRROR (an air-gapped site
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from foundation import lock
@@ -17,6 +18,7 @@ from foundation.process import run
 
 SUITE = "trixie"
 MIRROR = "LZ_DEBIAN_MIRROR"  # variable with the address of a mirror
+WAIT_SECONDS = 1200  # for the build of another run
 # Documentation in other languages and manual pages are a fifth of the files and serve nobody in a lab machine.
 LEAN = (
     "force-unsafe-io",
@@ -37,37 +39,48 @@ ENDS_WITH_US = (
 )  # fmt: skip
 
 
+@contextlib.contextmanager
+def archives(say: Callable[[str], object]) -> Iterator[Path]:
+    """The folder of all packages that were downloaded, ours alone for the block; another's build is waited for, which `say` hears."""
+    folder = cache("debs")
+    with lock.exclusive(folder.with_name("debs.lock"), "a build from Debian packages", WAIT_SECONDS, say):
+        (folder / "partial").mkdir(exist_ok=True)
+        yield folder
+
+
 def build_tree(
     target: Path,
     packages: Sequence[str],
     log: Path,
+    say: Callable[[str], object],
     *,
     variant: str = "minbase",
     hooks: Sequence[str] = (),
 ) -> None:
-    """Make `target`, a Debian tree with `packages` (recommended packages left out), or leave nothing.
+    """Make `target`, a Debian tree with `packages` (recommended packages left out), unless another run does so while it is waited for.
 
-    hooks: further mmdebstrap arguments, e.g. "--customize-hook=...". Raises CommandFailed with the end of `log`.
+    say: hears that another run is waited for. hooks: further mmdebstrap arguments, e.g. "--customize-hook=...".
+    Raises CommandFailed with the end of `log`.
     """
     part = target.with_name(target.name + ".part")
-    archives = cache("debs")
-    (archives / "partial").mkdir(exist_ok=True)
     mirror = os.environ.get(MIRROR)
-    command = [
-        *ENDS_WITH_US, "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
-        '--aptopt=APT::Install-Recommends "false"',
-        '--aptopt=Acquire::Languages "none"',
-        '--aptopt=APT::Keep-Downloaded-Packages "true"',
-        *(f"--dpkgopt={option}" for option in LEAN),
-        # The cache is mounted, not copied.
-        "--skip=download/empty", "--skip=essential/unlink", "--skip=cleanup/apt/cache",
-        f'--setup-hook=mkdir -p "$1/var/cache/apt/archives" && mount --bind {archives} "$1/var/cache/apt/archives"',
-        *hooks,
-        '--customize-hook=umount "$1/var/cache/apt/archives"',
-        SUITE, str(part), *([mirror] if mirror else []),
-    ]  # fmt: skip
-    with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages", wait=1200):
+    with archives(say) as downloaded:
+        if target.exists():
+            return
         remove_tree(part)
+        command = [
+            *ENDS_WITH_US, "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
+            '--aptopt=APT::Install-Recommends "false"',
+            '--aptopt=Acquire::Languages "none"',
+            '--aptopt=APT::Keep-Downloaded-Packages "true"',
+            *(f"--dpkgopt={option}" for option in LEAN),
+            # The cache is mounted, not copied.
+            "--skip=download/empty", "--skip=essential/unlink", "--skip=cleanup/apt/cache",
+            f'--setup-hook=mkdir -p "$1/var/cache/apt/archives" && mount --bind {downloaded} "$1/var/cache/apt/archives"',
+            *hooks,
+            '--customize-hook=umount "$1/var/cache/apt/archives"',
+            SUITE, str(part), *([mirror] if mirror else []),
+        ]  # fmt: skip
         run(
             command,
             log=log,
@@ -75,7 +88,6 @@ def build_tree(
             cure="look at the log; check that the Debian mirror answers, then run again: what was downloaded is kept",
         )
         (part / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
-        remove_tree(target)
         part.rename(target)
 
 

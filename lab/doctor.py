@@ -26,7 +26,10 @@ def examine(places: Places) -> list[Problem]:
     """Every finding; an empty list means that the lab works."""
     known = standing(places)
     if known is None:
-        return [*requirements.missing(places, 1), Problem("no lab stands on this machine", cure="run `lz lab up`")]
+        return [
+            *requirements.missing(places, requirements.default_regions()),
+            Problem("no lab stands on this machine", cure="run `lz lab up`"),
+        ]
     found = list(_host(places))
     if known.code != code_digest():
         found.append(Problem("the lab was made by other code than this checkout's", cure="run `lz lab up` to rebuild it"))

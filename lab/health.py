@@ -15,6 +15,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from foundation import stopping
 from foundation.errors import LzError, Problem, raise_all
 from lab.settings import PATIENCE, SERVICES, Places, Region, Service
 
@@ -75,7 +76,9 @@ def await_region(region: Region, places: Places, cloud: Connection, seconds: flo
 
 def _await(look: Callable[[], list[Problem]], seconds: float, pause: float) -> None:
     """Look again and again until nothing is wrong. Raises LzError with what was wrong at the last look."""
-    looking = Retrying(retry=retry_if_exception_type(LzError), stop=stop_after_delay(seconds), wait=wait_fixed(pause), reraise=True)
+    looking = Retrying(
+        retry=retry_if_exception_type(LzError), stop=stop_after_delay(seconds), wait=wait_fixed(pause), sleep=stopping.pause, reraise=True
+    )
     looking(lambda: raise_all(look(), LzError))
 
 

@@ -6,12 +6,12 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from foundation import digest, files, lock
+from foundation import digest, files, lock, stopping
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
@@ -70,7 +70,8 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     where = places()
     unknown = [name for name in names if name not in REGIONS]
     problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
-    raise_all([*problems, *requirements.missing(where, len({*names, *_staying(standing(where), compute_kind)}))])
+    known_names = [name for name in REGIONS if name in names]
+    raise_all([*problems, *requirements.missing(where, known_names, _staying(standing(where), compute_kind))])
     with lock.exclusive(where.lock, BUSY), files.for_everybody():
         known = standing(where)
         stood = _staying(known, compute_kind)
@@ -84,7 +85,9 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
             return _bring_up(where, wanted, kind, progress)
         except BaseException:
             _take_back(where, [REGIONS[name] for name in wanted if name not in stood])
-            if not stood:
+            if stood:
+                region.sign_in(where)
+            else:
                 _remove_all(where)
             raise
 
@@ -99,12 +102,12 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     where.logs.mkdir(parents=True, exist_ok=True)
     chosen = [REGIONS[name] for name in names]
     pki.ensure_authority(where.ca, where.root / "ca.key")
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside, stopping.heard_by_all(progress.say):
         # Compiled beside all else: from nothing it takes longest, and a region needs it last.
         compiled = beside.submit(kernel.build, progress) if kind == "uml" else None
         using = _ingredients(where, kind, compiled, progress)
         secrets = region.lay_ground(where, chosen)
-        _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen])
+        _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen], progress)
     made = Standing(code_digest(), names, kind, using.image.digest)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made
@@ -118,14 +121,15 @@ def _ingredients(where: Places, kind: str, compiled: Future[kernel.KernelBuild] 
         base = trees.ensure_base(where, progress)
         layers.extend([trees.ensure_seed(where, base, progress), base])
 
-    _side_by_side([trees_lane, lambda: images.append(image.build(progress))])
+    _side_by_side([trees_lane, lambda: images.append(image.build(progress))], progress)
     return region.Ingredients(tuple(layers), kind, compiled, images[0])
 
 
-def _side_by_side(lanes: Sequence[Callable[[], object]]) -> None:
-    """Run all to their end, then raise the first error: nobody is left working behind our back."""
-    with ThreadPoolExecutor(len(lanes)) as pool:
+def _side_by_side(lanes: Sequence[Callable[[], object]], progress: Progress) -> None:
+    """Run all to their end, then raise the first error, or Ctrl-C: nobody is left working behind our back."""
+    with ThreadPoolExecutor(len(lanes)) as pool, stopping.heard_by_all(progress.say):
         futures = [pool.submit(lane) for lane in lanes]
+        wait(futures)
     for future in futures:
         future.result()
 
@@ -140,7 +144,7 @@ def down(progress: Progress, *, keep: bool = False) -> None:
         raise_all(requirements.elsewhere(where))
         if keep:
             with progress.step("shutdown"):
-                _side_by_side([partial(region.stop, where, entry) for entry in REGIONS.values()])
+                _side_by_side([partial(region.stop, where, entry) for entry in REGIONS.values()], progress)
         else:
             with progress.step("removal"):
                 _remove_all(where)
@@ -200,4 +204,4 @@ def reset(progress: Progress) -> None:
                 snapshot.restore(region.machine_of(where, entry))
                 health.await_region(entry, where, cloud.connect(entry, where))
 
-        _side_by_side([partial(one, entry) for entry in chosen])
+        _side_by_side([partial(one, entry) for entry in chosen], progress)

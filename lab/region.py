@@ -53,14 +53,23 @@ def lay_ground(places: Places, regions: Sequence[Region]) -> dict[str, dict[str,
         if not is_made(places, region):
             machine.destroy()
             machine.home.mkdir(parents=True)
+    known = sign_in(places, regions)
+    for region in regions:
+        hostnet.up(region, [other for other in REGIONS.values() if other is not region])
+    return known
+
+
+def sign_in(places: Places, fresh: Sequence[Region] = ()) -> dict[str, dict[str, str]]:
+    """Write clouds.yaml with every region that has files, and with those that are `fresh`, whose secrets are made.
+
+    Returns their secrets by name.
+    """
     known = {
         name: secrets.load_or_make(places.region(region) / "secrets.json")
         for name, region in REGIONS.items()
-        if region in regions or (places.region(region) / "secrets.json").exists()
+        if region in fresh or (places.region(region) / "secrets.json").exists()
     }
     cloud.write_clouds_yaml(places, {name: values["admin"] for name, values in known.items()})
-    for region in regions:
-        hostnet.up(region, [other for other in REGIONS.values() if other is not region])
     return known
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from foundation import programs
 from foundation.errors import Problem
 from foundation.places import cache_root
+from foundation.shell import callable_here
 from lab.compute import kernel
 from lab.settings import REGIONS, Places
 
@@ -36,8 +38,8 @@ def default_regions() -> tuple[str, ...]:
     return ("north", "south") if memory_gib() >= MEMORY_BOTH_GIB else ("north",)
 
 
-def missing(places: Places, regions: int) -> Iterator[Problem]:
-    """Every reason why the lab cannot run here. regions: how many are wanted."""
+def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ()) -> Iterator[Problem]:
+    """Every reason why the lab cannot run here. wanted: regions to bring up. stay: those that stand and stay beside them."""
     if os.geteuid() != 0:
         yield Problem("the lab needs root", why="it makes namespaces, mounts and machines", cure="run it with sudo")
     absent = programs.absent(PROGRAMS)
@@ -66,10 +68,25 @@ def missing(places: Places, regions: int) -> Iterator[Problem]:
             cure="free some, or name another folder in $LZ_CACHE",
         )
     yield from elsewhere(places)
-    needed = MEMORY_BOTH_GIB if regions > 1 else MEMORY_ONE_GIB
+    together = {*wanted, *stay}
+    needed = MEMORY_BOTH_GIB if len(together) > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:
-        cure = "run one region: --region north" if regions > 1 else "use a machine with more memory"
-        yield Problem(f"{memory_gib():.1f} GiB of memory, {needed} are needed for {regions} region(s)", cure=cure)
+        what = f"{memory_gib():.1f} GiB of memory, {needed} are needed for {len(together)} region(s)"
+        yield Problem(what, why=_beside(wanted, stay), cure=_with_less(wanted))
+
+
+def _beside(wanted: Collection[str], stay: Collection[str]) -> str:
+    others = [name for name in stay if name not in wanted]
+    return f"{', '.join(others)} stands and would stay" if others and wanted else ""
+
+
+def _with_less(wanted: Collection[str]) -> str:
+    """What to do where memory is short."""
+    if memory_gib() < MEMORY_ONE_GIB:
+        return "use a machine with more memory"
+    if len(wanted) > 1:
+        return "run one region: " + callable_here("lz lab up --region north")
+    return "take what stands away first: " + callable_here(f"lz lab down && lz lab up --region {next(iter(wanted), 'north')}")
 
 
 def elsewhere(places: Places) -> Iterator[Problem]:
@@ -79,7 +96,7 @@ def elsewhere(places: Places) -> Iterator[Problem]:
             "another lab stands on this machine",
             where=str(root),
             why="its machines have the same names and addresses",
-            cure=f"LZ_CACHE={root.parent} lz lab down",
+            cure=callable_here(f"LZ_CACHE={shlex.quote(str(root.parent))} lz lab down") + ", then run the same command again",
         )
 
 

@@ -68,7 +68,7 @@ def ensure_base(places: Places, progress: Progress) -> Path:
     if not tree.exists():
         tree.parent.mkdir(parents=True, exist_ok=True)
         with progress.step("base tree: Debian packages (once)"):
-            debian.build_tree(tree, packages(), places.logs / "base.log")
+            debian.build_tree(tree, packages(), places.logs / "base.log", progress.say)
     return tree
 
 

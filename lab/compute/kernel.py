@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from foundation import digest, lock, programs
+from foundation import digest, lock, programs, stopping
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.places import cache
 from foundation.process import CommandFailed, run
@@ -33,6 +33,7 @@ TOOLS = {
 # What `lz lab up` installs or asks for on the host, beyond the programs above.
 HOST_PACKAGES = (*sorted(set(TOOLS.values())), "libc6-dev", "debian-archive-keyring")
 JOBS = 2
+STOP_SECONDS = 1  # Ctrl-C ends the compiler, too, and we hear of it a moment later
 PATIENCE = 2400  # seconds: twice what another run's build takes on two cores
 
 
@@ -127,6 +128,7 @@ def _build(progress: Progress) -> KernelBuild:
             try:
                 return _build_one(source, apt, work, progress)
             except CommandFailed as failed:
+                stopping.pause(STOP_SECONDS)
                 progress.say(f"{source.package} {source.version} could not be built, trying the one before", style="yellow")
                 failures += failed.problems
     finally:

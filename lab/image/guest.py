@@ -55,7 +55,7 @@ def build(progress: Progress) -> GuestImage:
     home = cache("image") / whole
     if not (home / "image.json").exists():
         _require_tools()
-        with lock.exclusive(cache("image") / "build.lock", "a build of the guest image", wait=1200):
+        with lock.exclusive(cache("image") / "build.lock", "a build of the guest image", debian.WAIT_SECONDS, progress.say):
             if not (home / "image.json").exists():
                 _build(home, whole, progress)
     made = json.loads((home / "image.json").read_text())
@@ -101,7 +101,7 @@ def _build(home: Path, whole: str, progress: Progress) -> None:
             # The overlay goes in before the packages are configured: the initrd is then made once, with our settings.
             copy = f"""tar -C '{HERE}/overlay' --owner=root:0 --group=root:0 --mode=u=rwX,go=rX -c . | tar -C "$1" -x"""
             hook = f"--essential-hook={copy}"
-            debian.build_tree(tree, packages(), log, hooks=[hook, "--dpkgopt=force-confold"])
+            debian.build_tree(tree, packages(), log, progress.say, hooks=[hook, "--dpkgopt=force-confold"])
         with progress.step("guest image: file system"):
             prepare(tree, log)
             _take_kernel(tree, part)

@@ -12,11 +12,10 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
-from foundation.errors import DISK_FULL, DISK_FULL_CURE, LzError, Problem
+from foundation.errors import DISK_FULL, DISK_FULL_CURE, INTERRUPTED, STOPPED, LzError, Problem
 
 DEBUG = "--debug"
 OTHERS = "--"  # what stands behind it is for another program
-INTERRUPTED = 130
 FAULT = 70
 CLOUD_LIBRARIES = {"openstack", "keystoneauth1"}
 
@@ -50,7 +49,7 @@ def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
     if isinstance(error, LzError):
         return error.problems, error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return [Problem("stopped", cure="run the same command again: it goes on where it stopped")], INTERRUPTED
+        return [STOPPED], INTERRUPTED
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return [Problem(DISK_FULL, where=str(error.filename or ""), cure=DISK_FULL_CURE)], 1
     why = f"{type(error).__name__}: {error}"

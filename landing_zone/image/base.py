@@ -26,5 +26,5 @@ def ensure(progress: Progress) -> Path:
     tree = cache("nodes", "base") / digest.of_texts(*what)[:16]
     if not tree.exists():
         with progress.step("node tree: Debian packages (once)"):
-            debian.build_tree(tree, packages(), cache("nodes", "logs") / "base.log", variant=VARIANT)
+            debian.build_tree(tree, packages(), cache("nodes", "logs") / "base.log", progress.say, variant=VARIANT)
     return tree

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from foundation import digest, files, lock, programs, scs
 from foundation.errors import InputError, Problem, raise_all
 from foundation.places import CHECKOUT, cache
 from foundation.progress import Progress
+from lab import debian
 from landing_zone.image import base, contents, disk, loader, sbom, tree
 from landing_zone.image.contents import EPOCH
 
@@ -86,7 +87,7 @@ def build(profile: str, progress: Progress, epoch: int | None = None, *, anew: b
     start = base.ensure(progress)
     date = date_of(start) if epoch is None else epoch
     target = home() / _key(profile, start, date)
-    with lock.exclusive(home() / "build.lock", "a build of the golden image", wait=1200):
+    with lock.exclusive(home() / "build.lock", "a build of the golden image", debian.WAIT_SECONDS, progress.say):
         if anew or not (target / RECORD).exists():
             _build(profile, start, date, target, progress)
     # What was asked for last is what is published, and that may well be one that was made before another.
@@ -105,9 +106,9 @@ def every() -> list[Image]:
     return [read(record.parent) for record in records]
 
 
-def make_tree(profile: str, root: Path, epoch: int, log: Path) -> str:
-    """Turn a copy of the base tree into that of an image; returns its content digest."""
-    tree.harden(root, {"node_baseline_profile": profile, "node_baseline_ssh": {"certificates": True}}, epoch, log)
+def make_tree(profile: str, root: Path, epoch: int, log: Path, say: Callable[[str], object]) -> str:
+    """Turn a copy of the base tree into that of an image; returns its content digest. say: hears that another run is waited for."""
+    tree.harden(root, {"node_baseline_profile": profile, "node_baseline_ssh": {"certificates": True}}, epoch, log, say)
     loader.install(root, log)
     contents.clean(root, epoch)
     contents.clamp(root, epoch)
@@ -173,7 +174,7 @@ def _build(profile: str, start: Path, epoch: int, target: Path, progress: Progre
     try:
         with tree.copy(start, part / "copy") as root:
             with progress.step("golden image: hardened"):
-                tree_digest = make_tree(profile, root, epoch, log)
+                tree_digest = make_tree(profile, root, epoch, log, progress.say)
             with progress.step("golden image: disk"):
                 record = _furnish(profile, root, part, tree_digest, epoch, log)
         files.replace(part / RECORD, json.dumps(record, indent=1) + "\n", 0o644)

@@ -6,13 +6,12 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from foundation import lock
-from foundation.places import CHECKOUT, cache
+from foundation.places import CHECKOUT
 from foundation.process import run
-from lab.debian import mounts_below, remove_tree
+from lab.debian import archives, mounts_below, remove_tree
 from landing_zone.image.contents import EPOCH
 
 PLAYBOOK = CHECKOUT / "playbooks" / "image.yml"
@@ -46,9 +45,12 @@ def clear(home: Path) -> None:
     remove_tree(home)
 
 
-def harden(root: Path, variables: Mapping[str, object], epoch: int, log: Path) -> None:
-    """Run the playbook on the tree. variables: of the role. epoch: date of what it makes. CommandFailed with the end of `log`."""
-    with _alive(root), _own_files(root):
+def harden(root: Path, variables: Mapping[str, object], epoch: int, log: Path, say: Callable[[str], object]) -> None:
+    """Run the playbook on the tree. variables: of the role. epoch: date of what it makes. say: hears that another run is waited for.
+
+    Raises CommandFailed with the end of `log`.
+    """
+    with _alive(root, say), _own_files(root):
         inventory = {"all": {"hosts": {"image": {"ansible_connection": "tree", "ansible_host": str(root)}}}}
         with_python = {"ansible_python_interpreter": "/usr/bin/python3", **variables}
         folder = root.parent
@@ -72,14 +74,13 @@ def harden(root: Path, variables: Mapping[str, object], epoch: int, log: Path) -
 
 
 @contextlib.contextmanager
-def _alive(root: Path) -> Iterator[None]:
+def _alive(root: Path, say: Callable[[str], object]) -> Iterator[None]:
     """Mount what programs look for, and the packages that were downloaded before; one user of those at a time."""
-    archives = cache("debs")
-    with lock.exclusive(archives.with_name("debs.lock"), "a build from Debian packages", wait=1200):
+    with archives(say) as downloaded:
         try:
             run(["mount", "-t", "proc", "proc", root / "proc"])
             run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root / "run"])
-            run(["mount", "--bind", archives, root / "var/cache/apt/archives"])
+            run(["mount", "--bind", downloaded, root / "var/cache/apt/archives"])
             yield
         finally:
             for point in mounts_below(root):

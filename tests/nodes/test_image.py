@@ -47,12 +47,13 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
     """Digests of two trees made one after the other, and where the second stands."""
-    start, log = base.ensure(Progress()), tmp_path_factory.mktemp("image") / "log"
+    progress, log = Progress(), tmp_path_factory.mktemp("image") / "log"
+    start = base.ensure(progress)
     epoch = contents.packages_date(start)
     with tree.copy(start, cache("nodes", "run") / "image1") as root:
-        first = build.make_tree("base", root, epoch, log)
+        first = build.make_tree("base", root, epoch, log, progress.say)
     with tree.copy(start, cache("nodes", "run") / "image2") as root:
-        yield first, build.make_tree("base", root, epoch, log), root
+        yield first, build.make_tree("base", root, epoch, log, progress.say), root
 
 
 def test_two_builds_give_the_same_tree(trees: tuple[str, str, Path]) -> None:

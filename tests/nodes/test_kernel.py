@@ -74,7 +74,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     with tree.copy(start, cache("nodes", "run") / "machine", above=trees.encryption(start, progress)) as root:
         second = mounted(root, home / "second")
         # The first record of AIDE takes minutes in the background, and is not what is looked at.
-        tree.harden(root, {"node_baseline_integrity_enabled": False}, contents.packages_date(start), home / "log")
+        tree.harden(root, {"node_baseline_integrity_enabled": False}, contents.packages_date(start), home / "log", progress.say)
         with (root / "etc/fstab").open("a") as table:
             table.writelines(f"LABEL={name} {point} ext4 defaults 0 2\n" for point, name in PARTITIONS.items() if point != ENCRYPTED)
         (root / "etc/cloud/cloud-init.disabled").touch()

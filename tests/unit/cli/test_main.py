@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import BusyError, InputError, LzError, Problem
+from foundation.errors import INTERRUPTED, BusyError, InputError, LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from foundation.shell import callable_here
-from landing_zone.cli import FAULT, INTERRUPTED, main, output
+from landing_zone.cli import FAULT, main, output
 from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT

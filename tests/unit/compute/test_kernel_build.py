@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from foundation import lock, progress
+from foundation import lock, progress, stopping
 from foundation.errors import InputError, LzError, Problem
 from foundation.process import CommandFailed
 from foundation.progress import Progress
@@ -73,6 +73,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr(kernel, "_Apt", FakeApt)
     monkeypatch.setattr(kernel, "missing_tools", list)
+    monkeypatch.setattr(kernel, "STOP_SECONDS", 0)
     return tmp_path / "kernel"
 
 
@@ -84,6 +85,23 @@ def test_a_source_that_fails_gives_way_to_the_one_before(cache: Path, monkeypatc
 
     monkeypatch.setattr(kernel, "_build_one", build)
     assert kernel.build(Progress()).version == "7.2.1-1"
+    assert not (cache / "work").exists()
+
+
+def test_a_build_that_ctrl_c_has_ended_is_not_begun_anew_from_another_source(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler has heard it first, and looks as if it had failed."""
+    begun: list[str] = []
+
+    def build(source: kernel.Source, *_: Any) -> kernel.KernelBuild:
+        begun.append(source.package)
+        stopping._told.set()
+        raise CommandFailed(Problem("make: *** [linux] Interrupt"), 2, "")
+
+    monkeypatch.setattr(stopping, "_told", threading.Event())
+    monkeypatch.setattr(kernel, "_build_one", build)
+    with pytest.raises(KeyboardInterrupt):
+        kernel.build(Progress())
+    assert begun == ["linux-source-7.3"]
     assert not (cache / "work").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from foundation import digest, lock, places, process, progress
-from foundation.errors import BusyError, InputError, LzError, Problem, raise_all
+from foundation import digest, lock, places, process, progress, stopping
+from foundation.errors import INTERRUPTED, BusyError, InputError, LzError, Problem, exit_code, raise_all
 
 
 def test_a_problem_is_one_block() -> None:
@@ -94,6 +95,36 @@ def test_a_lock_may_be_waited_for(tmp_path: Path) -> None:
     with lock.exclusive(tmp_path / "lock", "work", wait=5):
         assert release.is_set()
     thread.join()
+
+
+@pytest.mark.timeout(20)
+def test_who_waits_for_a_lock_hears_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_told", threading.Event())
+    said: list[str] = []
+    with lock.exclusive(tmp_path / "lock", "the work"):
+        with pytest.raises(KeyboardInterrupt), stopping.heard_by_all(said.append):
+            raise KeyboardInterrupt
+        with pytest.raises(KeyboardInterrupt), lock.exclusive(tmp_path / "lock", "the work", wait=100):
+            pytest.fail("two at once")
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (InputError(Problem("bad file", cure="mend it")), 2, "bad file\n  cure:  mend it\n"),
+        (KeyboardInterrupt(), INTERRUPTED, "stopped\n  cure:  run the same command again"),
+        (OSError(errno.ENOSPC, "no space left", "/srv/file"), 1, "no space is left on the disk\n  where: /srv/file\n"),
+    ],
+)
+def test_a_small_program_tells_what_is_wrong_as_one_block(
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        raise error
+
+    assert exit_code(work) == code
+    assert capsys.readouterr().err.startswith(told)
 
 
 def test_a_lock_goes_with_its_holder(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -163,8 +164,34 @@ def test_packages_date_what_they_write_as_of_the_release(monkeypatch: pytest.Mon
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.delenv("LZ_DEBIAN_MIRROR", raising=False)
     monkeypatch.setattr(debian, "run", made)
-    debian.build_tree(tmp_path / "tree", ["sudo"], tmp_path / "log")
+    debian.build_tree(tmp_path / "tree", ["sudo"], tmp_path / "log", print)
     assert dates == [debian.EPOCH]
+
+
+@pytest.mark.timeout(20)
+def test_a_tree_that_another_run_made_meanwhile_is_not_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It may stand on that tree already. Who is waited for is said."""
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(debian, "run", lambda *_, **__: pytest.fail("it was made again"))
+    tree, said = tmp_path / "tree", list[str]()
+    held, waited_for = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with debian.archives(print):
+            held.set()
+            waited_for.wait(10)
+            tree.mkdir()
+
+    def say(text: str) -> None:
+        said.append(text)
+        waited_for.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait()
+    debian.build_tree(tree, ["sudo"], tmp_path / "log", say)
+    thread.join()
+    assert [text.split(":")[0] for text in said] == [f"a build from Debian packages is already under way (process {os.getpid()})"]
 
 
 def test_packages_of_another_mirror_are_another_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
+from foundation import stopping
 from foundation.errors import InputError, Problem
 from foundation.progress import Progress
-from lab import lifecycle, region, requirements
+from lab import health, lifecycle, region, requirements
 from lab.settings import REGIONS, Places, Region
 
 
@@ -24,7 +29,7 @@ from lab.settings import REGIONS, Places, Region
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """A fit machine without a lab."""
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
-    monkeypatch.setattr(requirements, "missing", lambda places, regions: ())
+    monkeypatch.setattr(requirements, "missing", lambda places, wanted, stay: ())
     return Places(tmp_path / "lab")
 
 
@@ -80,8 +85,8 @@ def test_a_region_that_stands_and_stays_needs_its_memory_as_well(
 ) -> None:
     asked: list[int] = []
 
-    def missing(_: Places, regions: int) -> tuple[Problem, ...]:
-        asked.append(regions)
+    def missing(_: Places, wanted: Sequence[str], stay: Sequence[str]) -> tuple[Problem, ...]:
+        asked.append(len({*wanted, *stay}))
         return ()
 
     monkeypatch.setattr(requirements, "missing", missing)
@@ -124,11 +129,45 @@ def test_logs_that_cannot_be_kept_keep_nothing_from_being_taken_away(
     assert steps == ["all removed", "logs of north", "north removed", "logs of south", "south removed", "all removed"]
 
 
-def test_a_region_that_could_not_be_added_is_taken_away_again(where: Places, steps: list[str], broken: None) -> None:
+def test_a_region_that_could_not_be_added_is_taken_away_again(where: Places, steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also out of clouds.yaml, where `lz` would look for a cloud that there is not."""
+
+    def bring_up(*_: object) -> None:
+        region.sign_in(where, list(REGIONS.values()))
+        raise RuntimeError("made to fail")
+
+    def remove(where: Places, entry: Region) -> None:
+        steps.append(f"{entry.name} removed")
+        shutil.rmtree(where.region(entry))
+
     stands(where, lifecycle.code_digest())
+    monkeypatch.setattr(lifecycle, "_bring_up", bring_up)
+    monkeypatch.setattr(region, "remove", remove)
     with pytest.raises(RuntimeError, match="made to fail"):
         up("south")
     assert steps == ["south removed"]
+    assert list(yaml.safe_load(where.clouds.read_text())["clouds"]) == ["lab-north"]
+
+
+@pytest.mark.timeout(20)
+def test_ctrl_c_ends_the_waits_of_every_lane_before_anything_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane that went on for its ten minutes would find its machine gone, and keep the whole run from its end."""
+    ended: list[str] = []
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def waits() -> None:
+        try:
+            health._await(lambda: [Problem("not yet")], 15, 0.1)
+        finally:
+            ended.append(type(sys.exception()).__name__)
+
+    monkeypatch.setattr(stopping, "_told", threading.Event())
+    monkeypatch.setattr(lifecycle, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle._side_by_side([waits, waits], Progress())
+    assert ended == ["KeyboardInterrupt"] * 2
 
 
 def test_what_is_made_can_be_read_by_the_users_of_a_machine(
@@ -150,5 +189,5 @@ def test_a_lab_in_another_cache_is_not_half_taken_away(
     monkeypatch.setattr(region, "stop", lambda where, entry: steps.append("stopped"))
     with pytest.raises(InputError) as caught:
         lifecycle.down(Progress(), keep=keep)
-    assert caught.value.problems[0].cure == "LZ_CACHE=/srv/other lz lab down"
+    assert re.fullmatch(r"LZ_CACHE=/srv/other \S*lz lab down, then run the same command again", caught.value.problems[0].cure)
     assert steps == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -28,7 +29,7 @@ KERNEL = {
 LACKING = (
     "needs root", "apt-get install", "systemd-container", "flex", "no overlay file system", "/proc/filesystems", "has no id",
     *(f"no {kind} namespaces" for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")), "/dev/net/tun is missing",
-    "no cgroup version 2", "1.0 GiB of disk", "3.5 GiB of memory", "--region north",
+    "no cgroup version 2", "1.0 GiB of disk", "3.5 GiB of memory", "with more memory",
 )  # fmt: skip
 
 
@@ -68,6 +69,26 @@ def test_an_unknown_region_is_named_with_the_known_ones(poor: Path) -> None:
         lifecycle.up(("east",), "auto", Progress())
     assert "no region 'east'" in str(caught.value)
     assert "north, south" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("memory", "wanted", "stay", "cure"),
+    [
+        (11.0, ["north", "south"], [], "run one region: .*lz lab up --region north"),
+        (11.0, ["north", "south"], ["north"], "run one region: .*lz lab up --region north"),
+        (11.0, ["south"], ["north"], "take what stands away first: .*lz lab down && .*lz lab up --region south"),
+        (6.0, ["south"], ["north"], "use a machine with more memory"),
+        (6.0, ["south"], [], "use a machine with more memory"),
+    ],
+)
+def test_where_memory_is_short_the_cure_is_one_that_helps(
+    memory: float, wanted: list[str], stay: list[str], cure: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever asks for the second region is not told to bring up the first, which stands."""
+    monkeypatch.setattr(requirements, "memory_gib", lambda: memory)
+    found = [problem for problem in requirements.missing(Places(tmp_path), wanted, stay) if "GiB of memory" in problem.what]
+    assert re.fullmatch(cure, found[0].cure)
+    assert found[0].why == ("north stands and would stay" if stay and wanted == ["south"] else "")
 
 
 def test_one_region_is_the_default_under_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:
