@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from foundation.errors import LzError
+from foundation.errors import exit_code
 from foundation.places import cache
 from foundation.progress import Progress
 from tools import artefacts, bundle, engine, gobuild, pins, tokens
@@ -75,11 +75,7 @@ def make_tokens(check: Annotated[bool, typer.Option(help="Only say whether the c
 
 def main() -> None:
     """Run the command line; a problem is one block on standard error."""
-    try:
-        app()
-    except LzError as problem:
-        sys.stderr.write(f"{problem}\n")
-        sys.exit(problem.exit_code)
+    sys.exit(exit_code(app))
 
 
 if __name__ == "__main__":

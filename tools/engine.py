@@ -17,6 +17,8 @@ from foundation.progress import Progress
 from tools import artefacts, pins
 from tools.pins import Artefact, Pins
 
+LOCK = ".lock"  # what files are called that another program may hold
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -49,7 +51,7 @@ def install(progress: Progress, network: bool = True, known: Pins | None = None)
     """
     known = known or pins.load()
     ready = installed(known)
-    if ready and not any(artefacts.damaged(artefact) for artefact in known.artefacts.values()):
+    if ready and all(_is_whole(ready.home, artefact) for artefact in known.artefacts.values()):
         _keep_no_logs(ready.home)
         return ready
     with exclusive(cache("tools") / "lock", "installing the engine"):
@@ -59,13 +61,27 @@ def install(progress: Progress, network: bool = True, known: Pins | None = None)
         return _assemble(_place(known), known.artefacts.values())
 
 
+def _within(home: Path, artefact: Artefact) -> Path:
+    """Where Pulumi looks for a program below its home."""
+    return home / "bin" if artefact.kind == "cli" else home / "plugins" / f"resource-{artefact.name}-v{artefact.version}"
+
+
+def _is_whole(home: Path, artefact: Artefact) -> bool:
+    """Whether the program is undamaged, and each file in `home` that very one: what was put in place of a damaged one is another."""
+    made = artefacts.manifest(artefact)
+    if made is None or artefacts.damaged(artefact):
+        return False
+    pairs = ((artefacts.folder(artefact) / name, _within(home, artefact) / name) for name in made.files)
+    return all(there.exists() and there.samefile(file) for file, there in pairs)
+
+
 def _assemble(home: Path, programs: Iterable[Artefact]) -> Engine:
     """Lay out a PULUMI_HOME by hard links into the artefacts' folders (Pulumi does not follow links to plugin folders)."""
     part = home.with_name(f"{home.name}.part")
     for place in (part, home):
         shutil.rmtree(place, ignore_errors=True)
     for artefact in programs:
-        target = part / "bin" if artefact.kind == "cli" else part / "plugins" / f"resource-{artefact.name}-v{artefact.version}"
+        target = _within(part, artefact)
         target.mkdir(parents=True)
         for file in artefacts.folder(artefact).iterdir():
             if file.name != artefacts.MANIFEST:
@@ -96,9 +112,14 @@ def clean(known: Pins | None = None) -> int:
     freed = 0
     with exclusive(root / "lock", "cleaning the engine's cache"):
         for place in root.iterdir():
-            if place.name not in kept:
+            if place.name in kept:
+                continue
+            if place.is_dir():
                 freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
                 shutil.rmtree(place)
+            elif place.suffix != LOCK:
+                freed += place.lstat().st_size
+                place.unlink()
     return freed
 
 

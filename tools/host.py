@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foundation import files, process, repository
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import InputError, LzError, Problem, exit_code
 from foundation.places import CHECKOUT, cache
 from foundation.process import CommandFailed
 
@@ -107,13 +107,9 @@ def only_from(source: str, folder: Path) -> list[str]:
 
 def main() -> int:
     """Command line: `python3 -m tools.host`."""
-    try:
-        ensure(files.lines(PACKAGES_FILE))
-    except LzError as problem:
-        sys.stderr.write(f"{problem}\n")
-        return problem.exit_code
+    ensure(files.lines(PACKAGES_FILE))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from foundation import digest, repository
-from foundation.errors import DISK_FULL, DISK_FULL_CURE, InputError, LzError, Problem, raise_all
+from foundation.errors import DISK_FULL, DISK_FULL_CURE, InputError, LzError, Problem, exit_code, raise_all
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT, cache
 from lab import debian
@@ -138,8 +138,7 @@ def install(bundle: Path, checkout: Path, sha256: str | None = None) -> Contents
         with exclusive(cache("tools") / "lock", "installing the engine"):
             for kind, home in ((PROGRAMS, cache("tools")), (KERNEL, cache("kernel"))):
                 for made in sorted((stage / kind).glob("*")):
-                    if not (home / made.name).exists():
-                        made.rename(home / made.name)
+                    _replace(made, home / made.name)  # what is there may be damaged
             for packages in sorted((stage / PACKAGES).glob("*")):
                 _replace(packages, repository.place(packages.name))
         venv.make(checkout, stage / WHEELS)
@@ -159,19 +158,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--from", dest="bundle", type=Path, help="take everything from this bundle, nothing from a network")
     parser.add_argument("--sha256", help="the bundle's SHA-256 as printed when it was made")
     chosen = parser.parse_args(arguments)
-    try:
-        if chosen.bundle:
-            if install(chosen.bundle.resolve(), CHECKOUT, chosen.sha256).lab:
-                source = repository.source(debian.SUITE)
-                sys.stderr.write(AFTER.format(variable=debian.MIRROR, source=source, python=Path(sys.executable).name))
-        else:
-            venv.make(CHECKOUT)
-    except LzError as problem:
-        sys.stderr.write(f"{problem}\n")
-        return problem.exit_code
+    if chosen.bundle:
+        if install(chosen.bundle.resolve(), CHECKOUT, chosen.sha256).lab:
+            source = repository.source(debian.SUITE)
+            sys.stderr.write(AFTER.format(variable=debian.MIRROR, source=source, python=Path(sys.executable).name))
+    else:
+        venv.make(CHECKOUT)
     command: list[str | Path] = [CHECKOUT / ".venv/bin/python", "-m", "tools", "install", "--no-network" if chosen.bundle else "--network"]
     return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

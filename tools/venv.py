@@ -19,7 +19,7 @@ import tomllib
 from pathlib import Path
 
 from foundation import digest, places, process
-from foundation.errors import LzError
+from foundation.errors import exit_code
 from foundation.lock import exclusive
 from tools import host
 
@@ -100,15 +100,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--wheels", type=Path, help="install from this folder only, without a network")
     wheels = parser.parse_args(arguments).wheels
     began = time.monotonic()
-    try:
-        made = make(places.CHECKOUT, wheels.resolve() if wheels else None)
-    except LzError as problem:
-        sys.stderr.write(f"{problem}\n")
-        return problem.exit_code
-    if made:
+    if make(places.CHECKOUT, wheels.resolve() if wheels else None):
         sys.stdout.write(f".venv made in {time.monotonic() - began:.0f} s\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

@@ -196,6 +196,16 @@ def test_a_damaged_program_is_mended_in_the_engine(known: Pins, program: Artefac
     assert (home / "bin" / "greeter").read_bytes() == GREETER
 
 
+def test_a_run_that_was_ended_before_the_engine_was_mended_is_made_good(known: Pins, program: Artefact) -> None:
+    """The program is whole again, by that run or from a bundle; the engine has a link to the damaged one."""
+    home = engine.install(Progress(), known=known).home
+    (home / "bin" / "greeter").write_bytes(b"cut")
+    artefacts.obtain(program, GO, Progress())
+    assert artefacts.damaged(program) == []
+    engine.install(Progress(), known=known)
+    assert (home / "bin" / "greeter").read_bytes() == GREETER
+
+
 def test_two_installations_at_once_do_not_mix(known: Pins, own_cache: Path) -> None:
     with exclusive(own_cache / "tools" / "lock", "installing the engine"), pytest.raises(BusyError, match="installing the engine"):
         engine.install(Progress(), known=known)
@@ -207,9 +217,11 @@ def test_cleaning_keeps_the_engine_and_nothing_else(known: Pins, own_cache: Path
         left = own_cache / "tools" / name
         left.parent.mkdir(parents=True)
         left.write_bytes(b"12345")
-    assert engine.clean(known) == 15
+    (own_cache / "tools" / "peers.lock").write_text("of another program")
+    (own_cache / "tools" / "stray").write_text("12345")
+    assert engine.clean(known) == 20
     assert {place.name for place in (own_cache / "tools").iterdir()} == {
-        *("lock", home.name),
+        *("lock", "peers.lock", home.name),
         *(artefact.folder() for artefact in known.artefacts.values()),
     }
     assert engine.install(Progress(), network=False, known=known).home == home

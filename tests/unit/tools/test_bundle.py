@@ -133,6 +133,8 @@ def test_what_a_bundle_brings_lies_in_the_cache_and_takes_the_place_of_older_pac
     made = packed(tmp_path, contents)
     for _ in range(2):
         assert offline.install(made, tmp_path) == contents
+        assert (tmp_path / "cache/tools/greeter-1/greeter").read_bytes() == FILES["programs/greeter-1/greeter"]
+        (tmp_path / "cache/tools/greeter-1/greeter").write_bytes(b"damaged")
     assert repository.source("trixie") == f"deb [trusted=yes] copy:{tmp_path}/cache/packages/trixie ./"
     assert repository.source("bookworm") is None
     assert {file.name for file in older.iterdir()} == {"a_1_all.deb", "Release"}
