@@ -95,7 +95,7 @@ class Region(Record):
 class Addressing(Record):
     """How supernets are cut. A change would move every address, so the ledger refuses it once addresses have been given out."""
 
-    platform_ipv4: int = Field(default=20, strict=True, ge=8, le=24, description="Prefix length of the platform's own IPv4 block.")
+    platform_ipv4: int = Field(default=20, strict=True, ge=8, le=22, description="Prefix length of the platform's own IPv4 block.")
     platform_zone_ipv4: int = Field(default=26, strict=True, ge=12, le=26, description="Prefix length of a platform zone's IPv4 subnet.")
     tenant_ipv4: int = Field(default=22, strict=True, ge=10, le=26, description="Prefix length of an IPv4 slot; a tenant has one or more.")
     zone_ipv4: int = Field(

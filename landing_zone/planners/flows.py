@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
@@ -42,7 +42,7 @@ class Opening:
 
 
 def openings(environment: Environment) -> tuple[Opening, ...]:
-    """All flows of an environment: those written, and those that its shared services stand for."""
+    """All flows of an environment, a port range at a time."""
     found: list[Opening] = []
     for flow in environment.flows:
         ranges: list[tuple[int, int] | None] = [port_range(port) for port in flow.ports]
@@ -172,8 +172,10 @@ def _base(region: Region) -> Iterator[RuleSpec]:
 
 
 def _once(rules: Iterable[RuleSpec]) -> tuple[RuleSpec, ...]:
-    """Every rule once, in the order of their keys."""
-    return tuple(sorted({rule.key: rule for rule in rules}.values(), key=lambda rule: rule.key))
+    """Every rule once, in the order of their keys. Of two that permit the same under other names Neutron would refuse the second."""
+    by_key = sorted({rule.key: rule for rule in rules}.values(), key=lambda rule: rule.key)
+    first = {replace(rule, key="", description=""): rule for rule in reversed(by_key)}
+    return tuple(sorted(first.values(), key=lambda rule: rule.key))
 
 
 def _rule(direction: Direction, opening: Opening, peer: Peer) -> Iterator[RuleSpec]:

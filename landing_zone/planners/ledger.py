@@ -5,10 +5,11 @@ The slots of a removed tenant stay retired until they are released.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-from foundation.errors import InputError, Problem
+from foundation.errors import InputError, Problem, raise_all
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
     """The ledger after tenants `wanted` (size by code) have got their slots; tenants in it that are not wanted are retired.
 
     Deterministic; a tenant that is in the ledger, retired or not, keeps its slots. Raises LedgerError when the slots do not
-    suffice, or when a tenant in the ledger asks for another size, because its addresses would move.
+    suffice, when two tenants in the ledger have the same, or when one asks for another size, because its addresses would move.
     """
     known = {**ledger.retired, **ledger.slots}
+    raise_all(_shared(known), LedgerError)
     changed = sorted(code for code, size in wanted.items() if code in known and known[code].count != size)
     if changed:
         raise LedgerError(*(_resized(code, known[code].count, wanted[code], code in ledger.retired) for code in changed))
@@ -77,6 +79,18 @@ def release(ledger: Ledger, code: str) -> Ledger:
     if code not in ledger.retired:
         raise KeyError(code)
     return replace(ledger, retired={other: run for other, run in ledger.retired.items() if other != code})
+
+
+def _shared(known: Mapping[str, Run]) -> Iterator[Problem]:
+    """Slots that two tenants have, as when two branches that each gave out the next free one are merged."""
+    in_order = sorted(known.items(), key=lambda entry: (entry[1].start, entry[0]))
+    for (one, first), (other, second) in pairwise(in_order):
+        if second.start < first.start + first.count:
+            why = "two branches gave them out, each without the other's tenant"
+            cure = (
+                "which of them stands (lz status)? Remove the line of the other from the ledger: it gets slots of its own by the next lz up"
+            )
+            yield Problem(f"tenants {one} and {other} have the same address slots", f"ledger, slot {second.start}", why, cure)
 
 
 def _resized(code: str, had: int, wants: int, retired: bool) -> Problem:

@@ -17,7 +17,7 @@ from landing_zone.planners.addresses import (
     Pair,
     RegionAddresses,
 )
-from landing_zone.planners.flows import RuleBook
+from landing_zone.planners.flows import RuleBook, openings
 from landing_zone.planners.identity import network_project
 from landing_zone.planners.names import PLATFORM, dns_zone, name, tags
 from landing_zone.planners.plan import (
@@ -168,7 +168,13 @@ def _hub(
 
 
 def _inner(environment: Environment, addresses: RegionAddresses, isolated: tuple[str, ...]) -> RouterSpec:
-    way_back = zip(addresses.platform.zones["management"].both, addresses.transit.hosts(TRANSIT_HUB), strict=True)
+    met = _meeting(environment, isolated)
+    ways_back = (
+        RouteSpec(prefix, str(hop))
+        for zone, pair in addresses.platform.zones.items()
+        if zone in met
+        for prefix, hop in zip(pair.both, addresses.transit.hosts(TRANSIT_HUB), strict=True)
+    )
     return RouterSpec(
         name(environment.code, PLATFORM, "inner"),
         network_project(environment, PLATFORM),
@@ -176,9 +182,16 @@ def _inner(environment: Environment, addresses: RegionAddresses, isolated: tuple
         None,
         False,
         _platform_legs(environment, addresses, "inner", isolated, TRANSIT_INNER),
-        tuple(RouteSpec(prefix, str(hop)) for prefix, hop in way_back),
+        tuple(ways_back),
         tags(environment.code, environment.level, PLATFORM),
     )
+
+
+def _meeting(environment: Environment, isolated: tuple[str, ...]) -> set[str]:
+    """The other zones that meet those without a way out: that of the bastion, and those that flows and services join with them."""
+    joined = [(opening.source.name, opening.target.name) for opening in openings(environment)]
+    joined += [(client, service.zone) for service in environment.shared_services for client in service.clients]
+    return {"management", *(there for ends in joined for here, there in (ends, ends[::-1]) if here in isolated)}.difference(isolated)
 
 
 def _platform_legs(

@@ -115,8 +115,19 @@ def outside(environment: Environment) -> Iterator[Finding]:
                 yield Finding(path, f"{path[-2]}: the prefix lies in a supernet", why, "name a prefix outside, or use zones")
 
 
+def kinds_apart(environment: Environment) -> Iterator[Finding]:
+    """No address is in destinations of two kinds: what may meet it would hang on the name that a flow gives it (control NET-09)."""
+    for (_, one), (place, other) in combinations(enumerate(environment.destinations), 2):
+        for index, net in enumerate(other.networks):
+            taken = next((each for each in one.networks if _overlap(each, net)), None)
+            if taken is not None and one.kind != other.kind:
+                why = f"{one.name}, a {one.kind}, has {taken}; {other.name} is a {other.kind} (control NET-09)"
+                cure = "give each address to one kind of destination"
+                yield Finding(("destinations", place, "networks", index), "networks: the prefix is of another kind already", why, cure)
+
+
 def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (kind, apart, sizes, room, outside)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (kind, apart, sizes, room, outside, kinds_apart)

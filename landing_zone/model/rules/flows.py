@@ -56,6 +56,22 @@ def meetings(environment: Environment) -> Iterator[Finding]:
             yield Finding(("flows", index, "to"), "to: the flow would join two tenants", why, cure)
 
 
+def isolated(environment: Environment) -> Iterator[Finding]:
+    """What stands behind the router without a way out meets zones of the platform only: no other router knows the way."""
+    why = "it stands behind a router without a way out, which only zones of the platform can reach"
+    for index, flow in enumerate(environment.flows):
+        source, target = end(flow.source), end(flow.target)
+        for key, here, there in (("from", source, target), ("to", target, source)):
+            if _is_isolated(there) and not _is_platform(here):
+                cure = f"name a zone of the platform, or lead it by way of one that {there.name} meets"
+                yield Finding(("flows", index, key), f"{key}: {there.name} meets zones of the platform only", why, cure)
+    for index, service in enumerate(environment.shared_services):
+        for place, client in enumerate(service.clients):
+            if zones()[service.zone].isolated and zones()[client].scope != "platform":
+                path = ("shared_services", index, "clients", place)
+                yield Finding(path, f"clients: {service.zone} meets zones of the platform only", why, "let the service stand elsewhere")
+
+
 def protocols(environment: Environment) -> Iterator[Finding]:
     """Ports stand where the protocol has ports; port 22 and the probes' forbidden port are never opened by a flow."""
     for index, flow in enumerate(environment.flows):
@@ -136,10 +152,18 @@ def _outside(path: Path_, here: End, there: End, kinds: dict[str, str]) -> Itera
         )
 
 
+def _is_isolated(side: End) -> bool:
+    return side.kind == "zone" and side.name in zones() and zones()[side.name].isolated
+
+
+def _is_platform(side: End) -> bool:
+    return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "platform"
+
+
 def _sides(environment: Environment) -> Iterator[tuple[Path_, End]]:
     for index, flow in enumerate(environment.flows):
         yield ("flows", index, "from"), end(flow.source)
         yield ("flows", index, "to"), end(flow.target)
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, protocols, services)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, isolated, protocols, services)

@@ -181,7 +181,7 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     "zones longer than slots": ("lab", put("addressing", {"tenant_ipv4": 24, "zone_ipv4": 26}), "addressing.zone_ipv4", "too short"),
     "platform block too small": (
         "lab",
-        put("addressing", {"platform_ipv4": 24, "platform_zone_ipv4": 26}),
+        put("addressing", {"platform_ipv4": 22, "platform_zone_ipv4": 25}),
         "addressing.platform_zone_ipv4",
         "too short",
     ),
@@ -235,6 +235,33 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     "world to the platform": ("lab", add("flows", flow("management", "world")), "flows[6].to", "the world meets the zone edge only"),
     "past the exchange": ("ministry-agc", add("flows", flow("application", "ndxp")), "flows[16].to", "skip the exchange gateway"),
     "office past its zone": ("ministry-agc", add("flows", flow("offices", "data")), "flows[16].from", "meets the zone internal only"),
+    "devices past the platform": (
+        "national-cgc",
+        add("flows", flow("application", "devices")),
+        "flows[16].from",
+        "devices meets zones of the platform only",
+    ),
+    "devices to the outside": (
+        "national-cgc",
+        both(
+            add("destinations", {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}),
+            add("flows", flow("devices", "vendor")),
+        ),
+        "flows[16].to",
+        "devices meets zones of the platform only",
+    ),
+    "service among devices for tenants": (
+        "national-cgc",
+        add("shared_services", {**SERVICE, "zone": "devices"}),
+        "shared_services[4].clients[0]",
+        "devices meets zones of the platform only",
+    ),
+    "a partner's address as a service": (
+        "ministry-agc",
+        add("destinations", {"name": "mirror2", "kind": "service", "networks": ["192.0.2.0/24", "203.0.113.8/32"], "description": "x"}),
+        "destinations[2].networks[1]",
+        "ndxp, a partner, has 203.0.113.0/26",
+    ),
     "no zone at all": ("ministry-agc", add("flows", flow("world", "ndxp")), "flows[16].from", "has a zone at one end"),
     "ports of icmp": ("lab", add("flows", flow("edge", "application", "icmp", ports=[1])), "flows[6].ports", "icmp has no ports"),
     "no ports": ("lab", lambda data: data["flows"][1].pop("ports"), "flows[1].ports", "is missing"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from landing_zone.model.ends import End, end, port_range
 from landing_zone.model.levels import zones
 from landing_zone.planners import plan
+from landing_zone.planners.addresses import plan_region
 from landing_zone.planners.flows import openings
 from landing_zone.planners.plan import NetworkLayer, RegionPlan, RuleSpec, SecurityGroupSpec
 from tests.unit.model import support
@@ -188,6 +189,16 @@ def test_rules_say_the_same_thing_once() -> None:
         for _, group in groups(region):
             said = [(r.direction, r.ethertype, r.protocol, r.port_min, r.port_max, r.remote_prefix) for r in group.rules]
             assert len(said) == len(set(said)), group.name
+
+
+def test_a_name_server_that_is_a_shared_service_too_is_let_out_to_once() -> None:
+    """Neutron would refuse the second rule."""
+    before = support.environment("ministry-agc")
+    resolver = str(plan_region(before, before.regions[0], plan(before).ledger).platform.zones["management"].hosts(10)[0])
+    changed = before.regions[0].model_copy(update={"resolvers": (ip_address(resolver),)})
+    environment = before.model_copy(update={"regions": (changed, *before.regions[1:])})
+    group = next(each for _, each in groups(plan(environment).regions["north"]) if each.name == "agc-nhic-application")
+    assert [rule.protocol for rule in group.rules if rule.remote_prefix == f"{resolver}/32" and rule.port_min == 53] == ["tcp", "udp"]
 
 
 def test_a_flow_of_one_tenant_is_no_flow_of_others() -> None:

@@ -49,6 +49,22 @@ def test_deterministic_and_settled_after_the_first_time(wanted: dict[str, int]) 
     assert assign(once, wanted, SLOTS) == once
 
 
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        Ledger(slots={"a": Run(7, 1), "b": Run(7, 1), "c": Run(8, 1)}),
+        Ledger(slots={"a": Run(6, 2), "c": Run(9, 1)}, retired={"b": Run(7, 1)}),
+    ],
+)
+def test_slots_that_two_branches_gave_out_are_refused(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError) as caught:
+        assign(ledger, {"a": ledger.slots["a"].count, "c": 1}, SLOTS)
+    (problem,) = caught.value.problems
+    assert problem.what == "tenants a and b have the same address slots"
+    assert problem.where == "ledger, slot 7"
+    assert "lz status" in problem.cure
+
+
 def test_a_returning_tenant_gets_its_own_slots_back() -> None:
     first = assign(Ledger(), {"a": 1, "b": 1}, SLOTS)
     gone = assign(first, {"b": 1}, SLOTS)

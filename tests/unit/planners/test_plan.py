@@ -195,6 +195,17 @@ def test_devices_stand_behind_a_router_without_a_way_out() -> None:
         assert not devices & {route.destination for route in tenant.network.routers[0].routes}
 
 
+def test_devices_and_what_flows_and_services_join_with_them_know_the_way_to_each_other() -> None:
+    environment = support.environment("national-cgc")
+    (service,) = [each for each in environment.shared_services if each.zone == "logging"]
+    assert "devices" in service.clients
+    region = planned("national-cgc").regions["north"]
+    inner = next(router for router in region.network.routers if router.name == "cgc-platform-inner")
+    ways = {route.destination for route in inner.routes}
+    cidrs = {network.zone: {subnet.cidr for subnet in network.subnets} for network in region.network.networks}
+    assert ways == cidrs["management"] | cidrs["logging"]
+
+
 def test_the_hub_knows_the_way_to_every_tenant_and_back() -> None:
     for _, region in regions():
         hub = next(router for router in region.network.routers if router.name.endswith("-hub"))
