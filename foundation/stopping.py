@@ -10,7 +10,7 @@ _told = threading.Event()  # for good: a run that was told to stop ends
 
 
 def pause(seconds: float) -> None:
-    """Sleep. Raises KeyboardInterrupt as soon as the run was told to stop."""
+    """Sleep. Raises KeyboardInterrupt as soon as the run was told to stop; with 0 seconds if it was told already."""
     if _told.wait(seconds):
         raise KeyboardInterrupt
 

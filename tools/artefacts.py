@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from foundation import digest, process
+from foundation import digest, process, stopping
 from foundation.errors import LzError, Problem
 from foundation.places import cache
 from foundation.progress import Progress
@@ -72,6 +72,7 @@ def obtain(artefact: Artefact, go: GoPin, progress: Progress, network: bool = Tr
         ways.append(partial(_build, artefact, go, part, progress))
     problems = [] if ways else [Problem(f"{artefact.name} {artefact.version} is only built here", cure="run with a network")]
     for way in ways:
+        stopping.pause(0)
         part.mkdir(parents=True, exist_ok=True)
         try:
             origin = way()

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from foundation import digest
+from foundation import digest, stopping
 from foundation.errors import DISK_FULL, DISK_FULL_CURE, InputError, LzError, Problem
 
 CHUNK = 1 << 20
@@ -140,6 +140,7 @@ def _append(url: str, part: Path, offset: int, timeout: float) -> None:
         with part.open("ab" if resumed else "wb") as stream:
             for block in iter(functools.partial(answer.read1, CHUNK), b""):
                 stream.write(block)
+                stopping.pause(0)
             stream.flush()
             os.fsync(stream.fileno())
         if answer.length:

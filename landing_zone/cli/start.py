@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from foundation import stopping
 from foundation.errors import InputError, Problem
 from foundation.progress import Progress
 from lab import lifecycle, requirements
@@ -39,7 +40,7 @@ def quickstart(
         lz quickstart
     """
     progress = Progress()
-    with progress.showing(), ThreadPoolExecutor(max_workers=1) as beside:
+    with progress.showing(), ThreadPoolExecutor(max_workers=1) as beside, stopping.heard_by_all(progress.say):
         installing = beside.submit(engine.install, progress)
         stands = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
         installing.result()

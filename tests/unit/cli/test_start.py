@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from foundation.errors import LzError, Problem
+from foundation import stopping
+from foundation.errors import INTERRUPTED, LzError, Problem
 from landing_zone.cli import main
 from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import Selection
@@ -86,3 +89,21 @@ def test_without_engine_or_lab_nothing_is_brought_up(
     assert main(["quickstart"]) == 1
     assert capsys.readouterr().err.endswith("error: it broke\n  cure:  mend it\n")
     assert not [step for step in did if step.startswith(("up", "proof"))]
+
+
+@pytest.mark.timeout(20)
+def test_ctrl_c_ends_what_the_engine_waits_for(did: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(_: object) -> None:
+        try:
+            stopping.pause(10)
+        finally:
+            did.append(type(sys.exception()).__name__)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopping, "_told", threading.Event())
+    monkeypatch.setattr("tools.engine.install", install)
+    monkeypatch.setattr("lab.lifecycle.up", interrupted)
+    assert main(["quickstart"]) == INTERRUPTED
+    assert did == ["KeyboardInterrupt"]

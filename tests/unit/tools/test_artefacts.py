@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
 
+from foundation import stopping
 from foundation.errors import BusyError, InputError, LzError
 from foundation.lock import exclusive
 from foundation.progress import Progress
@@ -70,6 +72,20 @@ def test_what_an_interrupted_run_left_is_not_used(site: Site, program: Artefact,
     (left / "greeter").write_bytes(b"half")
     artefacts.obtain(program, GO, Progress())
     assert (left / "greeter").read_bytes() == GREETER
+
+
+def test_no_other_way_is_tried_after_ctrl_c(site: Site, program: Artefact, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that it has ended looks as if it had failed."""
+    monkeypatch.setattr(stopping, "_told", threading.Event())
+    monkeypatch.setattr(gobuild, "find_go", lambda *_: pytest.fail("a build was begun"))
+
+    def ended(*_: object) -> str:
+        stopping._told.set()
+        raise fetch.Unreachable("ended")
+
+    monkeypatch.setattr(artefacts, "_release", ended)
+    with pytest.raises(KeyboardInterrupt):
+        artefacts.obtain(program, GO, Progress())
 
 
 def test_a_wrong_checksum_is_an_error_and_no_reason_to_build(

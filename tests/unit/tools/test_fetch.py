@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
 
+from foundation import stopping
 from foundation.errors import InputError, LzError
 from tests.unit.tools.conftest import Site
 from tools import fetch
@@ -63,6 +65,19 @@ def test_what_arrived_is_kept_for_the_next_run(site: Site, target: Path) -> None
     fetch.download(f"{site.url}/file", target, SHA256)
     assert site.asked[-1] == "bytes=3000-"
     assert target.read_bytes() == CONTENT
+
+
+def test_a_download_beside_other_work_ends_with_ctrl_c_and_goes_on_later(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread alone hears it, and would wait for this one."""
+    with monkeypatch.context() as patched:
+        patched.setattr(stopping, "_told", threading.Event())
+        stopping._told.set()
+        with pytest.raises(KeyboardInterrupt):
+            fetch.download(f"{site.url}/file", target, SHA256)
+    fetch.download(f"{site.url}/file", target, SHA256)
+    assert target.read_bytes() == CONTENT
+    assert site.asked[0] == ""
+    assert site.asked[1].startswith("bytes=")
 
 
 def test_a_server_without_ranges_sends_everything_again(site: Site, target: Path) -> None:
