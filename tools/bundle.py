@@ -64,6 +64,8 @@ def make(target: Path, progress: Progress, *, lab: bool = False) -> Made:
     """
     if not target.parent.is_dir():
         raise InputError(Problem("the folder for the bundle does not exist", where=str(target.parent), cure="make it, or name another"))
+    if target.is_dir():
+        raise InputError(Problem("the bundle is to be a file, and this is a folder", where=str(target), cure="name a file in it"))
     engine.install(progress)
     known = pins.load()
     with tempfile.TemporaryDirectory(dir=cache("tools"), prefix="bundle-") as folder:
@@ -118,14 +120,17 @@ def _for_lab(folder: Path, progress: Progress) -> ForLab:
 def pack(files: dict[str, Path], target: Path) -> None:
     """Write `files` (name in the archive -> file) to a .tar.gz that depends on their contents alone."""
     part = target.with_name(f"{target.name}.part")
-    with part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, file in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = file.stat().st_size
-            entry.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
-            with file.open("rb") as stream:
-                archive.addfile(entry, stream)
-    part.replace(target)
+    try:
+        with part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, file in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = file.stat().st_size
+                entry.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+                with file.open("rb") as stream:
+                    archive.addfile(entry, stream)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)  # after a full disk or Ctrl-C it would only take room
 
 
 def go_modules(binary: Path) -> Iterator[tuple[str, str]]:

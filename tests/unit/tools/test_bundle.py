@@ -232,3 +232,20 @@ def test_the_modules_in_a_go_program_are_read(tmp_path: Path) -> None:
 def test_the_folder_for_a_bundle_must_exist(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         bundle.make(tmp_path / "absent" / "bundle.tar.gz", Progress())
+
+
+def test_a_folder_is_no_name_for_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found out at the end, it would cost the minutes before."""
+    monkeypatch.setattr("tools.engine.install", lambda _: pytest.fail("it began"))
+    with pytest.raises(InputError, match="is to be a file"):
+        bundle.make(tmp_path, Progress())
+
+
+def test_a_bundle_for_which_there_is_no_room_leaves_nothing(tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tarfile.TarFile.addfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        packed(tmp_path, contents)
+    assert list(tmp_path.glob("bundle*")) == []
