@@ -99,8 +99,8 @@ class Guests:
         if self.status(uuid).running:
             return
         instance = self.load(uuid)
-        others = [other.cpus for other in self.store.all() if other.uuid != uuid]
         partition = self._root_partition(instance)
+        others = [other.cpus for other in self.store.all() if other.uuid != uuid]  # only now: some may have been started meanwhile
         instance = self.store.save(replace(instance, cpus=cpus.plan(instance.vcpus, available_cpus, others), partition=partition))
         run = self._sockets / uuid
         run.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from lab.compute.driver.volumes import Volumes
 from tests.unit.compute.fakes import KernelSocket, Programs
 
 UUID = "6f70656e-7374-4163-8b20-6c616e64696e"
+OTHER = "6f70656e-7374-4163-8b20-6c616e64696f"
 INSTANCE = Instance(UUID, "instance-1", FIRST_USER + 5, vcpus=1, memory_mb=1024, root_gb=5, cpus=(1,), base="/base/image")
 RUNNING = "ActiveState=active\nFreezerState=running\n"
 PORT = Port("12345678-9abc-def0-1234-56789abcdef0", "fa:16:3e:00:00:01", 1442, "br-int")
@@ -203,6 +204,18 @@ def test_starting_writes_arguments_and_pins(lab: Lab) -> None:
     assert started[2] == f"--unit=nova-{UUID}.service"
     (probe,) = [command for command in lab.run.ran if "sfdisk" in command]
     assert probe[: probe.index("sfdisk")] == units.unprivileged(lab.guests.load(UUID).user)
+
+
+def test_instances_that_are_started_together_are_spread_too(lab: Lab) -> None:
+    """Each looks into its disk first, and the others go on meanwhile."""
+
+    def look(_: list[str]) -> str:
+        lab.store.save(replace(INSTANCE, uuid=OTHER, cpus=(0,)))
+        return ""
+
+    lab.run.answer("/usr/bin/setpriv", by=look)
+    lab.guests.start(UUID, [0, 1])
+    assert lab.guests.load(UUID).cpus == (1,)
 
 
 def test_a_running_instance_is_not_started_twice(lab: Lab) -> None:
