@@ -128,3 +128,14 @@ def test_what_needs_a_package_does_not_go_with_it_unawares() -> None:
     there = {"stdout_lines": ["installed rpcbind", "config-files squid", "installed bash"]}
     variables = node(__node_baseline_there=there) | asked["vars"]
     assert render(asked["ansible.builtin.command"]["argv"], variables) == ["apt-get", "--simulate", "purge", "rpcbind"]
+
+
+@pytest.mark.parametrize(
+    ("said", "halted"),
+    [("Avail\n   40\n  9000\n", True), ("Avail\n  9000\n   40\n", False), ("Avail\n   40\n", True), ("Avail\n  76\n", False), ("", False)],
+)
+def test_a_node_without_room_for_audit_is_not_halted_unawares(said: str, halted: bool) -> None:
+    """The first line is of its own folder, where that is there already."""
+    variables = node(__node_baseline_room={"stdout_lines": said.splitlines()})
+    message = refusal("lockout", "The node is not halted for lack of room", variables)
+    assert ("40 MiB are left" in message) is halted
