@@ -87,8 +87,8 @@ def status(
     """
     plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
     run = Run(plan, stacks, {}, {}, lambda _: None)
-    planned = run.planned(chosen)
-    keys = [*planned, *(key for key in run.standing(chosen) if key not in planned)]
+    keys = list(dict.fromkeys((*run.planned(chosen), *run.standing(chosen))))
+    planned = run.planned(chosen, probes=True)
     seen = [_row(stacks, key, key in planned) for key in keys]
     rows, problems = [row for row, _ in seen], [problem for _, each in seen for problem in each]
     if json_:

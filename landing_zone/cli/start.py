@@ -23,6 +23,7 @@ from landing_zone.proof.results import worst
 from tools import engine
 
 Klass = Literal["central", "agency", "enterprise"]
+MOST_REGIONS = 2
 LEVELS = ("1", "2", "3", "4", "5")
 REGION_FORM = "NAME:CLOUD:PLACE:LATITUDE:LONGITUDE"
 TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
@@ -86,6 +87,9 @@ def init(
         regions=tuple(_region(text) for text in region or [_answer(None, f"Primary region as {REGION_FORM}", "--region")]),
         tenants=tuple(_tenant(text) for text in tenant or ()),
     )
+    if len(answers.regions) > MOST_REGIONS:
+        cure = f"answer for {MOST_REGIONS}, and write the others into the file, each with a supernet of its own"
+        raise InputError(Problem(f"{len(answers.regions)} regions: a new file has one, or a pair", cure=cure))
     path = folder / f"{answers.code}.yaml"
     if path.exists():
         raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from foundation.errors import Problem, raise_all
+from foundation.errors import InputError, Problem, raise_all
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
@@ -79,7 +79,7 @@ def restore(
     """
     planned, chosen, stacks = open_offline(flags.asked(env, region))
     select(planned, [from_], (), ())  # for its error when there is no such region
-    regions = [one.name for one in planned.regions.values() if one.counterpart == from_ and one.name in (chosen.regions or planned.regions)]
+    regions = _copied_to(planned, from_, chosen.regions)
     with Home.of(planned.home).alone():
         shelves = _shelves(planned, regions)
         taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]
@@ -146,6 +146,24 @@ def _report(found: list[Finding], left: list[Finding], env: str, *, fixed: bool)
     output.table(columns, rows)
     if any(one.ours for one in left) and not fixed:
         output.next_steps([f"lz state doctor --env {env} --fix"])
+
+
+def _copied_to(planned: EnvironmentPlan, place: str, asked: Collection[str]) -> list[str]:
+    """Those of the asked regions (none named: of all) whose copies lie in a region. InputError with every asked one whose do not."""
+    found = [one.name for one in planned.regions.values() if one.counterpart == place and (not asked or one.name in asked)]
+    elsewhere = {name: planned.regions[name].counterpart for name in sorted(set(asked) - set(found))}
+    raise_all(
+        Problem(
+            f"no copies of region {name} lie in region {place}",
+            cure=f"say --from {other}" if other else "it has no other region to be copied to: give it a `counterpart`",
+        )
+        for name, other in elsewhere.items()
+    )
+    if not found:
+        raise InputError(
+            Problem(f"no region is copied to region {place}", cure="say --from with the `counterpart` of the region that was lost")
+        )
+    return found
 
 
 def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:

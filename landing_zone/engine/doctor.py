@@ -91,7 +91,8 @@ class Doctor:
         key = self._known(name)
         if key is None:
             regions = ", ".join(self.plan.regions)
-            repair = f"left alone; if nothing needs it: pulumi stack rm --force {name} (settings: lz env)"
+            forget = f"pulumi stack rm --force {name} (settings: lz env)"
+            repair = f"left alone; what is in it lives on: put its region back, then lz down. When its cloud is gone: {forget}"
             yield Finding(name, "unknown stack", "it is of no known region and layer", f"regions: {regions}", repair, False)
             return
         for lock in recovery.locks(self.stacks.store, key):

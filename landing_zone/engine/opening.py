@@ -25,6 +25,7 @@ from landing_zone.engine.stores.s3 import Bucket
 from landing_zone.model.environment import Environment
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan
+from landing_zone.planners.build import checked_ledger
 from landing_zone.planners.ledgerfile import load_ledger
 from landing_zone.planners.plan import EnvironmentPlan
 from landing_zone.planners.shares import Share, share
@@ -75,9 +76,11 @@ def environment_file(reference: str) -> Path:
 def load_plan(reference: str) -> EnvironmentPlan:
     """The plan of an environment, with the ledger beside its file taken into account. InputError with every problem."""
     path = environment_file(reference)
-    written = model.load(path)
-    environment = on_lab(written) if reference.endswith(REHEARSED) else written
-    ledger = load_ledger(path)
+    written, ledger = model.load(path), load_ledger(path)
+    environment = written
+    if reference.endswith(REHEARSED):
+        environment = on_lab(written)
+        ledger = replace(checked_ledger(written, ledger), layout={})  # the lab's regions have names of their own
     try:
         return replace(plan(environment, ledger), rehearsal=_clouds(environment) != _clouds(written))  # one of the lab is at home there
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -94,7 +95,7 @@ def _finding(document: Document, root: type[BaseModel], error: ErrorDetails) -> 
         case "tuple_type" | "list_type":
             return Finding(path, f"{key} must be a list", cure=_advice(key, field))
     _, value = look_up(document.data, path)
-    why = _ascii_reason(value) or _reason(error)
+    why = _ascii_reason(value, error.get("ctx", {}).get("pattern")) or _reason(error)
     where_named = key if not isinstance(path[-1], int) else f"entry {key} of {path[-2]}"
     return Finding(
         path, f"{where_named} is not what it must be", why, _advice(str(next(p for p in reversed(path) if isinstance(p, str))), field)
@@ -108,10 +109,11 @@ def _reason(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _ascii_reason(value: Any) -> str:
+def _ascii_reason(value: Any, pattern: str | None) -> str:
+    """That a letter is none of those that names may have; not where the pattern takes it, as that of texts for people does."""
     if not isinstance(value, str):
         return ""
-    strange = next((letter for letter in value if not " " <= letter <= "~"), None)
+    strange = next((letter for letter in value if not " " <= letter <= "~" and not (pattern and re.search(pattern, letter))), None)
     return f"the character {strange!r} is not printable ASCII; names in the cloud are" if strange else ""
 
 

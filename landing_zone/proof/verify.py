@@ -76,7 +76,15 @@ def _region(run: Run, region: RegionPlan, part: Selection) -> list[Result]:
         run.say(f"{region.name}: {name}: {problem}")
     way_in = next(one for one in inventory.hosts(run.plan, run.stacks, [region.name]) if one.through is None)
     entered = entry.check(home, run.plan.code, way_in) if part.has(region.name, "access") else ()
-    return [*entered, *results, *_isolation(run, region, part), *_credentials(run, region, part)]
+    return [*entered, *results, *untried(region, part), *_isolation(run, region, part), *_credentials(run, region, part)]
+
+
+def untried(region: RegionPlan, part: Selection) -> Iterator[Result]:
+    """Where there are no probes, that nothing is known of the connections between zones, instead of nothing at all."""
+    layers = ("network", *(f"{TENANT}{code}" for code in region.tenants))
+    if not region.probes.instances and any(part.has(region.name, layer) for layer in layers):
+        what = "what flows permit passes between zones, and nothing else does"
+        yield Result("NET-02", region.name, what, Verdict.UNKNOWN, "`verification.probes` is none: nothing stands there to try it from")
 
 
 def concerned(region: RegionPlan, part: Selection) -> list[FlowCheck]:

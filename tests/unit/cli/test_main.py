@@ -27,6 +27,7 @@ from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, Refused
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
+from landing_zone.engine.stores.folder import Folder
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 from tests.support.command import LZ
@@ -317,6 +318,7 @@ def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path, monkeypat
         ([*ANSWERS, *REGION, "--tenant", "edu"], TENANT_FORM),
         ([*ANSWERS, *REGION, "--class", "royal"], "is no class of environments"),
         ([*ANSWERS, *REGION, "--code", "Pilot cloud"], "'Pilot cloud' is no short name"),
+        ([*ANSWERS, *REGION, *REGION, *REGION], "a new file has one, or a pair"),
     ],
 )
 def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
@@ -407,6 +409,34 @@ def test_status_of_an_environment_that_was_only_looked_at(
     assert [row["layer"] for row in rows][:2] == ["identity", "network"]
     assert main(["status", "--env", "lab", "--region", "north", "--tenant", "edu", "--layer", "network", "--json"]) == 0
     assert [row["layer"] for row in json.loads(capsys.readouterr().out)] == ["network", "tenant-edu"]
+
+
+def test_status_of_probes_that_were_kept_does_not_call_them_unplanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    for layer in ("probes", "tenant-gone"):
+        content = {"version": 3, "checkpoint": {"latest": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}}
+        Folder(Home.of("lab").backend).write(checkpoints.checkpoint(f"lab.north.{layer}"), json.dumps(content).encode())
+    assert main(["status", "--env", "lab", "--region", "north", "--json"]) == 0
+    rows = {row["layer"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+    assert (rows["probes"], rows["tenant-gone"], rows["identity"]) == ("stands", "stands, not planned", "not made")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "south", "--region", "south"], "say --from north"),
+        (["--from", "south", "--region", "south", "--region", "north"], "no copies of region south lie in region south"),
+    ],
+)
+def test_a_region_is_not_put_back_from_where_its_copies_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr("landing_zone.cli.state.sign_in", lambda *_: pytest.fail("a cloud was asked"))
+    assert main(["state", "restore", "--env", "lab", *words, "--yes"]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": 1}}}'])

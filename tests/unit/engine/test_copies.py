@@ -173,6 +173,17 @@ def test_the_oldest_go_and_what_was_cut_off_too(tmp_path: Path, shelf: Shelf, ob
         copies.chosen(shelf.copies(), "20250101T000000Z", "here")
 
 
+def test_a_copy_that_a_late_list_does_not_have_yet_is_kept(
+    tmp_path: Path, shelf: Shelf, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = objects.objects
+    monkeypatch.setattr(objects, "objects", lambda name: [one for one in whole(name) if not one.name.endswith("manifest.json")])
+    copy = shelf.put(made(tmp_path / "here"))
+    monkeypatch.undo()
+    assert shelf.copies() == [copy]
+    assert shelf.get(copy)
+
+
 def test_nothing_is_copied_into_a_container_that_others_may_read(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
     objects.reader = ".r:*"
     with pytest.raises(LzError, match="others may read"):

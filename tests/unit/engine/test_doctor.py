@@ -256,6 +256,7 @@ def test_stacks_of_no_known_place_are_named_and_left_alone(stacks: StateOnly, na
     looking = doctor(stacks, MagicMock())
     found = one(looking.examine())
     assert (found.stack, found.kind, found.ours) == (name, "unknown stack", False)
+    assert found.repair.index("lz down") < found.repair.index("pulumi stack rm")
     looking.repair([found], lambda _: None)
     assert looking.examine() == [found]
 

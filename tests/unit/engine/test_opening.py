@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
 from foundation.errors import InputError
+from foundation.places import CHECKOUT
 from landing_zone.engine import checkpoints
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import check_state
+from landing_zone.engine.opening import check_state, load_plan
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import Stacks
 from landing_zone.engine.stores.folder import Folder
+from landing_zone.planners.ledgerfile import load_ledger, save_ledger
 from tests.unit.engine.support import plan
 
 DOMAIN = {"type": "openstack:identity/project:Project", "id": "d-1", "inputs": {"name": "lab-edu", "isDomain": True}}
@@ -89,3 +93,11 @@ def test_anywhere_else_it_is_refused_and_nothing_is_put_aside(run: Run, stage: A
 def test_the_states_of_both_regions_are_kept(run: Run) -> None:
     check_state(answered(run, north=cloud(), south=cloud()), ())
     assert set(aside(run.stacks.home)) == {f"{name}.json" for name in STACKS}
+
+
+def test_an_environment_whose_regions_have_the_names_of_the_labs_in_another_order_is_rehearsed_too(tmp_path: Path) -> None:
+    text = (CHECKOUT / "environments" / "ministry-agc.yaml").read_text()
+    path = tmp_path / "swapped.yaml"
+    path.write_text(re.sub("north|south", lambda found: {"north": "south", "south": "north"}[found[0]], text))
+    save_ledger(path, load_plan(str(path)).ledger)
+    assert load_plan(f"{path}@lab").ledger.slots == load_ledger(path).slots

@@ -356,3 +356,17 @@ def test_distance_of_the_national_regions() -> None:
     north, south = environment("national-cgc").regions
     assert distance_km(north, south) == pytest.approx(1140, abs=10)
     assert distance_km(north, north) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        ("tenants.0.name.vi", "Sở Giáo dục " * 20, "it does not match"),
+        ("tenants.0.name.vi", "Sở\tGiáo dục", "the character '\\t'"),
+        ("tenants.0.code", "giáo", "the character 'á' is not printable ASCII"),
+        ("class", "trung ương", "the character 'ư' is not printable ASCII"),
+    ],
+)
+def test_a_letter_is_named_only_where_it_is_what_is_wrong(path: str, value: str, why: str) -> None:
+    (problem,) = [each for each in complaints(changed("lab", put(path, value))) if path.rpartition(".")[2] in each.where]
+    assert why in problem.why
