@@ -98,6 +98,9 @@ def put_right(run: Run, board: Board, differences: Sequence[Difference], named: 
         credentials.ensure(run, wanted | touched, look=True)  # with a grant Keystone removes the credentials of its holder
     except LzError as error:
         raise LzError(*problems, *error.problems) from None
+    except typer.Exit:  # a no to the rest
+        raise_all(problems, LzError)
+        raise
     raise_all(problems, LzError)
 
 

@@ -137,7 +137,7 @@ def contents(stacks: Stacks, region: str) -> dict[str, bytes]:
         raise InputError(Problem(f"region {region} has no state", where=store.url, cure="nothing has to be copied before the first lz up"))
     files = {path.relative_to(home.root).as_posix(): path.read_bytes() for path in _private_files(home)}
     salt = {SALT: home.salt.read_bytes()} if home.salt.exists() else {}
-    return {**found, **salt, SEALED: sealing.seal(files, home.passphrase.read_text())}
+    return {**found, **salt, SEALED: sealing.seal(files, home.passphrase.read_text().strip())}
 
 
 def conflicts(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, bytes]) -> list[Problem]:
@@ -152,7 +152,7 @@ def conflicts(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, 
             found.append(Problem(f"stack {name} has another state here", f"{place} in {stacks.store.url}", why, cure))
     for name, data in files.items():
         path = stacks.home.root / name
-        if path.exists() and path.read_bytes() != data:
+        if _another(path, data):
             found.append(Problem("a secret is another one here", str(path), cure=cure))
     return found
 
@@ -175,7 +175,7 @@ def put_back(stacks: Stacks, objects: Mapping[str, bytes], private: Mapping[str,
     for name, data in {**private, **{name: data for name, data in objects.items() if name == SALT}}.items():
         path = home.root / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.exists() and path.read_bytes() != data:
+        if _another(path, data):
             aside = home.aside / name.replace("/", "-")
             path.rename(aside)
             say(f"{path}: the one that was here is {aside} now")
@@ -200,6 +200,11 @@ def chosen(copies: Iterable[Copy], stamp: str | None, where: str) -> Copy:
         why = f"there are: {', '.join(copy.stamp for copy in known) or 'none'}"
         raise InputError(Problem("there is no such copy", where, why, "look at: lz state backup --list"))
     return found
+
+
+def _another(path: Path, data: bytes) -> bool:
+    """Whether a file is there and says something else. The end of a line is nothing: a person may have written the passphrase."""
+    return path.exists() and path.read_bytes().strip() != data.strip()
 
 
 def _private_files(home: Home) -> list[Path]:

@@ -151,6 +151,17 @@ def test_without_its_passphrase_a_copy_is_closed(tmp_path: Path, shelf: Shelf) -
         copies.unsealed(got, tmp_path / "wrong")
 
 
+def test_a_passphrase_that_a_person_wrote_with_the_end_of_a_line_is_the_same(tmp_path: Path, shelf: Shelf) -> None:
+    stacks = made(tmp_path / "here")
+    stacks.home.passphrase.write_text(f"{stacks.home.passphrase.read_text()}\n")
+    shelf.put(stacks)
+    got = taken(shelf)
+    files = copies.unsealed(got, stacks.home.passphrase)
+    assert copies.conflicts(stacks, got, files) == []
+    assert copies.put_back(stacks, got, files, lambda _: None) == []
+    assert not (stacks.home.root / "aside").exists()
+
+
 def test_an_object_that_was_changed_or_lost_is_named(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
     copy = shelf.put(made(tmp_path / "here"))
     objects.content[f"{copy.stamp}/{checkpoints.checkpoint(NAME)}"] += b" "
