@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
 from landing_zone.model.ends import End, end, port_range
-from landing_zone.model.environment import Environment, Flow, SharedService
+from landing_zone.model.environment import Environment, Flow, SharedService, Tenant
 from landing_zone.model.levels import zones
 
 _SSH = 22
@@ -70,6 +70,21 @@ def isolated(environment: Environment) -> Iterator[Finding]:
             if zones()[service.zone].isolated and zones()[client].scope != "platform":
                 path = ("shared_services", index, "clients", place)
                 yield Finding(path, f"clients: {service.zone} meets zones of the platform only", why, "let the service stand elsewhere")
+
+
+def ways_out(environment: Environment) -> Iterator[Finding]:
+    """Of the tenants that a flow joins with the outside one at least has a way there: a zone at the border."""
+    border = {name for name, zone in zones().items() if zone.external}
+    for index, flow in enumerate(environment.flows):
+        source, target = end(flow.source), end(flow.target)
+        for key, here, there in (("from", source, target), ("to", target, source)):
+            having = [tenant for tenant in environment.tenants if _stands_for(here, tenant, environment)]
+            if there.kind == "destination" and having and not any(border & {*environment.zones_for(tenant)} for tenant in having):
+                why = (
+                    f"of the tenants that have the zone {here.name} none has {', '.join(border)}: their routers know no way to {there.name}"
+                )
+                cure = f"give one {', '.join(border)}, or lead it by way of a zone of the platform"
+                yield Finding(("flows", index, key), f"{key}: nobody there has a way to the outside", why, cure)
 
 
 def protocols(environment: Environment) -> Iterator[Finding]:
@@ -152,6 +167,10 @@ def _outside(path: Path_, here: End, there: End, kinds: dict[str, str]) -> Itera
         )
 
 
+def _stands_for(side: End, tenant: Tenant, environment: Environment) -> bool:
+    return side.kind == "zone" and side.tenant in (None, tenant.code) and side.name in environment.zones_for(tenant)
+
+
 def _is_isolated(side: End) -> bool:
     return side.kind == "zone" and side.name in zones() and zones()[side.name].isolated
 
@@ -166,4 +185,4 @@ def _sides(environment: Environment) -> Iterator[tuple[Path_, End]]:
         yield ("flows", index, "to"), end(flow.target)
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, isolated, protocols, services)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, isolated, ways_out, protocols, services)

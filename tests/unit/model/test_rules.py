@@ -262,6 +262,21 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "destinations[2].networks[1]",
         "ndxp, a partner, has 203.0.113.0/26",
     ),
+    "nobody with a way out": (
+        "lab",
+        both(
+            add("destinations", {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}),
+            add("flows", flow("data", "vendor")),
+        ),
+        "flows[6].from",
+        "none has edge",
+    ),
+    "a tenant without a way out": (
+        "ministry-agc",
+        add("flows", flow("offices", "ydct/internal")),
+        "flows[16].to",
+        "nobody there has a way to the outside",
+    ),
     "no zone at all": ("ministry-agc", add("flows", flow("world", "ndxp")), "flows[16].from", "has a zone at one end"),
     "ports of icmp": ("lab", add("flows", flow("edge", "application", "icmp", ports=[1])), "flows[6].ports", "icmp has no ports"),
     "no ports": ("lab", lambda data: data["flows"][1].pop("ports"), "flows[1].ports", "is missing"),
