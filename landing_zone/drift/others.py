@@ -184,9 +184,11 @@ def _stores(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[s
 
 
 def _accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
-    users = {user.name: user for user in spec.machine_users}
-    yield from ((user.project, user) for user in users.values())
-    yield from ((one.project, users[one.user]) for one in spec.credentials)
+    """Projects with a machine account that is a member there."""
+    for grant in spec.grants:
+        for user in spec.machine_users:
+            if (grant.role, grant.scope) == ("member", "project") and grant.group in user.groups:
+                yield grant.target, user
 
 
 def _containers(store: Connection) -> list[Any]:

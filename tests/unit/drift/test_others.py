@@ -98,6 +98,17 @@ def test_a_region_is_read_by_its_lists_and_containers_by_accounts(monkeypatch: p
     assert others.look(run, []) == []
 
 
+def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned("ministry-agc")
+    region = plan.regions["north"]
+    projects = [*region.identity.projects, *(project for tenant in region.tenants.values() for project in tenant.identity.projects)]
+    ids = {project.name: f"p:{project.name}" for project in projects}
+    monkeypatch.setattr(others, "as_machine", lambda run, region, user, project: (user.name, project))
+    stores: Any = others._stores(Run(plan, MagicMock(), {}, {}, lambda _: None), region, ids)
+    assert {f"p:{project.name}" for project in projects if project.purpose != "network"} == set(stores)
+    assert stores["p:agc-platform-backup"] == ("agc-platform-automation", "agc-platform-backup")
+
+
 def test_images_and_floating_addresses_by_their_own_words() -> None:
     image = SimpleNamespace(id="i", name="golden", owner_id="p:main")
     address = SimpleNamespace(id="f", floating_ip_address="198.18.0.9", project_id="p:main")
