@@ -17,7 +17,7 @@ from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException
 
 from foundation.errors import Problem
-from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
 from landing_zone.drift.repair import REMOVERS, Act, removed
@@ -29,6 +29,9 @@ from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
 
 PROJECT = "openstack:identity/project:Project"
 NETWORK = "openstack:networking/network:Network"
+ROUTER = "openstack:networking/router:Router"
+ROUTES = "openstack:networking/routerRoutesV2:RouterRoutesV2"
+Route = tuple[str, str, str]  # router, destination, next hop
 DATA = frozenset({"volume", "snapshot", "backup", "image", "container"})  # removed only when they are named
 # Kind -> the source that lists it, where all of it in our projects is somebody else's but for what a state knows.
 PLAIN: Mapping[str, str] = {
@@ -56,12 +59,14 @@ SOURCES: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
 
 @dataclass(frozen=True)
 class Scope:
-    """What a removal takes away in a region, by id; `known`: what any state knows there."""
+    """What a removal takes away in a region, by id; `known`: what any state knows there, and of routers which `routes`."""
 
     domains: frozenset[str]
     projects: frozenset[str]
     networks: frozenset[str]
     known: frozenset[str]
+    routers: frozenset[str] = frozenset()
+    routes: frozenset[Route] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,13 @@ def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
             for one in run.stacks.resources(key)
             if one.get("id")
         ),
+        frozenset(one["id"] for one in taken if one["type"] == ROUTER),
+        frozenset(
+            _route(one["id"], route["destinationCidr"], route["nextHop"])
+            for one in taken
+            if one["type"] == ROUTES
+            for route in one["inputs"].get("routes") or ()
+        ),
     )
 
 
@@ -109,6 +121,7 @@ def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
     whole = replace(taken, projects=taken.projects | by_hand.keys())
     found = [Fact("project", one.name, "", {}, one.id) for one in by_hand.values()]
     found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole)]
+    found += _routes(lists, whole, {fact.id for fact in found})
     found += _ports(lists, whole, {fact.id for fact in found})
     return sorted(found, key=lambda fact: (ORDER.index(fact.kind), fact.name))
 
@@ -158,6 +171,19 @@ def _shares(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
     for one in lists["shares"]:
         if one.id not in taken.known and (one.object_id in taken.networks or one.target_project_id in taken.projects):
             yield Fact("share", f"{one.object_type} {one.object_id} with {one.target_project_id}", "", {}, one.id)
+
+
+def _routes(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[str]) -> Iterator[Fact]:
+    """On our routers and on those that go: where one leads through a network, Neutron lets no router leave it."""
+    for router in lists.get("routers", ()):
+        for route in (router.routes or ()) if router.id in taken.routers or router.id in found else ():
+            at = {"router": router.id, "destination": route["destination"], "nexthop": route["nexthop"]}
+            if _route(*at.values()) not in taken.routes:
+                yield Fact("route", route_name(router.name or router.id, at["destination"], at["nexthop"]), "", {}, "", "", at)
+
+
+def _route(router: str, destination: str, hop: str) -> Route:
+    return router, prefix(destination), str(address(hop))
 
 
 def _ports(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[str]) -> Iterator[Fact]:
@@ -220,6 +246,7 @@ ACTS: Mapping[str, Act] = {
     "volume": REMOVERS["volume"],
     "image": lambda connection, fact: connection.image.delete_image(fact.id),
     "container": _container,
+    "route": REMOVERS["route"],
     "router interface": REMOVERS["router interface"],
     "port": REMOVERS["port"],
     "router": REMOVERS["router"],

@@ -24,7 +24,7 @@ NOTHING: dict[str, Sequence[Any]] = dict.fromkeys(others.SOURCES, ())
 
 
 def thing(identity: str, project: str = "p:main", name: str = "theirs", **more: Any) -> SimpleNamespace:
-    return SimpleNamespace(id=identity, name=name, project_id=project, **more)
+    return SimpleNamespace(**{"id": identity, "name": name, "project_id": project, "routes": None, **more})
 
 
 def port(identity: str, network: str = "n:data", project: str = "p:else", owner: str = "compute:nova", device: str = "") -> SimpleNamespace:
@@ -138,6 +138,45 @@ def test_routers_of_others_leave_our_networks_and_theirs_before_they_go() -> Non
         port("far", "n:far", "p:x", INTERFACE, "r:1"),
     ]
     assert found(ports=ports, routers=[thing("r:1")]) == [("router interface", "far"), ("router interface", "in-ours"), ("router", "r:1")]
+
+
+def test_routes_by_hand_on_our_routers_and_on_those_that_go() -> None:
+    ours = {"destination": "10.0.0.0/16", "nexthop": "10.64.8.1"}
+    v6 = {"destination": "fd64:0:0:0::/64", "nexthop": "fd64::0001"}
+    by_hand = {"destination": "192.0.2.0/24", "nexthop": "10.64.8.9"}
+    routers = [
+        thing("r:ours", "p:net", routes=[ours, v6, by_hand]),
+        thing("r:theirs", routes=[by_hand]),
+        thing("r:else", "p:else", routes=[by_hand]),
+        thing("r:none", "p:net", routes=None),
+    ]
+    resources = [
+        {"type": others.ROUTER, "id": "r:ours", "inputs": {}},
+        {"type": others.PROJECT, "id": "p:main", "inputs": {}},
+        {
+            "type": others.ROUTES,
+            "id": "r:ours",
+            "inputs": {
+                "routes": [
+                    {"destinationCidr": "10.0.0.0/16", "nextHop": "10.64.8.1"},
+                    {"destinationCidr": "fd64::/64", "nextHop": "fd64::1"},
+                ]
+            },
+        },
+    ]
+    stacks: Any = SimpleNamespace(standing=lambda: frozenset({"lab.north.network"}), resources=lambda _: resources)
+    run = Run(planned("lab"), stacks, {}, {}, lambda _: None)
+    taken = others.scope(run, "north", run.standing(Selection()))
+    facts = others.find({**NOTHING, "routers": routers}, taken)
+    assert [(fact.kind, fact.at.get("router", fact.id)) for fact in facts] == [
+        ("route", "r:ours"),
+        ("route", "r:theirs"),
+        ("router", "r:theirs"),
+    ]
+    cloud = MagicMock()
+    assert others.remove(Others("north", tuple(facts)), cloud) == []
+    body = {"router": {"routes": [by_hand]}}
+    assert [call.kwargs for call in cloud.network.remove_extra_routes_from_router.call_args_list] == [{"body": body}] * 2
 
 
 def test_subnets_in_our_networks_and_shares_of_ours_and_with_us() -> None:
