@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+BEAT = 20.0  # seconds from one word about a long step to the next
 
 
 @dataclass
@@ -83,6 +84,23 @@ class Progress:
         with self._lock:
             self.timings.append(Timing(name, took))
         self.say(f"{name}: done in {took:.1f} s", style="green")
+
+    @contextlib.contextmanager
+    def beating(self, told: Callable[[], str], every: float = BEAT) -> Iterator[None]:
+        """Say what `told` gives every so many seconds while the block runs: how far a step of minutes has come."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(every):
+                self.say(f"  {told()}")
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from tools import fetch
 from tools.pins import Artefact, GoPin, go_arch
 
 _USUAL_PLACES = ("/usr/local/go/bin", "/usr/lib/go/bin")
-_HEARTBEAT_SECONDS = 20.0
 _PUBLIC_PROXY = "https://proxy.golang.org"
 
 
@@ -148,30 +145,16 @@ def build(artefact: Artefact, go: Path, output: Path, log: Path, progress: Progr
     steps = plan(artefact, go, output)
     cure = "look at the log. Without a way to a Go module proxy: install from a bundle (tools/install --from BUNDLE)"
     nice = ("nice", "-n", "10")
+
+    def come_to() -> str:  # the compiler writes a line for each package
+        lines = log.read_text(errors="replace").count("\n") if log.exists() else 0
+        return f"{lines} of at most {packages} packages compiled"
+
     try:
         with progress.step(f"fetch the Go modules of {artefact.name}"):
             packages = len(process.run(steps.deps, cwd=steps.cwd, env=steps.env).splitlines())
-        with progress.step(f"compile {artefact.name} {artefact.version}"), _heartbeat(log, packages, progress):
+        with progress.step(f"compile {artefact.name} {artefact.version}"), progress.beating(come_to):
             process.run([*nice, *steps.command], cwd=steps.cwd, env=steps.env, log=log)
     except CommandFailed as problem:
         why = problem.problems[0].why
         raise BuildFailed(Problem(f"{artefact.name} {artefact.version} cannot be built", where=str(log), why=why, cure=cure)) from None
-
-
-@contextlib.contextmanager
-def _heartbeat(log: Path, packages: int, progress: Progress) -> Iterator[None]:
-    """Say now and then how many packages have been compiled; the compiler writes one line for each."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(_HEARTBEAT_SECONDS):
-            lines = log.read_text(errors="replace").count("\n") if log.exists() else 0
-            progress.say(f"  {lines} of at most {packages} packages compiled")
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -110,6 +110,11 @@ def unmet(fragment: str, config: str) -> list[str]:
     return [line for line in fragment.splitlines() if line.startswith("CONFIG_") and absent(line)]
 
 
+def compiled(log: Path) -> int:
+    """How many files the compiler was given so far, by what make says of each."""
+    return sum(line.startswith("  CC ") for line in log.read_text(errors="replace").splitlines())
+
+
 def _order(package: str) -> tuple[int, ...]:
     return tuple(int(n) for n in package.removeprefix("linux-source-").split("."))
 
@@ -159,7 +164,8 @@ def _build_one(source: Source, apt: _Apt, work: Path, progress: Progress) -> Ker
         dropped = unmet(fragment.read_text(), (out / ".config").read_text())
         if dropped:
             progress.say(f"this kernel does not have: {', '.join(dropped)}", style="yellow")
-        run([*make, "linux"], log=log, env=env, cure=f"look at {log}")
+        with progress.beating(lambda: f"{compiled(log)} files of the instance kernel compiled"):
+            run([*make, "linux"], log=log, env=env, cure=f"look at {log}")
     run([out / "linux", "--version"], log=log)
     return _keep(out / "linux", source, whole)
 

@@ -35,6 +35,12 @@ def finished(root: Path, name: str, package: str, inputs: str) -> Path:
     return home
 
 
+def test_files_that_the_compiler_was_given_are_counted(tmp_path: Path) -> None:
+    log = tmp_path / "make.log"
+    log.write_text("patching file fs/open.c\n  CC      fs/open.o\n  AR      fs/built-in.a\n  CC      fs/read_write.o\n")
+    assert kernel.compiled(log) == 2
+
+
 def test_only_a_build_of_todays_inputs_counts(tmp_path: Path) -> None:
     finished(tmp_path, "a", "linux-source-7.3", kernel.inputs())
     finished(tmp_path, "b", "linux-source-7.10", kernel.inputs())

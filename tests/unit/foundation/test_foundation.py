@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -226,3 +227,19 @@ def test_a_full_disk_has_a_cure_of_its_own() -> None:
     with pytest.raises(process.CommandFailed) as caught:
         process.run(["dd", "if=/dev/zero", "of=/dev/full", "bs=1", "count=1"], env={"LC_ALL": "C"}, cure="ask the mirror")
     assert caught.value.problems[0].cure.startswith("free some")
+
+
+def test_a_long_step_tells_how_far_it_has_come_until_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    counted, enough = itertools.count(1), threading.Event()
+
+    def told() -> str:
+        beats = next(counted)
+        if beats == 3:
+            enough.set()
+        return f"{beats} of 9 done"
+
+    with progress.Progress().beating(told, every=0.01):
+        assert enough.wait(10)
+    said = capsys.readouterr().err
+    assert "  1 of 9 done" in said
+    assert "  3 of 9 done" in said
