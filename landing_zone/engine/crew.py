@@ -87,13 +87,15 @@ def hired(stacks: Stacks, more: Iterable[str] = ()) -> Iterator[Crew]:
 
     more: modules that orders are made of, beside those of every environment, to be imported once and not by each worker.
     """
+    lent = replace(stacks, listener=None)
+    lent.read_up()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOAD, *more])
     queue: SimpleQueue[Message | None] = context.SimpleQueue()
     reader = threading.Thread(target=_hear, args=(queue, stacks.listener), daemon=True)
     reader.start()
     try:
-        yield Crew(replace(stacks, listener=None), queue, context)
+        yield Crew(lent, queue, context)
     finally:
         queue.put(None)
         reader.join()
@@ -102,7 +104,8 @@ def hired(stacks: Stacks, more: Iterable[str] = ()) -> Iterator[Crew]:
 def _begin(stacks: Stacks, queue: SimpleQueue[Message | None]) -> None:
     """First thing in a worker. An interrupt is left to the engine's own process, which finishes what is under way."""
     global _stacks  # noqa: PLW0603  the one thing that a worker is for
-    _stacks = replace(stacks, listener=Mailbox(queue))
+    _stacks = stacks
+    _stacks.listener = Mailbox(queue)
     _hush()
     with stacks.home.log("workers").open("a") as log:  # a library's words are no message of ours: grpc prints a traceback of its own
         os.dup2(log.fileno(), 2)  # where the engine gives up a call before it is answered

@@ -147,6 +147,10 @@ class Stacks:
     def _command(self) -> Command:
         return Command(self.settings["PULUMI_HOME"])
 
+    def read_up(self) -> None:
+        """Read the pins, so that a copy in another process need not: a twentieth of a second there."""
+        _ = self._command
+
     def preview(self, key: StackKey, program: Program) -> Outcome:
         """What `up` would do; nothing is changed."""
         return self._operate(key, "preview", program, lambda stack, how: stack.preview(diff=True, **how))
