@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import platform
 import re
 import shutil
 import sys
 import sysconfig
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -32,13 +34,53 @@ def stamp_text(checkout: Path) -> str:
     return digest.of_texts(pins, packaging, sys.version, sysconfig.get_platform(), str(checkout))
 
 
-def install_command(python: Path, checkout: Path, wheels: Path | None) -> list[str | Path]:
-    """The pip command for everything pinned; with `wheels`, from that folder and from nowhere else."""
+def install_command(python: Path, pins: Path, wheels: Path | None = None) -> list[str | Path]:
+    """The pip command for everything in a file of pins; with `wheels`, from that folder and from nowhere else."""
     source: list[str | Path] = ["--no-index", "--find-links", wheels] if wheels else []
+    return [python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", *source, "-r", pins]
+
+
+def quick_command(python: Path, pins: Path) -> list[str | Path]:
+    """The same by uv, which takes a third of the time. Packages are copied, so that no environment shares a file with another."""
     return [
-        python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", *source,
-        "-r", checkout / "requirements.txt",
+        python, "-m", "uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-build",
+        "--system-certs", "--link-mode", "copy", "--compile-bytecode", "-r", pins,
     ]  # fmt: skip
+
+
+def pin_of(package: str, pins: str) -> str:
+    """The lines of one package in a file of pins, hashes included."""
+    found = re.search(rf"^{package}==.*?(?=^\S|\Z)", pins, re.MULTILINE | re.DOTALL)
+    if not found:
+        raise LzError(f"{package} is not pinned in requirements.txt")
+    return found[0]
+
+
+def install_quickly(python: Path, pins: Path) -> None:
+    """Install everything pinned by uv, which is installed by pip first. Raises LzError when either cannot.
+
+    uv does not read pip's settings: of them it is told the index, by its environment, since a mirror's address may hold a password.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(pin_of("uv", pins.read_text()))
+        file.flush()
+        process.run(install_command(python, Path(file.name)))
+    settings = dict(line.split("=", 1) for line in process.run([python, "-m", "pip", "config", "list"]).splitlines() if "=" in line)
+    index = os.environ.get("PIP_INDEX_URL") or settings.get("global.index-url", "").strip("'\"")
+    process.run(quick_command(python, pins), env={"UV_DEFAULT_INDEX": index} if index else None)
+
+
+def install(python: Path, pins: Path, wheels: Path | None, cure: str) -> None:
+    """Install everything pinned. What uv cannot do is left to pip, whose settings may know the way: an index with a sign-in, a proxy."""
+    if not wheels:
+        try:
+            install_quickly(python, pins)
+        except LzError as error:
+            why = (str(error.problems[0].why) or str(error)).splitlines()[-1]
+            sys.stderr.write(f"uv could not install the packages ({why}), so pip does\n")
+        else:
+            return
+    process.run(install_command(python, pins, wheels), cure=cure)
 
 
 def fits(target: Path) -> bool:
@@ -73,7 +115,7 @@ def make(checkout: Path, wheels: Path | None = None) -> bool:
         cure = "look at the lines above; behind a mirror set PIP_INDEX_URL; without a network use tools/install --from BUNDLE"
         if not renew:
             process.run([sys.executable, "-m", "venv", target])
-        process.run(install_command(python, checkout, wheels), cure=cure)
+        install(python, checkout / "requirements.txt", wheels, cure)
         own: list[str | Path] = [
             python,
             "-m",

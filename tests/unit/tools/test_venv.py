@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from foundation import process
-from foundation.errors import LzError
+from foundation.errors import LzError, Problem
 from foundation.places import CHECKOUT
 from tools import venv
 
@@ -41,15 +42,58 @@ def test_another_python_makes_it_anew(checkout: Path, monkeypatch: pytest.Monkey
     assert venv.stamp_text(checkout) != before
 
 
-def test_hashes_are_always_required() -> None:
-    command = venv.install_command(Path("python"), CHECKOUT, None)
-    assert "--require-hashes" in command
-    assert "--no-index" not in command
+@pytest.mark.parametrize("command", [venv.install_command, venv.quick_command])
+def test_hashes_are_always_required(command: Callable[[Path, Path], list[str | Path]]) -> None:
+    words = command(Path("python"), CHECKOUT / "requirements.txt")
+    assert "--require-hashes" in words
+    assert "--no-index" not in words
 
 
-def test_from_wheels_nothing_else_is_asked() -> None:
-    command = venv.install_command(Path("python"), CHECKOUT, Path("/wheels"))
+def test_from_wheels_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str | Path]] = []
+    monkeypatch.setattr(process, "run", lambda command, **_: seen.append(command))
+    venv.install(Path("python"), CHECKOUT / "requirements.txt", Path("/wheels"), "")
+    (command,) = seen
     assert command[command.index("--no-index") + 1 : command.index("--no-index") + 3] == ["--find-links", Path("/wheels")]
+
+
+def test_the_pin_of_the_installer_is_taken_with_its_hashes_and_nothing_else() -> None:
+    own = "uv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    pins = f"pip==1 \\\n    --hash=sha256:aa\n    # via -r requirements.in\n{own}uvicorn==3 \\\n"
+    assert venv.pin_of("uv", pins) == own
+    with pytest.raises(LzError, match="wheel is not pinned"):
+        venv.pin_of("wheel", pins)
+
+
+@pytest.mark.parametrize("listed", ["global.cert='/ca'\nglobal.index-url='https://mirror/simple'\n", "global.timeout='9'\n"])
+def test_the_quick_installer_is_told_of_the_mirror(monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    told: dict[str, object] = {}
+
+    def record(command: list[str | Path], env: object = None, **_: object) -> str:
+        if "uv" in command:
+            told.update(env=env, command=[str(word) for word in command])
+        return listed if "config" in command else ""
+
+    monkeypatch.setattr(process, "run", record)
+    venv.install(Path("python"), CHECKOUT / "requirements.txt", None, "")
+    assert told["env"] == ({"UV_DEFAULT_INDEX": "https://mirror/simple"} if "index-url" in listed else None)
+    assert "mirror" not in str(told["command"])
+
+
+def test_pip_does_what_the_quick_installer_cannot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[list[str]] = []
+
+    def refuse(command: list[str | Path], **_: object) -> str:
+        seen.append([str(word) for word in command])
+        if "uv" in command:
+            raise LzError(Problem("exit status 2", why="error: 401 Unauthorized"))
+        return ""
+
+    monkeypatch.setattr(process, "run", refuse)
+    venv.install(Path("python"), CHECKOUT / "requirements.txt", None, "")
+    assert seen[-1] == [str(word) for word in venv.install_command(Path("python"), CHECKOUT / "requirements.txt")]
+    assert "401 Unauthorized" in capsys.readouterr().err
 
 
 def test_a_current_environment_is_left_alone(checkout: Path) -> None:
