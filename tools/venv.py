@@ -21,7 +21,7 @@ import tomllib
 from pathlib import Path
 
 from foundation import digest, places, process
-from foundation.errors import exit_code
+from foundation.errors import LzError, exit_code
 from foundation.lock import exclusive
 from tools import host
 
