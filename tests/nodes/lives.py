@@ -8,7 +8,8 @@ import yaml
 
 from foundation.progress import Progress
 from tests.nodes.scan import Score, scan
-from tests.nodes.scenario import ROLE, Life, molecule, subject
+from tests.nodes.scenario import ROLE, Life, molecule, sequence, subject
+from tests.nodes.served import collect
 
 SCORED = "base"
 FOR_ALL = frozenset({"packages", "accounts", "sudo", "ssh", "firewall"})  # what others stand on, and who gets in
@@ -42,6 +43,8 @@ def scored(profile: str) -> Lived:
     try:
         # What verifies another profile may leave the node as one of `base`.
         if life.status == 0 and (profile == SCORED or molecule(profile, "converge").status == 0):
+            if "prepare" not in sequence(profile):
+                collect(subject(profile))
             scores = tuple(scan(subject(profile), profile, Progress()))
     finally:
         end = molecule(profile, "destroy")

@@ -45,11 +45,8 @@ def record(one: Node) -> Path:
     return one.home / "files"
 
 
-def prepare(one: Node) -> None:
-    """What the node is for, another clock, a collector, and package lists that look fresh and are empty."""
-    one.inside("sh", "-c", "systemctl is-system-running --wait || true")  # a first boot writes to /etc up to its end
-    (one.root / "etc/systemd/system/service.service").write_text(SERVICE)
-    one.inside("sh", "-c", "apt-get -q update && apt-get -q -y install systemd-timesyncd systemd-journal-remote")
+def collect(one: Node) -> None:
+    """Let the node have a collector of its own: without one, what sends the journal runs only from one try to the next."""
     (one.root / "etc/systemd/system/collector.service").write_text(RECEIVER)
     with (one.root / "etc/hosts").open("a") as hosts:
         hosts.write(f"127.0.0.1 {COLLECTOR}\n")
@@ -60,7 +57,16 @@ def prepare(one: Node) -> None:
         shutil.copy(one.home / f"collector.{file}", place)
     one.inside("sh", "-c", "cd /etc/pki/systemd && chgrp systemd-journal private/* && chmod 640 private/* && chmod 644 certs/* ca/*")
     one.inside("mkdir", "-p", "/var/log/journal/remote")
-    one.inside("systemctl", "enable", "--now", "service.service", "collector.service")
+    one.inside("systemctl", "enable", "--now", "collector.service")
+
+
+def prepare(one: Node) -> None:
+    """What the node is for, another clock, a collector, and package lists that look fresh and are empty."""
+    one.inside("sh", "-c", "systemctl is-system-running --wait || true")  # a first boot writes to /etc up to its end
+    (one.root / "etc/systemd/system/service.service").write_text(SERVICE)
+    one.inside("sh", "-c", "apt-get -q update && apt-get -q -y install systemd-timesyncd systemd-journal-remote")
+    collect(one)
+    one.inside("systemctl", "enable", "--now", "service.service")
     one.inside("sh", "-c", EMPTY_LISTS)
     variables(one)  # made once, before runs side by side ask for them
     record(one).write_text("\n".join(sorted(files(one))))
