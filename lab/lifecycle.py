@@ -77,7 +77,10 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
         stood = _staying(known, compute_kind)
         kind = known.compute if known and stood and compute_kind == "auto" else choose.choose(compute_kind)
         if known and not stood:
-            progress.say("the lab that stands was made by other code or for another compute kind: it is rebuilt")
+            gone, made = (", ".join(each) for each in (known.regions, known_names))
+            progress.say(
+                f"the lab that stands ({gone}) was made by other code or for another compute kind: it goes, and {made} is made anew"
+            )
         if not stood:  # of what an ended run left nobody knows whether it is whole, and which code made it
             _remove_all(where)
         wanted = tuple(name for name in REGIONS if name in {*names, *stood})

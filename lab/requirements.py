@@ -96,7 +96,7 @@ def elsewhere(places: Places) -> Iterator[Problem]:
             "another lab stands on this machine",
             where=str(root),
             why="its machines have the same names and addresses",
-            cure=callable_here(f"LZ_CACHE={shlex.quote(str(root.parent))} lz lab down") + ", then run the same command again",
+            cure="take it down first: " + callable_here(f"LZ_CACHE={shlex.quote(str(root.parent))} lz lab down"),
         )
 
 

@@ -108,10 +108,16 @@ def test_what_stands_stays(where: Places, steps: list[str]) -> None:
     assert steps == ["up north south"]
 
 
-def test_a_lab_made_by_other_code_goes_first(where: Places, steps: list[str]) -> None:
+def test_a_lab_made_by_other_code_goes_first_and_what_goes_is_named(
+    where: Places, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "say", lambda _, text: said.append(text))
     stands(where, "other code")
     up("south")
     assert steps == ["all removed", "up south"]
+    assert "(north)" in said[0]
+    assert "south is made anew" in said[0]
 
 
 def test_logs_that_cannot_be_kept_keep_nothing_from_being_taken_away(
@@ -189,5 +195,5 @@ def test_a_lab_in_another_cache_is_not_half_taken_away(
     monkeypatch.setattr(region, "stop", lambda where, entry: steps.append("stopped"))
     with pytest.raises(InputError) as caught:
         lifecycle.down(Progress(), keep=keep)
-    assert re.fullmatch(r"LZ_CACHE=/srv/other \S*lz lab down, then run the same command again", caught.value.problems[0].cure)
+    assert re.fullmatch(r"take it down first: LZ_CACHE=/srv/other \S*lz lab down", caught.value.problems[0].cure)
     assert steps == []
