@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,9 @@ def _processes() -> tuple[str, ...]:
 
 
 def _cgroups() -> tuple[str, ...]:
-    root = Path("/sys/fs/cgroup")
-    return tuple(sorted(str(path) for path in root.rglob("*") if path.is_dir() and path.name.startswith(("lz-", "payload", "supervisor"))))
+    """By os.walk, which lets groups come and go meanwhile."""
+    folders = (Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup"))
+    return tuple(sorted(str(folder) for folder in folders if folder.name.startswith(("lz-", "payload", "supervisor"))))
 
 
 def _files() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,10 +156,8 @@ class Machine:
                 if time.monotonic() > deadline:
                     raise LzError(Problem(f"processes of machine {self.name} do not end", where=str(pids), cure="look at them with ps"))
                 time.sleep(0.05)
-            for below in sorted(group.rglob("*"), key=lambda p: len(p.parts), reverse=True):
-                if below.is_dir():
-                    _rmdir(below)
-            _rmdir(group)
+            for each in _with_all_below(group):
+                _rmdir(each)
 
     def destroy(self) -> None:
         """Kill, unmount and delete everything of the machine."""
@@ -239,11 +237,16 @@ def _rmdir(group: Path) -> None:
     raise LzError(Problem(f"cgroup {group} cannot be removed", cure="look at its cgroup.procs"))
 
 
+def _with_all_below(group: Path) -> Iterator[Path]:
+    """A cgroup and those below it, the deepest first. Others may vanish meanwhile, with which Path.rglob would end."""
+    return (Path(folder) for folder, _, _ in os.walk(group, topdown=False))
+
+
 def _pids_below(group: Path) -> list[int]:
     pids: list[int] = []
-    for procs in group.rglob("cgroup.procs"):
+    for each in _with_all_below(group):
         with contextlib.suppress(OSError):
-            pids += [int(line) for line in procs.read_text().split()]
+            pids += [int(line) for line in (each / "cgroup.procs").read_text().split()]
     return pids
 
 

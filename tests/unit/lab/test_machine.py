@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,23 @@ def test_what_is_left_of_a_machine_goes_with_its_scope(tmp_path: Path, monkeypat
     monkeypatch.setattr(machine, "run", ran.append)
     of("lz-north", tmp_path)._kill_leftovers()
     assert ran == [["systemctl", "stop", "lz-north.scope"]]
+
+
+def test_groups_that_vanish_while_processes_are_looked_for_end_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that still lives starts and ends services while it is taken away."""
+    for name in ("a", "a/below", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cgroup.procs").write_text("7\n")
+    look = os.scandir
+
+    def look_late(path: str | Path) -> Any:
+        if Path(path).name == "a":
+            Path(path).rename(tmp_path.with_name("gone"))
+        return look(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", look_late)
+        assert machine._pids_below(tmp_path) == [7]
 
 
 def test_a_group_where_it_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
