@@ -64,6 +64,8 @@ class Volumes:
         self.prepare(instance)
         path = self.folder(instance) / volume_id
         volume = Volume(volume_id, device, str(path), share, name, kind)
+        if self._mounted(path) and not self._is_served(volume):
+            self.disconnect(volume)
         with self._shares_in_use:  # nobody takes the share away between its mount and the file by which it is in use
             self._mount(share)
             if not self._mounted(path):
@@ -168,6 +170,10 @@ class Volumes:
                 raise VolumeError(f"the storage daemon did not show {source}; see journalctl -u {volume_unit(volume.id)}")
             time.sleep(0.05)
         os.chown(path, user, user)
+
+    def _is_served(self, volume: Volume) -> bool:
+        """Whether both daemons run: one that has died leaves the mount, in which nothing can be read."""
+        return all(self._units.status(unit).running for unit in (view_unit(volume.id), volume_unit(volume.id)))
 
     def _unmount_unused(self) -> None:
         """Unmount every share when no volume is shown any more."""

@@ -90,6 +90,16 @@ def test_connecting_names_the_format_and_mounts_the_share_once(host: Host) -> No
     assert any(word.startswith("driver=nbd") for word in view)
 
 
+def test_a_volume_whose_daemon_has_died_is_shown_anew(host: Host) -> None:
+    """Its mount is still there; without another daemon the instance would not even start again."""
+    volume = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
+    host.run.answer("systemctl", "show", by="ActiveState=inactive\nFreezerState=running\n")
+    assert host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7) == volume
+    assert host.run.of("umount", "--lazy") == [["umount", "--lazy", volume.path]]
+    assert len(host.run.of("systemd-run")) == 4
+    assert Path(volume.path) in host.mounts
+
+
 def test_taking_the_last_volume_away_leaves_nothing(host: Host, short_path: Path) -> None:
     volume = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
     host.volumes.disconnect(volume)
