@@ -138,7 +138,9 @@ def install(bundle: Path, checkout: Path, sha256: str | None = None) -> Contents
         with exclusive(cache("tools") / "lock", "installing the engine"):
             for kind, home in ((PROGRAMS, cache("tools")), (KERNEL, cache("kernel"))):
                 for made in sorted((stage / kind).glob("*")):
-                    _replace(made, home / made.name)  # what is there may be damaged
+                    there = home / made.name
+                    if not there.exists() or digest.of_trees([there]) != digest.of_trees([made]):  # it may be damaged
+                        _replace(made, there)
             for packages in sorted((stage / PACKAGES).glob("*")):
                 _replace(packages, repository.place(packages.name))
         venv.make(checkout, stage / WHEELS)

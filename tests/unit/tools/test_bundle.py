@@ -130,15 +130,17 @@ def test_what_a_bundle_brings_lies_in_the_cache_and_takes_the_place_of_older_pac
     older = repository.place("trixie")
     older.mkdir(parents=True)
     (older / "a_0_all.deb").touch()
-    made = packed(tmp_path, contents)
+    made, kernels = packed(tmp_path, contents), set[int]()
     for _ in range(2):
         assert offline.install(made, tmp_path) == contents
         assert (tmp_path / "cache/tools/greeter-1/greeter").read_bytes() == FILES["programs/greeter-1/greeter"]
+        kernels.add((tmp_path / "cache/kernel/abc/linux").stat().st_ino)
         (tmp_path / "cache/tools/greeter-1/greeter").write_bytes(b"damaged")
     assert repository.source("trixie") == f"deb [trusted=yes] copy:{tmp_path}/cache/packages/trixie ./"
     assert repository.source("bookworm") is None
     assert {file.name for file in older.iterdir()} == {"a_1_all.deb", "Release"}
     assert (tmp_path / "cache/kernel/abc/linux").read_bytes() == b"kernel"
+    assert len(kernels) == 1, "what is whole may be in use, and stays"
     assert (tmp_path / "cache/tools/greeter-1/greeter").is_file()
 
 
