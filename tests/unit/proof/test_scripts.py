@@ -126,6 +126,6 @@ def test_a_listener_answers_over_both_families(protocol: str) -> None:
 
 @pytest.mark.usefixtures("without_systemd")
 def test_an_address_that_the_instance_does_not_have_is_named() -> None:
-    done = listening(["127.0.0.1", "fd00::1"], free_port(), seconds=3)
+    done = listening(["fd00::1"], free_port(), seconds=0.5)
     assert done.returncode == 1
     assert "nothing listens at fd00::1, tcp port " in done.stderr
