@@ -57,6 +57,7 @@ CHECKS = (
     Check("clock", reading.clock, checks.clock),
     Check("TLS", reading.certificates, checks.certificates),
     Check("names", reading.taken, checks.collisions),
+    Check("addresses", lambda _: None, checks.addresses),
     Check("quotas", reading.quotas, checks.quotas),
     Check("capacity", reading.rooms, checks.capacity),
 )

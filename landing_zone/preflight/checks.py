@@ -21,6 +21,7 @@ ALIASES = {
 }
 # What we call: Nova 2.10 lists the key pairs of another user; Placement 1.22 leaves out hosts by what they must not be.
 MICROVERSIONS: Mapping[str, Version] = {"compute": Version(2, 10), "placement": Version(1, 22)}
+MOST_SHOWN = 4
 NEUTRON_TWICE = 2  # Neutron counts a thing that is just being made as reserved and as used
 
 
@@ -185,6 +186,18 @@ def collisions(need: Need, taken: Taken) -> Iterator[Problem]:
                         where=f"{kind} {other}",
                         cure="remove it, or give the environment another code; after a lost state: docs/operations.md",
                     )
+
+
+def addresses(need: Need, _: object) -> Iterator[Problem]:
+    """No prefix that was given out is another one now: networks would be removed under what runs in them."""
+    if need.moved:
+        first = ", ".join(f"{name} from {stands} to {planned}" for name, (stands, planned) in sorted(need.moved.items())[:MOST_SHOWN])
+        yield Problem(
+            f"region {need.region.name}: {len(need.moved)} subnets that stand would move to other addresses",
+            where="the address ledger beside the environment file",
+            why=first + (", ..." if len(need.moved) > MOST_SHOWN else ""),
+            cure="restore the ledger from version control, where it is missing or older; to renumber, take the tenant down first",
+        )
 
 
 def quotas(need: Need, found: Quotas) -> Iterator[Problem]:

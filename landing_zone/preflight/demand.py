@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from landing_zone.planners import quotas
@@ -59,6 +59,7 @@ class Need:
 
     `domains`, `zones` and `networks` are planned names with the ids that are ours (None: not made yet). `floating` addresses
     and `gateways` of routers each take an address of the external network; `sharing` policies count against the administrator.
+    `moved` are subnets that stand and have another prefix in the plan: theirs and the plan's, by name.
     """
 
     region: RegionPlan
@@ -70,6 +71,7 @@ class Need:
     domains: Mapping[str, str | None]
     zones: Mapping[str, str | None]
     networks: Mapping[str, str | None]
+    moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str], bool] = lambda _: True) -> Need:
@@ -100,7 +102,14 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
         ),
         zones=_ids((zone.name for layer in layers.values() for zone in layer.dns_zones), _named(everything, "dns/zone:Zone")),
         networks=_ids((each.name for layer in layers.values() for each in layer.networks), _named(everything, TYPES["networks"])),
+        moved=_moved(layers.values(), everything),
     )
+
+
+def _moved(layers: Iterable[NetworkLayer], state: Iterable[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    planned = {subnet.name: subnet.cidr for layer in layers for network in layer.networks for subnet in network.subnets}
+    stands = {one["inputs"]["name"]: one["inputs"].get("cidr") for one in state if one["type"] == f"openstack:{TYPES['subnets']}"}
+    return {name: (cidr, planned[name]) for name, cidr in stands.items() if cidr and planned.get(name, cidr) != cidr}
 
 
 def _accounts(

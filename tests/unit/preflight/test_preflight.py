@@ -100,6 +100,20 @@ def test_instances_and_addresses_that_stand_are_needed_no_more() -> None:
     assert (found.floating, found.gateways) == (0, 1)  # that of a tenant with an edge of its own
 
 
+def test_addresses_that_were_given_out_do_not_move() -> None:
+    subnets = [subnet for network in region().tenants["edu"].network.networks for subnet in network.subnets]
+    right = [resource(TYPES["subnets"], each.name, cidr=each.cidr) for each in subnets]
+    assert said(checks.addresses(need(region(), {"tenant-edu": right}), None)) == []
+    assert said(checks.addresses(fresh(), None)) == []
+    other = [{**right[0], "inputs": {**right[0]["inputs"], "cidr": "10.64.96.0/25"}}, *right[1:]]
+    (problem,) = checks.addresses(need(region(), {"tenant-edu": other}), None)
+    assert problem.what == "region north: 1 subnets that stand would move to other addresses"
+    assert problem.why == f"{subnets[0].name} from 10.64.96.0/25 to {subnets[0].cidr}"
+    assert "ledger" in problem.cure
+    only_access = partial(Selection(layers=frozenset({"access"})).has, "north")
+    assert said(checks.addresses(need(region(), {"tenant-edu": other}, only_access), None)) == []
+
+
 def test_what_is_not_asked_for_is_not_needed() -> None:
     found = need(region(), {}, partial(Selection(tenants=frozenset({"edu"})).has, "north"))
     own = region().tenants["edu"]
