@@ -2,7 +2,7 @@
 
 The engine notes what it is about to make before it asks the cloud. After a kill such a note says: this may exist. Each
 kind is found by what the note says of it (names are ours and unique) and removed, so that the next `up` makes it anew.
-Kinds that are not listed here are safe to ask for twice: grants, memberships, quotas, routes.
+Kinds that are not listed here are safe to ask for twice: grants, memberships, quotas.
 """
 
 from __future__ import annotations
@@ -97,6 +97,16 @@ def _router_interface(connection: Connection, inputs: Inputs) -> Iterable[Orphan
         yield Orphan(port.id, partial(connection.network.remove_interface_from_router, inputs["routerId"], port=port.id))
 
 
+def _routes(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
+    """With one that leads through it no router leaves a network: what nobody knows of would keep `lz down` from its end."""
+    router = connection.network.find_router(inputs["routerId"])
+    wanted = [{"destination": one["destinationCidr"], "nexthop": one["nextHop"]} for one in inputs.get("routes") or ()]
+    made = [route for route in (router.routes or () if router else ()) if route in wanted]
+    if made:
+        body = {"router": {"routes": made}}
+        yield Orphan(router.id, partial(connection.network.remove_extra_routes_from_router, router.id, body=body))
+
+
 def _port(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for port in connection.network.ports(name=inputs["name"], network_id=inputs["networkId"]):
         yield Orphan(port.id, partial(connection.network.delete_port, port))
@@ -184,6 +194,7 @@ FINDERS: Mapping[str, Finder] = {
     "openstack:networking/subnet:Subnet": _subnet,
     "openstack:networking/router:Router": _router,
     "openstack:networking/routerInterface:RouterInterface": _router_interface,
+    "openstack:networking/routerRoutesV2:RouterRoutesV2": _routes,
     "openstack:networking/port:Port": _port,
     "openstack:networking/floatingIp:FloatingIp": _floating_ip,
     "openstack:networking/secGroup:SecGroup": _security_group,
