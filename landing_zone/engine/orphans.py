@@ -101,8 +101,8 @@ def _routes(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     """With one that leads through it no router leaves a network: what nobody knows of would keep `lz down` from its end."""
     router = connection.network.find_router(inputs["routerId"])
     wanted = [{"destination": one["destinationCidr"], "nexthop": one["nextHop"]} for one in inputs.get("routes") or ()]
-    made = [route for route in (router.routes or () if router else ()) if route in wanted]
-    if made:
+    made = [route for route in (router.routes or ()) if route in wanted] if router else []
+    if router and made:
         body = {"router": {"routes": made}}
         yield Orphan(router.id, partial(connection.network.remove_extra_routes_from_router, router.id, body=body))
 
