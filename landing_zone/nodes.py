@@ -51,6 +51,11 @@ def check(home: Home, inventory: Mapping[str, Any], given: Path | None = None) -
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         "ANSIBLE_LOCALHOST_WARNING": "0",
+        # Whatever a person likes better to read: this is what `told` reads, task after task and from one stream.
+        "ANSIBLE_STDOUT_CALLBACK": "default",
+        "ANSIBLE_STRATEGY": "linear",
+        "ANSIBLE_DISPLAY_OK_HOSTS": "1",
+        "ANSIBLE_DISPLAY_FAILED_STDERR": "0",
     }
     try:
         output = run(command, env=settings, timeout=PATIENCE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from landing_zone import nodes
+from landing_zone.engine.home import Home
 from landing_zone.proof.results import Verdict
 
 OUTPUT = """
@@ -56,3 +58,31 @@ def test_of_many_tasks_some_are_named() -> None:
     recap = "far : ok=9    changed=7    unreachable=0    failed=0"
     (one,) = nodes.results({"far": {"lz_region": "north"}}, "\n".join([*lines, recap]), Path("log"))
     assert one.seen == "would change: t0; t1; t2; t3; t4; and 2 more"
+
+
+BOOK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: A look
+      ansible.builtin.debug:
+    - name: A mistake
+      ansible.builtin.assert:
+        that: inventory_hostname != 'sick'
+        fail_msg: it is sick
+        quiet: true
+"""
+
+
+def test_what_ansible_says_is_understood_however_a_person_has_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a line for each host, in another stream or another order no node could be evaluated, or one seemed to fail elsewhere."""
+    for name, value in (("STDOUT_CALLBACK", "minimal"), ("STRATEGY", "free"), ("DISPLAY_FAILED_STDERR", "1"), ("HOME", str(tmp_path))):
+        monkeypatch.setenv(f"ANSIBLE_{name}", value)
+    (tmp_path / "book.yml").write_text(BOOK)
+    monkeypatch.setattr(nodes, "SITE", tmp_path / "book.yml")
+    one = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "lz_region": "north"}
+    found = nodes.check(Home(tmp_path), {"all": {"hosts": {"well": one, "sick": one}}})
+    assert [(each.verdict, each.seen) for each in found] == [
+        (Verdict.PASS, "nothing would change, no unit has failed"),
+        (Verdict.FAIL, "A mistake: it is sick"),
+    ]
