@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.rendering import ROLE, node, read, render, task, template
+from tests.unit.roles.rendering import ROLE, node, read, refusal, render, task, template
 
 MOUNTED = [{"mount": "/", "options": "rw,relatime"}, {"mount": "/tmp", "options": "rw,relatime,errors=remount-ro,exec"}]
 
@@ -114,6 +114,16 @@ def test_another_system_is_added_by_a_file_of_variables_alone() -> None:
     assert made["system.sources.j2"].count("URIs: http://mirror.example.org/ubuntu\n") == 2
     assert render(task("kernel", "Where the parameters are that the system ships")["loop"], variables) == []
     assert render("{{ __node_baseline_ssh_socket }}", variables) is True
+
+
+def test_a_system_without_a_file_is_refused_by_its_name() -> None:
+    """Else it is only said that no file was found."""
+    facts = {"ansible_facts": {"distribution": "Debian", "distribution_major_version": "12"}, "inventory_hostname": "old"}
+    said = refusal("preflight", "This operating system is known", facts)
+    assert said.startswith("old has Debian 12, for which the role has no file in vars/os")
+    assert refusal("preflight", "This operating system is known", node()) == ""
+    (search,) = task("preflight", "Names of this operating system")["with_first_found"]
+    assert search["skip"] is True
 
 
 def test_what_gives_way_does_so_once_also_where_no_package_has_brought_it() -> None:
