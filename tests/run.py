@@ -96,7 +96,7 @@ def parts(checkout: Path) -> dict[str, Part]:
     """Every part by name."""
     return {
         "lint": lint(checkout),
-        "unit": Part(pytest=("tests/unit", "-m", "not long")),
+        "unit": Part(pytest=("tests/unit", "-m", "not long", "--numprocesses=auto")),
         "engine": Part(((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long")),
         "nodes": Part(pytest=("tests/nodes", "-m", "not long")),
         "lab": Part(((f"{BIN}/lz", "lab", "up"),), ("tests/lab", "-m", "not long")),
