@@ -82,10 +82,8 @@ class Shelf:
         }
         for name, data in {**objects, MANIFEST: json.dumps(manifest, indent=1).encode()}.items():
             self.connection.object_store.upload_object(self.container, f"{stamp}/{name}", data=data)
-        kept = {
-            stamp,
-            *(copy.stamp for copy in self.copies()[:keep]),
-        }  # a list of Swift's may lag behind: this one's manifest not yet in it
+        # This one by its stamp: a list of Swift's may lag behind, without its manifest.
+        kept = {stamp, *(copy.stamp for copy in self.copies()[:keep])}
         for name in self._names():
             if name.partition("/")[0] not in kept and name.partition("/")[0] <= stamp:
                 self.connection.object_store.delete_object(name, container=self.container)
