@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -61,19 +61,27 @@ class BusyError(LzError):
     exit_code = 3
 
 
+def explained(error: BaseException) -> tuple[Sequence[Problem], int] | None:
+    """Problems and exit code of what may end any program of ours; None: it is a fault."""
+    if isinstance(error, LzError):
+        return error.problems, error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return (STOPPED,), INTERRUPTED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (Problem(DISK_FULL, where=str(error.filename or ""), cure=DISK_FULL_CURE),), 1
+    return None
+
+
 def exit_code(work: Callable[[], int]) -> int:
     """What a small program ends with: what `work` returns, or the code of an error, which is told as one block on standard error."""
     try:
         return work()
-    except LzError as problem:
-        told, code = problem.problems, problem.exit_code
-    except KeyboardInterrupt:
-        told, code = (STOPPED,), INTERRUPTED
-    except OSError as problem:
-        if problem.errno != errno.ENOSPC:
+    except (LzError, KeyboardInterrupt, OSError) as error:
+        known = explained(error)
+        if known is None:
             raise
-        told, code = (Problem(DISK_FULL, where=str(problem.filename or ""), cure=DISK_FULL_CURE),), 1
-    sys.stderr.write("".join(f"{problem}\n" for problem in told))
+    problems, code = known
+    sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     return code
 
 

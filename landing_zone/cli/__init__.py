@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 import traceback
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
-from foundation.errors import DISK_FULL, DISK_FULL_CURE, INTERRUPTED, STOPPED, LzError, Problem
+from foundation.errors import INTERRUPTED, Problem, explained
 
 DEBUG = "--debug"
 OTHERS = "--"  # what stands behind it is for another program
@@ -46,12 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
     """Problems and exit code of an error."""
-    if isinstance(error, LzError):
-        return error.problems, error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return [STOPPED], INTERRUPTED
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return [Problem(DISK_FULL, where=str(error.filename or ""), cure=DISK_FULL_CURE)], 1
+    known = explained(error)
+    if known:
+        return known
     why = f"{type(error).__name__}: {error}"
     if any(kind.__module__.partition(".")[0] in CLOUD_LIBRARIES for kind in type(error).__mro__):
         cure = "is it healthy, and can this machine reach it (the lab: lz lab doctor)? Then run the same command again"

@@ -19,7 +19,7 @@ def ends(environment: Environment) -> Iterator[Finding]:
     """Both ends of a flow are known."""
     tenants = {tenant.code: tenant for tenant in environment.tenants}
     destinations = [destination.name for destination in environment.destinations]
-    for path, side in _sides(environment):
+    for path, side, _ in _sides(environment):
         if side.kind == "destination" and side.name not in destinations:
             why = f"zones: {', '.join(environment.zone_names)}; destinations: {', '.join(destinations) or 'none'}"
             yield Finding(path, f"{path[-1]}: unknown zone or destination {side.name!r}", why, "name one of them, or declare a destination")
@@ -59,32 +59,26 @@ def meetings(environment: Environment) -> Iterator[Finding]:
 def isolated(environment: Environment) -> Iterator[Finding]:
     """What stands behind the router without a way out meets zones of the platform only: no other router knows the way."""
     why = "it stands behind a router without a way out, which only zones of the platform can reach"
-    for index, flow in enumerate(environment.flows):
-        source, target = end(flow.source), end(flow.target)
-        for key, here, there in (("from", source, target), ("to", target, source)):
-            if _is_isolated(there) and not _is_platform(here):
-                cure = f"name a zone of the platform, or lead it by way of one that {there.name} meets"
-                yield Finding(("flows", index, key), f"{key}: {there.name} meets zones of the platform only", why, cure)
+    for path, here, there in _sides(environment):
+        if _is_isolated(there) and not _is_platform(here):
+            cure = f"name a zone of the platform, or lead it by way of one that {there.name} meets"
+            yield Finding(path, f"{path[-1]}: {there.name} meets zones of the platform only", why, cure)
     for index, service in enumerate(environment.shared_services):
         for place, client in enumerate(service.clients):
             if zones()[service.zone].isolated and zones()[client].scope != "platform":
-                path = ("shared_services", index, "clients", place)
-                yield Finding(path, f"clients: {service.zone} meets zones of the platform only", why, "let the service stand elsewhere")
+                at = ("shared_services", index, "clients", place)
+                yield Finding(at, f"clients: {service.zone} meets zones of the platform only", why, "let the service stand elsewhere")
 
 
 def ways_out(environment: Environment) -> Iterator[Finding]:
     """Of the tenants that a flow joins with the outside one at least has a way there: a zone at the border."""
     border = {name for name, zone in zones().items() if zone.external}
-    for index, flow in enumerate(environment.flows):
-        source, target = end(flow.source), end(flow.target)
-        for key, here, there in (("from", source, target), ("to", target, source)):
-            having = [tenant for tenant in environment.tenants if _stands_for(here, tenant, environment)]
-            if there.kind == "destination" and having and not any(border & {*environment.zones_for(tenant)} for tenant in having):
-                why = (
-                    f"of the tenants that have the zone {here.name} none has {', '.join(border)}: their routers know no way to {there.name}"
-                )
-                cure = f"give one {', '.join(border)}, or lead it by way of a zone of the platform"
-                yield Finding(("flows", index, key), f"{key}: nobody there has a way to the outside", why, cure)
+    for path, here, there in _sides(environment):
+        having = [tenant for tenant in environment.tenants if _stands_for(here, tenant, environment)]
+        if there.kind == "destination" and having and not any(border & {*environment.zones_for(tenant)} for tenant in having):
+            why = f"of the tenants that have the zone {here.name} none has {', '.join(border)}: their routers know no way to {there.name}"
+            cure = f"give one {', '.join(border)}, or lead it by way of a zone of the platform"
+            yield Finding(path, f"{path[-1]}: nobody there has a way to the outside", why, cure)
 
 
 def protocols(environment: Environment) -> Iterator[Finding]:
@@ -179,10 +173,12 @@ def _is_platform(side: End) -> bool:
     return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "platform"
 
 
-def _sides(environment: Environment) -> Iterator[tuple[Path_, End]]:
+def _sides(environment: Environment) -> Iterator[tuple[Path_, End, End]]:
+    """Each end of every flow: where it is written, itself, and the other."""
     for index, flow in enumerate(environment.flows):
-        yield ("flows", index, "from"), end(flow.source)
-        yield ("flows", index, "to"), end(flow.target)
+        source, target = end(flow.source), end(flow.target)
+        yield ("flows", index, "from"), source, target
+        yield ("flows", index, "to"), target, source
 
 
 RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, isolated, ways_out, protocols, services)

@@ -67,6 +67,7 @@ def flow(source: str, target: str, protocol: str = "tcp", **more: Any) -> Data:
 
 
 SERVICE = {"name": "svc", "kind": "dns", "zone": "management", "host": 20, "protocol": "udp", "ports": [53], "clients": ["application"]}
+VENDOR = {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}
 ENCLAVE = {"code": "high", "name": {"vi": "Cao", "en": "High"}, "level": 5, "availability_zone": "own", "volume_type": "own"}
 PROFILE = {"name": "wide", "instances": 1, "cores": 1, "ram_gib": 1, "volumes": 1, "volume_gib": 1, "floating_ips": 1}
 
@@ -244,7 +245,7 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     "devices to the outside": (
         "national-cgc",
         both(
-            add("destinations", {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}),
+            add("destinations", VENDOR),
             add("flows", flow("devices", "vendor")),
         ),
         "flows[16].to",
@@ -265,7 +266,7 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     "nobody with a way out": (
         "lab",
         both(
-            add("destinations", {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}),
+            add("destinations", VENDOR),
             add("flows", flow("data", "vendor")),
         ),
         "flows[6].from",
