@@ -32,11 +32,13 @@ VARIABLE = "OS_CLIENT_CONFIG_FILE"
 TIMEOUT = 20.0  # seconds for one answer
 KNOCK = 10.0  # seconds for a connection and for its TLS: no service's work; a lost packet is sent again after 1, 3 and 7 s
 CONNECT_RETRIES = 3  # how often a call is made again that got no answer
-STATUS_RETRIES = 4  # or 503
+STATUS_RETRIES = 4  # or one of PASSING; what changes something only after 503, since otherwise it may have been done
 SIGN_IN_PAUSES = (1.0, 3.0)  # seconds before the second and third try
 NO_ANSWER = "the cloud does not answer"
 SILENCE = "nothing comes back from the cloud, not even a refusal"
 ILL = "the cloud's identity service is ill, or takes no more calls for now"
+QUESTIONS = frozenset({"GET", "HEAD"})
+PASSING = (502, 503, 504)  # answers of what stands before a service, when the service broke a connection or did not answer in time
 LAB_NETWORK = "198.18.0.0/15"
 
 
@@ -165,6 +167,12 @@ class _Session(Session):
         for scheme in list(self.session.adapters):
             self.session.mount(scheme, _Knocking())
 
+    def request(self, url: str, method: str, *args: Any, **settings: Any) -> requests.Response:
+        """As the library has it, which by itself repeats nothing but a 503."""
+        if method in QUESTIONS:
+            settings["retriable_status_codes"] = settings.get("retriable_status_codes") or list(PASSING)
+        return super().request(url, method, *args, **settings)
+
 
 def keystone(connection: Connection) -> identity_v3.Proxy:
     """The identity service. It speaks nothing but v3 here; the library's type still allows for v2."""
@@ -184,7 +192,7 @@ def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
 
 def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | Problem:
     where = f"cloud {cloud.name} in {os.environ[VARIABLE]}, region {region}, {cloud.auth_url}"
-    if _silent(cloud.auth_url):
+    if _silent(cloud):
         return Problem(
             SILENCE,
             where=where,
@@ -207,21 +215,21 @@ def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | P
     return connection
 
 
-def _silent(url: str) -> bool:
+def _silent(cloud: Cloud) -> bool:
     """Whether neither a connection nor its TLS comes about, nor is refused. What else may be wrong there, signing in tells better.
 
     The library would wait for each of its calls and tries: minutes in all. A proxy on the way answers in the cloud's place.
     """
-    place = urlsplit(url)
-    if not place.hostname or select_proxy(url, get_environ_proxies(url)):
+    place = urlsplit(cloud.auth_url)
+    if not place.hostname or select_proxy(cloud.auth_url, get_environ_proxies(cloud.auth_url)):
         return False
     try:
         with socket.create_connection((place.hostname, place.port or (443 if place.scheme == "https" else 80)), KNOCK) as plain:
             if place.scheme == "https":
-                ssl.create_default_context().wrap_socket(plain, server_hostname=place.hostname).close()
+                ssl.create_default_context(cadata=cloud.ca).wrap_socket(plain, server_hostname=place.hostname).close()
     except TimeoutError:
         return True
-    except (OSError, ValueError):  # an answer of some kind, such as a certificate that the entry's own authority signed
+    except (OSError, ValueError):  # an answer of some kind
         return False
     return False
 

@@ -11,11 +11,14 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any
 
 import openstack
 import pytest
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
 from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException
 
@@ -114,6 +117,23 @@ def test_a_domain_manager_manages_its_own_domain_and_no_other(where: Places, nor
     finally:
         identity.update_domain(domain, is_enabled=False)
         identity.delete_domain(domain)
+
+
+def test_an_account_may_sign_in_for_the_first_time_from_many_places_at_once(
+    where: Places, north: Region, admin: Connection, name: str
+) -> None:
+    """Keystone notes the day in the account's row; a database that takes two notes for a conflict has it answer 500."""
+    identity: Any = admin.identity
+    users = [identity.create_user(name=f"{name}-{number}", password=name * 3, domain_id="default") for number in range(6)]
+    try:
+        for user in users:
+            account = {"user_id": user.id, "password": name * 3, "unscoped": True}
+            places = [Session(Password(f"https://{north.api}:5000/v3", **account), verify=str(where.ca)) for _ in range(4)]
+            with ThreadPoolExecutor(max_workers=len(places)) as pool:
+                assert all(pool.map(Session.get_token, places))
+    finally:
+        for user in users:
+            identity.delete_user(user)
 
 
 def test_objects_are_reached_by_the_s3_api_too(admin: Connection, where: Places, north: Region, name: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from keystoneauth1.exceptions import ClientException
 from requests.adapters import HTTPAdapter
 
@@ -139,6 +140,30 @@ def test_an_answer_may_take_longer_than_a_connection(
         clouds.try_out([("north", clouds.use(["mine"])["mine"])])
     assert sent.call_count > 0
     assert {call.args[3] for call in sent.call_args_list} == {(clouds.KNOCK, clouds.TIMEOUT)}
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "answers"),
+    [("GET", 502, 2), ("GET", 504, 2), ("GET", 500, 1), ("HEAD", 502, 2), ("POST", 503, 2), ("POST", 502, 1), ("DELETE", 504, 1)],
+)
+def test_what_passes_is_asked_again_and_what_may_have_been_done_is_not_done_again(
+    method: str, status: int, answers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands before a service says 502 when the service broke the connection, and 504 when it took too long."""
+    given: list[int] = []
+
+    def send(*asked: object, **how: object) -> requests.Response:
+        given.append(status if not given else 204)
+        answer = requests.Response()
+        answer.status_code = given[-1]
+        return answer
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    session = clouds._Session()
+    session.request(
+        "https://127.0.0.1/v3", method, authenticated=False, raise_exc=False, status_code_retries=4, status_code_retry_delay=0.01
+    )
+    assert len(given) == answers
 
 
 @pytest.mark.parametrize("kind", ["packets dropped", "never accepts"])
