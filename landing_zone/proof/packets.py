@@ -7,13 +7,12 @@ listener answers, and a stop counts only when the same port of the same target d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from foundation.errors import LzError
-from foundation.process import CommandFailed
 from landing_zone.engine.home import Home
 from landing_zone.planners.plan import FlowCheck, InstanceSpec
 from landing_zone.proof.results import Result, Verdict
@@ -22,6 +21,7 @@ from landing_zone.ssh.shell import on_host
 SSH_PORT = 22
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
+ENTER_SECONDS = 120  # one session may take that long
 LISTEN_SECONDS = 20  # a listener that does not answer at all its addresses by then is given up
 
 # Runs as root in the instance. Input: {"name": ..., "listeners": [[protocol, port], ...], "addresses": [...], "seconds": ...}. A
@@ -195,15 +195,31 @@ def _way(check: FlowCheck) -> str:
 def try_all(
     home: Home, instances: Mapping[str, InstanceSpec], checks: Iterable[FlowCheck], region: str
 ) -> tuple[list[Result], dict[str, str]]:
-    """Try every check of a region from inside the instances (by name). Returns results, and what kept a source from being entered."""
+    """Try every check of a region from inside the instances (by name). Returns results, and what kept a source from being entered.
+
+    What got no answer where one was due is tried once more, with all that it is judged by: instances that have just come up have
+    much to do. What was answered and should not have been is not.
+    """
     wanted = list(checks)
+    seen, problems = _round(home, instances, wanted)
+    again = {check for check in wanted if judge(check, seen)[0] is not Verdict.PASS and not _stands(check, seen)}
+    later, problems = _round(home, instances, again) if again else ({}, problems)
+    return [_result(check, region, later if check in again else seen) for check in wanted], problems
+
+
+def _stands(check: FlowCheck, seen: Mapping[Attempt, str]) -> bool:
+    """Whether another try could not make it better: an answer came."""
+    return seen.get(_attempt(check, check.source), "").startswith("answer")
+
+
+def _round(home: Home, instances: Mapping[str, InstanceSpec], wanted: Collection[FlowCheck]) -> tuple[dict[Attempt, str], dict[str, str]]:
     problems: dict[str, str] = {}
 
     def listen(spec: InstanceSpec) -> None:
         try:
             addresses = [address for _, address in spec.addresses]
             payload = {"name": spec.name, "listeners": spec.listens, "addresses": addresses, "seconds": LISTEN_SECONDS}
-            _enter(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], json.dumps(payload))
+            on_host(home, spec.hostname, ["sudo", "python3", "-c", LISTEN], stdin=json.dumps(payload), timeout=ENTER_SECONDS)
         except LzError as error:
             problems[spec.name] = str(error)
 
@@ -213,7 +229,7 @@ def try_all(
         mine = sorted((attempt for attempt in attempts if attempt.source == source), key=lambda one: (one.address, one.protocol, one.port))
         payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS])
         try:
-            said = _enter(home, instances[source].hostname, ["python3", "-c", TRY], payload)
+            said = on_host(home, instances[source].hostname, ["python3", "-c", TRY], stdin=payload, timeout=ENTER_SECONDS)
         except LzError as error:
             problems[source] = str(error)
             return {}
@@ -222,18 +238,7 @@ def try_all(
     with ThreadPoolExecutor(max_workers=SESSIONS) as pool:
         list(pool.map(listen, [spec for spec in instances.values() if spec.listens]))
         seen = {key: value for part in pool.map(ask, sorted({one.source for one in attempts})) for key, value in part.items()}
-    results = [_result(check, region, seen) for check in wanted]
-    return results, problems
-
-
-def _enter(home: Home, hostname: str, command: list[str], payload: str) -> str:
-    """What the program says. Where nobody was let in, once more: an instance that has just come up has much to do."""
-    try:
-        return on_host(home, hostname, command, stdin=payload, timeout=120)
-    except CommandFailed:
-        raise
-    except LzError:
-        return on_host(home, hostname, command, stdin=payload, timeout=120)
+    return seen, problems
 
 
 def _result(check: FlowCheck, region: str, seen: Mapping[Attempt, str]) -> Result:

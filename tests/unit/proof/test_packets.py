@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -84,21 +84,69 @@ def probe(name: str) -> InstanceSpec:
     return InstanceSpec(name, f"{name}-north", "p", "data", None, "n", (("v4", "10.0.0.9"),), (), "f", "i", "debian", listens=listens)
 
 
-def test_an_instance_that_lets_nobody_in_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    entered: Counter[str] = Counter()
+@dataclass
+class Ground:
+    """Instances that are entered: says in which round an instance lets nobody in, and what a round's connections give (from, to)."""
 
-    def enter(home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
-        entered[name] += 1
-        if entered[name] == 1 or name.startswith("health"):
+    shut: set[tuple[str, int]] = field(default_factory=set)
+    given: dict[tuple[str, int], str] = field(default_factory=dict)
+    rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def enter(self, home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
+        program = "try" if command[-1] == packets.TRY else "listen"
+        self.rounds[name, program] += 1
+        at = self.rounds[name, program]
+        if (name, at) in self.shut:
             raise LzError(f"cannot enter {name}")
-        return json.dumps(["no answer"] * len(json.loads(stdin)[0])) if command[-1] == packets.TRY else ""
+        return json.dumps([self.given.get((name, at), "no answer")] * len(json.loads(stdin)[0])) if program == "try" else ""
 
-    monkeypatch.setattr(packets, "on_host", enter)
-    results, problems = packets.try_all(Home(tmp_path), {name: probe(name) for name in ("edu", "health")}, [STOP], "north")
-    assert problems == {"health": "cannot enter health-north"}
-    assert [(result.verdict, result.seen) for result in results] == [
-        (Verdict.UNKNOWN, "no answer, but health gets no answer either: could not be entered")
-    ]
+    def judged(self, check: FlowCheck, folder: Path) -> tuple[Verdict, str, dict[str, str]]:
+        results, problems = packets.try_all(Home(folder), {name: probe(name) for name in ("edu", "health")}, [check], "north")
+        assert len(results) == 1
+        return results[0].verdict, results[0].seen, problems
+
+
+@pytest.fixture
+def ground(monkeypatch: pytest.MonkeyPatch) -> Ground:
+    made = Ground()
+    monkeypatch.setattr(packets, "on_host", made.enter)
+    return made
+
+
+def test_an_instance_that_lets_nobody_in_is_tried_once_more(ground: Ground, tmp_path: Path) -> None:
+    ground.shut = {("edu-north", 1), ("health-north", 1)}
+    ground.given = {("health-north", 2): "answer: health"}
+    assert ground.judged(STOP, tmp_path) == (Verdict.PASS, "no answer, while health gets an answer", {})
+    assert set(ground.rounds.values()) == {2}
+
+
+def test_one_that_never_lets_anybody_in_is_named(ground: Ground, tmp_path: Path) -> None:
+    ground.shut = {("edu-north", 1), ("health-north", 1), ("health-north", 2)}
+    seen = "no answer, but health gets no answer either: could not be entered"
+    assert ground.judged(STOP, tmp_path) == (Verdict.UNKNOWN, seen, {"health": "cannot enter health-north"})
+
+
+@pytest.mark.parametrize(
+    ("check", "given", "verdict"),
+    [
+        (PASS, {("edu-north", 2): "answer: health"}, Verdict.PASS),
+        (PASS, {("health-north", 1): "answer: health", ("health-north", 2): "answer: health"}, Verdict.FAIL),
+        (STOP, {("health-north", 2): "answer: health"}, Verdict.PASS),
+        (STOP, {("health-north", 2): "answer: health", ("edu-north", 2): "answer: health"}, Verdict.FAIL),
+    ],
+)
+def test_what_got_no_answer_where_one_was_due_is_tried_once_more(
+    check: FlowCheck, given: dict[tuple[str, int], str], verdict: Verdict, ground: Ground, tmp_path: Path
+) -> None:
+    ground.given = given
+    assert ground.judged(check, tmp_path)[0] is verdict
+    assert set(ground.rounds.values()) == {2}
+
+
+def test_a_hole_that_was_seen_once_is_one(ground: Ground, tmp_path: Path) -> None:
+    ground.given = {("edu-north", 1): "answer: health", ("health-north", 1): "answer: health", ("health-north", 2): "answer: health"}
+    assert ground.judged(STOP, tmp_path)[0] is Verdict.FAIL
+    assert set(ground.rounds.values()) == {1}
 
 
 def test_what_could_not_be_evaluated_is_never_a_pass() -> None:
