@@ -64,9 +64,11 @@ def _models(model: type[BaseModel], path: str, seen: set[type[BaseModel]]) -> It
 
 def _table(model: type[BaseModel]) -> str:
     rows = ["| key | value | needed | meaning |", "| --- | --- | --- | --- |"]
+    schemas = model.model_json_schema(by_alias=True)["properties"]
     for name, field in model.model_fields.items():
+        key = field.alias or name
         text = f"{field.description or ''}{_choices(field)}".replace("|", "\\|")
-        rows.append(f"| `{field.alias or name}` | {_kind(model, field.alias or name, field)} | {_needed(field)} | {text} |")
+        rows.append(f"| `{key}` | {_kind(field, schemas[key])} | {_needed(field)} | {text} |")
     return "\n".join(rows) + "\n"
 
 
@@ -78,11 +80,10 @@ def _needed(field: FieldInfo) -> str:
     return f"no: `{field.default}`"
 
 
-def _kind(model: type[BaseModel], key: str, field: FieldInfo) -> str:
+def _kind(field: FieldInfo, schema: dict[str, Any]) -> str:
     inner, many = _inner(field.annotation)
     if inner is not None:
         return "list of mappings" if many else "mapping"
-    schema = model.model_json_schema(by_alias=True)["properties"][key]
     return _schema_kind(schema)
 
 

@@ -18,7 +18,7 @@ init_plugin_loader()
 
 def read(name: str) -> Any:
     """A YAML file of the role."""
-    return yaml.safe_load((ROLE / name).read_text(encoding="utf-8"))
+    return yaml.load((ROLE / name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 def node(system: Mapping[str, Any] | None = None, profile: str = "base", **given: Any) -> dict[str, Any]:
