@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from foundation import digest, lock
@@ -29,33 +29,37 @@ QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-i
 def pool(base: Path, progress: Progress) -> Path:
     """A folder that is a Debian repository: every package of pool.txt with all that it needs beyond the node tree."""
     lines = [line for line in POOL_FILE.read_text().splitlines() if not line.startswith("#")]
-    target = cache("nodes", "pool") / digest.of_texts("pool 1", base.name, *lines)[:16]
-    if not target.exists():
-        with progress.step("packages that roles install (once)"), _workshop(base) as (root, log):
-            (root / "srv/pool/partial").mkdir(parents=True)
-            _inside(root, log, *QUIET, "install", "apt-utils")
-            for line in lines:
-                _inside(root, log, *QUIET, "-o", "Dir::Cache::archives=/srv/pool", "install", "--download-only", *line.split())
-            _inside(root, log, "sh", "-c", "cd /srv/pool && rm -rf partial lock && apt-ftparchive packages . > Packages")
-            _keep(root / "srv/pool", target)
-    return target
+
+    def make(root: Path, log: Path) -> Path:
+        (root / "srv/pool/partial").mkdir(parents=True)
+        _inside(root, log, *QUIET, "install", "apt-utils")
+        for line in lines:
+            _inside(root, log, *QUIET, "-o", "Dir::Cache::archives=/srv/pool", "install", "--download-only", *line.split())
+        _inside(root, log, "sh", "-c", "cd /srv/pool && rm -rf partial lock && apt-ftparchive packages . > Packages")
+        return root / "srv/pool"
+
+    return _once(
+        cache("nodes", "pool") / digest.of_texts("pool 1", base.name, *lines)[:16], "packages that roles install", base, progress, make
+    )
 
 
 def scanner(base: Path, progress: Progress) -> Path:
     """A layer for an overlay with OpenSCAP, what it needs and the rules for Debian 13: files alone, no package is installed."""
-    target = cache("nodes", "scanner") / digest.of_texts("scanner 1", base.name, CONTENT)[:16]
-    if not target.exists():
-        with progress.step("OpenSCAP and its rules (once)"), _workshop(base) as (root, log):
-            _download(root, log, "openscap-scanner")
-            for sources in (root / "etc/apt").rglob("*.list"):
-                sources.write_text(sources.read_text().replace("trixie ", f"{CONTENT_SUITE} "))
-            # One version is asked for by its number, so an old list of the suite is as good as a new one.
-            _inside(root, log, *QUIET, "-o", "Acquire::Check-Valid-Until=false", "update")
-            _inside(root, log, "sh", "-c", f"cd /srv/debs && apt-get -q download {CONTENT}")
-            _unpack(root, log)
-            _only(root / "srv/layer" / CONTENT_FILE)
-            _keep(root / "srv/layer", target)
-    return target
+
+    def make(root: Path, log: Path) -> Path:
+        _download(root, log, "openscap-scanner")
+        for sources in (root / "etc/apt").rglob("*.list"):
+            sources.write_text(sources.read_text().replace("trixie ", f"{CONTENT_SUITE} "))
+        # One version is asked for by its number, so an old list of the suite is as good as a new one.
+        _inside(root, log, *QUIET, "-o", "Acquire::Check-Valid-Until=false", "update")
+        _inside(root, log, "sh", "-c", f"cd /srv/debs && apt-get -q download {CONTENT}")
+        _unpack(root, log)
+        _only(root / "srv/layer" / CONTENT_FILE)
+        return root / "srv/layer"
+
+    return _once(
+        cache("nodes", "scanner") / digest.of_texts("scanner 1", base.name, CONTENT)[:16], "OpenSCAP and its rules", base, progress, make
+    )
 
 
 def emulator(base: Path, progress: Progress) -> Path:
@@ -70,12 +74,21 @@ def encryption(base: Path, progress: Progress) -> Path:
 
 def _layer(name: str, title: str, packages: Sequence[str], base: Path, progress: Progress) -> Path:
     """Packages with all that they need beyond the tree: files alone, no package is installed."""
-    target = cache("nodes", name) / digest.of_texts(f"{name} 1", base.name, *packages)[:16]
+
+    def make(root: Path, log: Path) -> Path:
+        _download(root, log, *packages)
+        _unpack(root, log)
+        return root / "srv/layer"
+
+    return _once(cache("nodes", name) / digest.of_texts(f"{name} 1", base.name, *packages)[:16], title, base, progress, make)
+
+
+def _once(target: Path, title: str, base: Path, progress: Progress, make: Callable[[Path, Path], Path]) -> Path:
+    """`target`, where it is not there from what `make` leaves in a workshop."""
     if not target.exists():
         with progress.step(f"{title} (once)"), _workshop(base) as (root, log):
-            _download(root, log, *packages)
-            _unpack(root, log)
-            _keep(root / "srv/layer", target)
+            if not target.exists():  # another run may have made it while this one waited for the workshop
+                _keep(make(root, log), target)
     return target
 
 
