@@ -38,9 +38,7 @@ def pool(base: Path, progress: Progress) -> Path:
         _inside(root, log, "sh", "-c", "cd /srv/pool && rm -rf partial lock && apt-ftparchive packages . > Packages")
         return root / "srv/pool"
 
-    return _once(
-        cache("nodes", "pool") / digest.of_texts("pool 1", base.name, *lines)[:16], "packages that roles install", base, progress, make
-    )
+    return _once("pool", "packages that roles install", base, lines, progress, make)
 
 
 def scanner(base: Path, progress: Progress) -> Path:
@@ -57,9 +55,7 @@ def scanner(base: Path, progress: Progress) -> Path:
         _only(root / "srv/layer" / CONTENT_FILE)
         return root / "srv/layer"
 
-    return _once(
-        cache("nodes", "scanner") / digest.of_texts("scanner 1", base.name, CONTENT)[:16], "OpenSCAP and its rules", base, progress, make
-    )
+    return _once("scanner", "OpenSCAP and its rules", base, [CONTENT], progress, make)
 
 
 def emulator(base: Path, progress: Progress) -> Path:
@@ -80,11 +76,12 @@ def _layer(name: str, title: str, packages: Sequence[str], base: Path, progress:
         _unpack(root, log)
         return root / "srv/layer"
 
-    return _once(cache("nodes", name) / digest.of_texts(f"{name} 1", base.name, *packages)[:16], title, base, progress, make)
+    return _once(name, title, base, packages, progress, make)
 
 
-def _once(target: Path, title: str, base: Path, progress: Progress, make: Callable[[Path, Path], Path]) -> Path:
-    """`target`, where it is not there from what `make` leaves in a workshop."""
+def _once(name: str, title: str, base: Path, of: Sequence[str], progress: Progress, make: Callable[[Path, Path], Path]) -> Path:
+    """What `make` leaves in a workshop, kept by the tree and by what it is made `of`."""
+    target = cache("nodes", name) / digest.of_texts(f"{name} 1", base.name, *of)[:16]
     if not target.exists():
         with progress.step(f"{title} (once)"), _workshop(base) as (root, log):
             if not target.exists():  # another run may have made it while this one waited for the workshop

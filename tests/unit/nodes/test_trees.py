@@ -30,9 +30,9 @@ def test_what_two_runs_lack_at_once_is_made_by_one_of_them(tmp_path: Path, monke
         return made[-1]
 
     monkeypatch.setattr(trees, "_workshop", workshop)
-    target = tmp_path / "kept"
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
     with ThreadPoolExecutor(max_workers=2) as pool:
-        kept = list(pool.map(lambda _: trees._once(target, "a layer", tmp_path, Progress(), make), range(2)))
-    assert kept == [target, target]
-    assert [file.name for file in target.iterdir()] == ["file"]
+        kept = list(pool.map(lambda _: trees._once("layer", "a layer", tmp_path, ["package"], Progress(), make), range(2)))
+    assert kept[0] == kept[1]
+    assert [file.name for file in kept[0].iterdir()] == ["file"]
     assert len(made) == 1
