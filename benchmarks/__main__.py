@@ -1,6 +1,6 @@
 """Run every benchmark, or the named ones, each in a process of its own.
 
-python -m benchmarks [lab] [landing_zone] [opentofu] [lower_bound] [tenants] [instances] [planning]
+python -m benchmarks [lab] [landing_zone] [opentofu] [lower_bound] [tenants] [instances] [image] [planning]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("lab", "landing_zone", "opentofu", "lower_bound", "tenants", "instances", "planning")
+ALL = ("lab", "landing_zone", "opentofu", "lower_bound", "tenants", "instances", "image", "planning")
 
 
 def main() -> int:
