@@ -6,11 +6,10 @@ python -m benchmarks.image --profile base --rounds 3
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
-from benchmarks.measure import cost, machine, table
-from foundation.places import CHECKOUT
-
-LZ = str(CHECKOUT / ".venv/bin/lz")
+from benchmarks.landing_zone import run
+from benchmarks.measure import machine, seconds, table
 
 
 def main() -> None:
@@ -19,10 +18,10 @@ def main() -> None:
     arguments.add_argument("--profile", default="base")
     arguments.add_argument("--rounds", type=int, default=3)
     given = arguments.parse_args()
-    command = [LZ, "image", "build", "--profile", given.profile, "--anew"]
-    cost(command)
+    build = partial(run, ("image", "build", "--profile", given.profile, "--anew"))
+    build()
     print(f"{machine()}\n")
-    print(table(("golden image",), {given.profile: [cost(command).seconds for _ in range(given.rounds)]}, "seconds"))
+    print(table(("golden image",), {given.profile: [seconds(build) for _ in range(given.rounds)]}, "seconds"))
 
 
 if __name__ == "__main__":

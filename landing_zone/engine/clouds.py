@@ -37,7 +37,7 @@ SIGN_IN_PAUSES = (1.0, 3.0)  # seconds before the second and third try
 NO_ANSWER = "the cloud does not answer"
 SILENCE = "nothing comes back from the cloud, not even a refusal"
 ILL = "the cloud's identity service is ill, or takes no more calls for now"
-QUESTIONS = frozenset({"GET", "HEAD"})
+READING = ("GET", "HEAD")  # methods that change nothing
 PASSING = (502, 503, 504)  # answers of what stands before a service, when the service broke a connection or did not answer in time
 LAB_NETWORK = "198.18.0.0/15"
 
@@ -169,8 +169,8 @@ class _Session(Session):
 
     def request(self, url: str, method: str, *args: Any, **settings: Any) -> requests.Response:
         """As the library has it, which by itself repeats nothing but a 503."""
-        if method in QUESTIONS:
-            settings["retriable_status_codes"] = settings.get("retriable_status_codes") or list(PASSING)
+        if method in READING:
+            settings.setdefault("retriable_status_codes", list(PASSING))
         return super().request(url, method, *args, **settings)
 
 

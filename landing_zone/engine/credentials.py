@@ -24,7 +24,7 @@ from openstack.exceptions import SDKException
 from foundation import files
 from foundation.errors import LzError, Problem, raise_all
 from landing_zone.engine import clouds
-from landing_zone.engine.clouds import keystone
+from landing_zone.engine.clouds import READING, keystone
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey
@@ -36,7 +36,6 @@ LIFETIME = timedelta(days=90)
 RENEW = timedelta(days=30)  # before the end: so long `lz up` may be late
 STAMP = "%Y%m%dT%H%M%S%fZ"
 ENDS = "%Y-%m-%dT%H:%M:%SZ"
-READING = ("GET", "HEAD")
 METHODS: Mapping[str, tuple[str, ...]] = {"reader": READING, "member": (*READING, "POST", "PUT", "PATCH", "DELETE")}
 # What a program of a tenant works with. Identity is not among them: a credential cannot make another, or change who may do what.
 SERVICES = ("compute", "network", "block-storage", "volumev3", "image", "object-store", "load-balancer", "dns", "key-manager")
