@@ -101,7 +101,7 @@ def register_services(cloud: Connection, region: Region, secrets: dict[str, str]
             identity.assign_project_role_to_user(project, user, roles[role])
     admin = identity.find_user("admin")
     admin_project = identity.find_project("admin", domain_id="default")
-    for role in ("creator", "load-balancer_admin", "member"):
+    for role in ("creator", "load-balancer_admin", "member", "ResellerAdmin"):
         identity.assign_project_role_to_user(admin_project, admin, roles[role])
     known = {service.name: service for service in identity.services()}
     endpoints = {(entry.service_id, entry.interface) for entry in identity.endpoints()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +18,12 @@ from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
 from landing_zone.drift import others
 from landing_zone.drift.others import Others
-from landing_zone.engine import credentials, sweep
+from landing_zone.engine import credentials, limits, sweep
 from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.planners.ledgerfile import save_ledger
+from landing_zone.planners.quotas import Limits
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
 from landing_zone.ssh import pinning
@@ -68,17 +69,19 @@ def plan(
     asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
     with open_alone(asked, board.say, board) as (run, chosen), board.showing():
         previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers), full=full)
+        due = limits.due(run, [each.key for each in previews])
     if json_:
-        output.document([output.outcome_data(each) for each in previews])
+        output.document([{**output.outcome_data(each), "limits": sorted(due.get(each.key, ()))} for each in previews])
         return
     output.outcomes(previews, future=True)
+    _tell_due(due)
     _tell_skipped(previews)
     if details:
         for each in previews:
             for line in each.details:
                 output.out.print(f"{each.key.name}: {line}", markup=False)
     _tell_unplanned(run, chosen)
-    if any(each.changed for each in previews):
+    if due or any(each.changed for each in previews):
         output.next_steps([f"lz up --env {env}"])
 
 
@@ -126,9 +129,9 @@ def up(
 def bring_up(
     asked: Asked, progress: Progress, *, yes: bool, full: bool = False, quiet: bool = False
 ) -> tuple[Run, Selection, list[Outcome]]:
-    """Preview, ask, apply, pin host keys, make the tenants' credentials. `full`: look at every stack; `quiet`: no table of the preview.
+    """Preview, ask, apply, pin host keys, set limits, make the tenants' credentials.
 
-    Until something is applied, an error has all problems of all regions.
+    `full`: look at every stack; `quiet`: no table of the preview. Until something is applied, an error has all problems of all regions.
     """
     try:
         return _bring_up(asked, Board(progress), yes=yes, full=full, quiet=quiet)
@@ -140,10 +143,12 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
     with open_alone(asked, board.say, board) as (run, chosen):
         with board.showing():
             previews = previewed(run, chosen, full=full)
-        if any(each.changed for each in previews):
+        due = limits.due(run, [each.key for each in previews])
+        if due or any(each.changed for each in previews):
             raise_all(preflight.problems(preflight.examine(run, chosen)))
             if not quiet:
                 output.outcomes(previews, future=True)
+                _tell_due(due)
             agree("Apply these changes?", yes=yes)
             if not asked.environment.endswith(REHEARSED):  # its regions are the lab's: nothing of it is given out for good
                 save_ledger(environment_file(asked.environment), run.plan.ledger)
@@ -153,6 +158,7 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
             done = run.apply(previews)
             pin(run, run.connections)
             close_default_groups(run, [each.key for each in done])
+            limits.ensure(run, [each.key for each in done])
             credentials.ensure(run, [each.key for each in done])
     return run, chosen, done
 
@@ -312,6 +318,7 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
         region = StackKey.of(name).region
         if name not in stands and region in run.connections:
             sweep.default_groups(run.connections[region], ids)
+            limits.clear(run.connections[region], run.plan.regions[region].demand.services, ids)
             sweep.left(home, name)
     gone = {
         spec.hostname
@@ -351,6 +358,12 @@ def agree(question: str, *, yes: bool) -> None:
 def _tell_skipped(outcomes: Iterable[Outcome]) -> None:
     if any(each.operation == "skip" for each in outcomes):
         output.out.print("unchanged: neither plan nor state is other than when the stack was last right; --full looks all the same")
+
+
+def _tell_due(due: Mapping[StackKey, Mapping[str, Limits]]) -> None:
+    for key, projects in due.items():
+        services = " and ".join(sorted({service for each in projects.values() for service in each}))
+        output.out.print(f"{key.name}: limits of {services} are to be set, in {len(projects)} projects", markup=False)
 
 
 def _tell_unplanned(run: Run, chosen: Selection) -> None:

@@ -19,7 +19,7 @@ from landing_zone.drift.facts import Difference
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.look import Sight
 from landing_zone.drift.repair import Repair
-from landing_zone.engine import credentials
+from landing_zone.engine import credentials, limits
 from landing_zone.engine.opening import open_alone
 from landing_zone.engine.runs import WIDTH, Run, rank
 from landing_zone.engine.stack import PARALLEL, StackKey
@@ -95,6 +95,7 @@ def put_right(run: Run, board: Board, differences: Sequence[Difference], named: 
         for _, keys in groupby(sorted(wanted, key=_rank), key=_rank):
             _restore(run, board, planned, list(keys), yes=yes, quiet=quiet)
         touched = {StackKey(run.plan.code, one.region, one.fact.layer) for one in planned.remove}
+        limits.ensure(run, wanted)
         credentials.ensure(run, wanted | touched, look=True)  # with a grant Keystone removes the credentials of its holder
     except LzError as error:
         raise LzError(*problems, *error.problems) from None

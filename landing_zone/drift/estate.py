@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from landing_zone.planners.plan import IdentitySpec, NetworkLayer, RegionPlan
-from landing_zone.planners.shares import TENANT
+from landing_zone.planners.plan import NetworkLayer, RegionPlan
+from landing_zone.planners.shares import TENANT, identities
 
 Purpose = Literal["network", "platform", "workload"]
 
@@ -61,12 +61,6 @@ def estate(region: RegionPlan) -> Estate:
         shared={network.name: frozenset(network.shared_with) for network in networks},
         external_network=region.external_network,
     )
-
-
-def identities(region: RegionPlan) -> Iterator[tuple[str, IdentitySpec]]:
-    """Each layer of a region that makes identities."""
-    yield "identity", region.identity
-    yield from ((f"{TENANT}{code}", tenant.identity) for code, tenant in region.tenants.items())
 
 
 def network_layers(region: RegionPlan) -> Iterator[tuple[str, NetworkLayer]]:

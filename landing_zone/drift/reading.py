@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
@@ -12,6 +13,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException, raise_from_response
 
 from landing_zone.drift.estate import Estate
+from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
 
@@ -35,6 +37,10 @@ def _dns_quota(connection: Connection, project: str) -> dict[str, Any]:
     answer = connection.dns.get(f"/quotas/{project}", headers=ALL_PROJECTS)
     raise_from_response(answer)
     return dict(answer.json())
+
+
+def _limits(service: str, connection: Connection, project: str) -> list[Mapping[str, int]]:
+    return [limits.READERS[service](connection, project)]
 
 
 def _records(connection: Connection) -> Iterable[dict[str, Any]]:
@@ -89,6 +95,7 @@ EACH: Mapping[str, tuple[str, Callable[[Connection, str], Iterable[Any]]]] = {
     "compute quotas": ("compute", lambda connection, project: [_plain(connection.compute.get_quota_set(project))]),
     "block-storage quotas": ("block-storage", lambda connection, project: [_plain(connection.block_storage.get_quota_set(project))]),
     "dns quotas": ("dns", lambda connection, project: [_dns_quota(connection, project)]),
+    **{f"{service} quotas": (service, partial(_limits, service)) for service in limits.READERS},
 }
 OF_GROUPS = ("members",)
 OF_ACCOUNTS = ("application credentials", "key pairs")

@@ -18,10 +18,12 @@ from openstack.exceptions import HttpException, SDKException, raise_from_respons
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS, STACK
+from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT
 from landing_zone.engine.stack import StackKey
 from landing_zone.engine.sweep import default_groups
+from landing_zone.planners.quotas import KEYS, OBJECTS
 
 UNAUTHORIZED = 401
 REVOKED = 2.0  # seconds: with a grant Keystone revokes all tokens of its holder, also a new one of the same second; it may be ours
@@ -185,6 +187,10 @@ def _project(connection: Connection, fact: Fact) -> None:
     default_groups(connection, [fact.id])
 
 
+def _limits(service: str) -> Act:
+    return lambda connection, fact: limits.WRITERS[service](connection, fact.parent, fact.values)
+
+
 def _designate(connection: Connection, path: str) -> None:
     raise_from_response(connection.dns.delete(path, headers=ALL_PROJECTS))
 
@@ -231,4 +237,7 @@ SETTERS: Mapping[tuple[str, str], Act] = {
     ("project", "enabled"): lambda connection, fact: keystone(connection).update_project(fact.id, is_enabled=True),
     ("user", "enabled"): lambda connection, fact: keystone(connection).update_user(fact.id, is_enabled=True),
     ("subnet", "host routes"): lambda connection, fact: connection.network.update_subnet(fact.id, host_routes=[]),
+    ("quota", "bytes"): _limits(OBJECTS),
+    ("quota", "secrets"): _limits(KEYS),
+    ("quota", "containers"): _limits(KEYS),
 }

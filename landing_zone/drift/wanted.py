@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 
-from landing_zone.drift.estate import identities, network_layers
+from landing_zone.drift.estate import network_layers
 from landing_zone.drift.facts import Fact, Value, grant_name, of_owner, route_name, rule_name, share_name, texts
 from landing_zone.drift.kinds import KINDS
 from landing_zone.planners.plan import (
@@ -18,6 +18,8 @@ from landing_zone.planners.plan import (
     RouterSpec,
     SecurityGroupSpec,
 )
+from landing_zone.planners.quotas import by_calls
+from landing_zone.planners.shares import identities
 from stacks.identity import quota_args
 
 Ids = Mapping[tuple[str, str], str]  # (type token, name in the state) -> id
@@ -90,6 +92,7 @@ class Wanted:
             parts["load-balancer"] = asdict(args.load_balancer)
         if args.dns:
             parts["dns"] = asdict(args.dns)
+        parts |= by_calls(project.quota, self._region.demand.services)
         for service, limits in parts.items():
             yield Fact("quota", of_owner(service, project.name), layer, limits, parent=self._id("project", project.name))
 

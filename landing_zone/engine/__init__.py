@@ -9,5 +9,6 @@ stack        one operation on one stack
 leftovers    processes of a killed run, which are ended with it
 recovery     locks and half-made resources that a killed run left behind
 schedule     what runs after what, and side by side (pure)
+limits       what projects may store of objects and secrets, set by plain calls
 runs         preview, up, refresh and down of a whole environment
 """

@@ -179,6 +179,17 @@ def keystone(connection: Connection) -> identity_v3.Proxy:
     return cast(identity_v3.Proxy, connection.identity)
 
 
+def account_of(connection: Connection, project: str) -> str:
+    """The address of a project's account in object storage.
+
+    SDKException when that of the connection's own project does not tell how it is made.
+    """
+    own, endpoint = str(connection.current_project_id), (connection.object_store.get_endpoint() or "").rstrip("/")
+    if not endpoint.endswith(own):
+        raise openstack.exceptions.SDKException(f"the address of object storage does not end with the id of a project: {endpoint}")
+    return endpoint.removesuffix(own) + project
+
+
 def _signed_in(region: str, cloud: Cloud) -> Connection | Problem:
     """The connection, or what keeps it from working; tried again where that may pass by itself."""
     found = _sign_in(region, cloud)

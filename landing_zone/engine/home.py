@@ -147,6 +147,10 @@ class Home:
         """The mark of a stack that was applied, and whose projects' default groups nobody has looked at since (see sweep)."""
         return self._folder("unclosed") / stack
 
+    def limits(self, stack: str) -> Path:
+        """The file with the limits that were set by calls since a stack was last applied (see limits)."""
+        return self._folder("limits") / f"{stack}.json"
+
     @property
     def leaving(self) -> Path:
         """The folder of projects that are being removed, a file a stack (see sweep)."""

@@ -119,6 +119,7 @@ class Run:
                 digests[key] = self.digest(key, self._ids)
                 fingerprint.drop(self.stacks.home, key.name)
                 self.stacks.home.unclosed(key.name).touch()
+                self.stacks.home.limits(key.name).unlink(missing_ok=True)
                 done = self._persist(crew, key, partial(_up, key, self.source(key, None), sum(preview.changes.values())))
                 if done.good and not _still_there(before, self._ids(key)):
                     moved.add(key.region)
@@ -147,6 +148,7 @@ class Run:
         for key in wanted:
             fingerprint.drop(self.stacks.home, key.name)
             self.stacks.home.unclosed(key.name).unlink(missing_ok=True)
+            self.stacks.home.limits(key.name).unlink(missing_ok=True)
         needs = {
             key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
             for key in reversed(wanted)

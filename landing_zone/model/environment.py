@@ -163,8 +163,8 @@ class QuotaProfile(Record):
     backup_gib: Whole = Field(default=0, description="Sum of all backups, GiB.")
     load_balancers: Whole = Field(default=0, description="Load balancers; ten listeners, pools and health monitors each.")
     dns_zones: Whole = Field(default=0, description="DNS zones; a hundred record sets each.")
-    object_gib: Whole = Field(default=0, description="Object storage, GiB; counts against the region's capacity, not set in the cloud.")
-    secrets: Whole = Field(default=20, description="Secrets in the key manager; planned, not set in the cloud.")
+    object_gib: Whole = Field(default=0, description="Object storage, GiB; `backup_gib` comes on top: Cinder may keep backups there.")
+    secrets: Whole = Field(default=20, description="Secrets in the key manager, one of them for each encrypted volume; as many containers.")
 
 
 class Project(Record):

@@ -61,11 +61,9 @@ class QuotaSpec:
     dns_records: int = 0
     # objects
     object_gib: int = 0
-    containers: int = 0
     # keys
     secrets: int = 0
     secret_containers: int = 0
-    secret_orders: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from landing_zone.model.environment import QuotaProfile
@@ -12,6 +12,10 @@ _LISTENERS_EACH = 10
 _RECORDSETS_EACH = 100
 _MEMBERS_EACH = 50
 _RECORDS_A_SET = 20
+_GIB = 2**30
+OBJECTS = "object-store"
+KEYS = "key-manager"
+Limits = Mapping[str, Mapping[str, int]]  # service -> limit -> figure
 
 
 def workload(profile: QuotaProfile) -> QuotaSpec:
@@ -44,10 +48,8 @@ def workload(profile: QuotaProfile) -> QuotaSpec:
         dns_recordsets=profile.dns_zones * _RECORDSETS_EACH,
         dns_records=profile.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
         object_gib=profile.object_gib,
-        containers=profile.object_gib,
         secrets=profile.secrets,
         secret_containers=profile.secrets,
-        secret_orders=profile.secrets,
     )
 
 
@@ -68,6 +70,19 @@ def network_project(layer: NetworkLayer) -> QuotaSpec:
         dns_recordsets=made.dns_zones * _RECORDSETS_EACH,
         dns_records=made.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
     )
+
+
+def by_calls(quota: QuotaSpec, services: Iterable[str]) -> Limits:
+    """Limits that no resource of the provider sets, for those of these services that have such; see `engine.limits`.
+
+    Cinder's driver for Swift keeps backups in the account of the project itself. Orders of the key manager have no limit: Cinder
+    leaves one behind for every encrypted volume that it ever made.
+    """
+    limits = {
+        OBJECTS: {"bytes": (quota.object_gib + quota.backup_gib) * _GIB},
+        KEYS: {"secrets": quota.secrets, "containers": quota.secret_containers},
+    }
+    return {service: limits[service] for service in services if service in limits}
 
 
 def created(layer: NetworkLayer, instances: Iterable[InstanceSpec]) -> QuotaSpec:

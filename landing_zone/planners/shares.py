@@ -65,6 +65,12 @@ def share(environment: EnvironmentPlan, region: str, layer: str) -> Share:
     return Share(environment.code, encrypted, tuple(environment.regions), layer, _trimmed(whole, layer), names)
 
 
+def identities(region: RegionPlan) -> Iterator[tuple[str, IdentitySpec]]:
+    """Each layer of a region that makes identities."""
+    yield "identity", region.identity
+    yield from ((f"{TENANT}{code}", tenant.identity) for code, tenant in region.tenants.items())
+
+
 def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:
     """The plan of that region, or InputError naming those that there are."""
     if region not in environment.regions:

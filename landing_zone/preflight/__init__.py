@@ -54,6 +54,7 @@ CHECKS = (
     Check("external network", reading.outer_networks, checks.outer_network),
     Check("flavors and images", reading.content, checks.content),
     Check("roles", reading.roles, checks.roles),
+    Check("limits", reading.limits, checks.limits),
     Check("clock", reading.clock, checks.clock),
     Check("TLS", reading.certificates, checks.certificates),
     Check("names", reading.taken, checks.collisions),

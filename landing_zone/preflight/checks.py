@@ -21,6 +21,8 @@ ALIASES = {
 }
 # What we call: Nova 2.10 lists the key pairs of another user; Placement 1.22 leaves out hosts by what they must not be.
 MICROVERSIONS: Mapping[str, Version] = {"compute": Version(2, 10), "placement": Version(1, 22)}
+# Who may set limits where policies are as they come.
+LIMIT_SETTERS = {"object-store": "ResellerAdmin (Swift's reseller_admin_role)", "key-manager": "admin or key-manager:service-admin"}
 MOST_SHOWN = 4
 NEUTRON_TWICE = 2  # Neutron counts a thing that is just being made as reserved and as used
 
@@ -143,6 +145,16 @@ def roles(need: Need, found: frozenset[str]) -> Iterator[Problem]:
     wanted = {grant.role for spec in (region.identity, *(tenant.identity for tenant in region.tenants.values())) for grant in spec.grants}
     for role in sorted(wanted - found):
         yield Problem(f"region {region.name} has no role {role!r}", cure="run keystone-manage bootstrap of a release that has it")
+
+
+def limits(need: Need, refused: Mapping[str, str]) -> Iterator[Problem]:
+    """Services whose limits this account may not set (name), and what they say."""
+    for service, said in refused.items():
+        yield Problem(
+            f"region {need.region.name}: this account may not set limits of {service}",
+            why=said,
+            cure=f"let the cloud's operator give it the role {LIMIT_SETTERS[service]} in the project that it signs in to",
+        )
 
 
 def clock(need: Need, apart: float | None) -> Iterator[Problem]:

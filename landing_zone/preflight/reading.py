@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openstack.connection import Connection
+from openstack.exceptions import ForbiddenException
 
 from landing_zone.engine.clouds import Cloud, keystone
+from landing_zone.engine.limits import READERS
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.preflight.checks import MICROVERSIONS, demanded
 from landing_zone.preflight.demand import COMPUTE_LIMITS, DNS_LIMITS, NETWORK_LIMITS, Account, Need
@@ -22,6 +24,7 @@ from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image
 
 TIMEOUT = 10.0  # seconds for a handshake
 AT_ONCE = 8  # calls at once
+NOBODY = "0" * 32  # an id that no project has
 MOST_HOSTS = 1000  # that Placement is asked for
 
 
@@ -94,6 +97,18 @@ def flavors(place: Place) -> tuple[Flavor, ...]:
 def roles(place: Place) -> frozenset[str]:
     """Names of all roles."""
     return frozenset(role.name for role in keystone(place.connection).roles())
+
+
+def limits(place: Place) -> Mapping[str, str]:
+    """Services whose limits of other projects this account may not read, and so not set: what the service says."""
+    refused = {}
+    for service, read in READERS.items():
+        if service in place.need.region.demand.services:
+            try:
+                read(place.connection, NOBODY)
+            except ForbiddenException as error:
+                refused[service] = str(error)
+    return refused
 
 
 def clock(place: Place) -> float | None:

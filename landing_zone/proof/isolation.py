@@ -3,53 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from openstack.connection import Connection
-from openstack.exceptions import ForbiddenException, NotFoundException, SDKException
+from openstack.exceptions import ForbiddenException, NotFoundException, SDKException, raise_from_response
 
-from landing_zone.engine.clouds import keystone
+from landing_zone.engine.clouds import account_of, keystone
 from landing_zone.proof.results import Result, Verdict
 
 Ids = Mapping[str, Mapping[str, str]]
 Getter = Callable[[Connection, str], object]
 
-# kind in a stack's outputs -> control behind it, and how one of that kind is read
-READERS: Mapping[str, tuple[str, Getter]] = {
-    "network": ("NET-04", lambda connection, identity: connection.network.get_network(identity)),
-    "subnet": ("NET-04", lambda connection, identity: connection.network.get_subnet(identity)),
-    "router": ("NET-04", lambda connection, identity: connection.network.get_router(identity)),
-    "security-group": ("NET-04", lambda connection, identity: connection.network.get_security_group(identity)),
-    "project": ("IAM-01", lambda connection, identity: keystone(connection).get_project(identity)),
-    "domain": ("IAM-01", lambda connection, identity: keystone(connection).get_domain(identity)),
-    "group": ("IAM-01", lambda connection, identity: keystone(connection).get_group(identity)),
+
+@dataclass(frozen=True)
+class Look:
+    """How things are looked for: the control behind it, the `kind` in a stack's outputs that has their ids, how one is read, and
+    what a tenant must see of its own, or else its blindness means nothing."""
+
+    control: str
+    kind: str
+    read: Getter
+    own: str = "network"
+
+
+LOOKS: Mapping[str, Look] = {
+    "network": Look("NET-04", "network", lambda connection, identity: connection.network.get_network(identity)),
+    "subnet": Look("NET-04", "subnet", lambda connection, identity: connection.network.get_subnet(identity)),
+    "router": Look("NET-04", "router", lambda connection, identity: connection.network.get_router(identity)),
+    "security-group": Look("NET-04", "security-group", lambda connection, identity: connection.network.get_security_group(identity)),
+    "project": Look("IAM-01", "project", lambda connection, identity: keystone(connection).get_project(identity)),
+    "domain": Look("IAM-01", "domain", lambda connection, identity: keystone(connection).get_domain(identity)),
+    "group": Look("IAM-01", "group", lambda connection, identity: keystone(connection).get_group(identity)),
+    "object account": Look(
+        "STO-05",
+        "project",
+        lambda connection, project: raise_from_response(connection.object_store.head(account_of(connection, project))),
+        own="object account",
+    ),
 }
-OWN = "network"  # what a tenant must see of its own, or else its blindness means nothing
 
 
 def check_pair(connection: Connection, region: str, tenant: str, own: Ids, other: str, others: Ids) -> Iterator[Result]:
     """Results for what `tenant` (signed in by `connection`) sees of `other`, one for each kind of thing."""
-    sees = _sees_own(connection, own)
-    for kind, (control, read) in READERS.items():
-        if kind not in others:
+    sees = {name: _sees_own(connection, LOOKS[name], own) for name in {look.own for look in LOOKS.values()}}
+    for name, look in LOOKS.items():
+        if look.kind not in others:
             continue
-        what = f"{tenant} cannot see the {kind}s of {other} by the API"
+        what = f"{tenant} cannot see the {name}s of {other} by the API"
         try:
-            visible = sorted(name for name, identity in others[kind].items() if _readable(read, connection, identity))
+            visible = sorted(name for name, identity in others[look.kind].items() if _readable(look.read, connection, identity))
         except SDKException as error:
-            yield Result(control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
+            yield Result(look.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
             continue
         if visible:
-            yield Result(control, region, what, Verdict.FAIL, f"sees {', '.join(visible)}")
-        elif sees:
-            yield Result(control, region, what, Verdict.PASS, f"none of {len(others[kind])}, while it sees its own")
+            yield Result(look.control, region, what, Verdict.FAIL, f"sees {', '.join(visible)}")
+        elif sees[look.own]:
+            yield Result(look.control, region, what, Verdict.PASS, f"none of {len(others[look.kind])}, while it sees its own")
         else:
-            yield Result(control, region, what, Verdict.UNKNOWN, "it does not see its own either")
+            yield Result(look.control, region, what, Verdict.UNKNOWN, "it does not see its own either")
 
 
-def _sees_own(connection: Connection, own: Ids) -> bool:
-    read = READERS[OWN][1]
+def _sees_own(connection: Connection, look: Look, own: Ids) -> bool:
     try:
-        return any(_readable(read, connection, identity) for identity in own.get(OWN, {}).values())
+        return any(_readable(look.read, connection, identity) for identity in own.get(look.kind, {}).values())
     except SDKException:
         return False
 

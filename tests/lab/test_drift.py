@@ -13,6 +13,7 @@ from openstack.connection import Connection
 
 from landing_zone.drift.facts import grant_name, of_owner, route_name, rule_name, share_name
 from landing_zone.drift.kinds import KINDS
+from landing_zone.drift.live.identity import QUOTAS
 from landing_zone.engine.clouds import connect, keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.engine.runs import Run
@@ -103,9 +104,11 @@ class Hand:
         self.network.update_quota(project, floating_ips=1, subnet_pools=1)
         self.admin.load_balancer.update_quota(project, load_balancers=1)
         self.admin.dns.patch(f"/quotas/{project}", json={"zones": 2}, headers=ALL_PROJECTS).raise_for_status()
-        self.done |= {
-            ("quota", CHANGED, of_owner(service, NETWORKS)) for service in ("compute", "block-storage", "network", "load-balancer", "dns")
-        }
+        store = str(self.admin.object_store.get_endpoint()).removesuffix(str(self.admin.current_project_id))
+        self.admin.object_store.post(f"{store}{project}", headers={"X-Account-Meta-Quota-Bytes": str(2**32)}).raise_for_status()
+        secrets = {"project_quotas": {"secrets": 3}}
+        self.admin.key_manager.put(f"/project-quotas/{project}", json=secrets).raise_for_status()
+        self.done |= {("quota", CHANGED, of_owner(service, NETWORKS)) for service in QUOTAS}
 
     def networks(self) -> None:
         """Every kind of a network's parts."""

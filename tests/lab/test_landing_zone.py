@@ -32,9 +32,11 @@ from landing_zone.cli.changes import ways_on
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.credentials import as_machine, file_of, kept
 from landing_zone.engine.home import Home
+from landing_zone.engine.limits import READERS
 from landing_zone.engine.opening import Asked, open_run
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.quotas import OBJECTS
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.credentials import check_tenant
 from landing_zone.proof.results import Verdict
@@ -580,6 +582,8 @@ def test_down_leaves_nothing(
     left_by_others: tuple[str, list[str]],
 ) -> None:
     region, data_names = left_by_others
+    projects = [(key.region, project) for key in run.standing(Selection()) for project in run.stacks.projects(key)]
+    assert {READERS[OBJECTS](admins[name], project)["bytes"] for name, project in projects} > {0}
     data(
         lz("down", *flags, "--yes", "--yes-delete-others", *(word for name in data_names for word in ("--yes-delete-data", name)), "--json")
     )
@@ -588,5 +592,6 @@ def test_down_leaves_nothing(
     for name, admin in admins.items():
         assert census.differences(before[name], census.take(admin)) == []
         assert list(run.stacks.home.credentials(name).glob("*.yaml")) == []
+    assert {READERS[OBJECTS](admins[name], project)["bytes"] for name, project in projects} == {-1}
     assert run.standing(Selection(regions=frozenset(admins))) == []
     assert run.stacks.home.known_hosts.read_text() == ""

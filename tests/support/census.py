@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from openstack.connection import Connection
+from openstack.exceptions import raise_from_response
 
 from landing_zone.engine.clouds import keystone
 
@@ -19,6 +21,13 @@ def _security_groups(connection: Connection) -> Iterable[Any]:
     for group in connection.network.security_groups():
         if group.name != "default" or group.project_id not in projects:
             yield group
+
+
+def _secret_limits(connection: Connection) -> Iterable[Any]:
+    """Limits of the key manager by project; the library does not know them."""
+    answer = connection.key_manager.get("/project-quotas", params={"limit": 1000})
+    raise_from_response(answer)
+    return [SimpleNamespace(id=each["project_id"]) for each in answer.json()["project_quotas"]]
 
 
 LISTERS: Mapping[str, Lister] = {
@@ -43,6 +52,7 @@ LISTERS: Mapping[str, Lister] = {
     "image": lambda connection: connection.image.images(),
     "load balancer": lambda connection: connection.load_balancer.load_balancers(),
     "DNS zone": lambda connection: connection.dns.zones(all_projects=True),
+    "limit of secrets": _secret_limits,
     "container": lambda connection: connection.object_store.containers(),
 }
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from landing_zone.drift.facts import Fact, grant_name, of_owner, texts
 from landing_zone.drift.live.view import View
+from landing_zone.engine import limits
 from landing_zone.planners.shares import TENANT
 
-QUOTAS = ("compute", "network", "block-storage", "load-balancer", "dns")
+QUOTAS = ("compute", "network", "block-storage", "load-balancer", "dns", *limits.READERS)
 
 
 def domains(view: View) -> Iterator[Fact]:
@@ -120,7 +121,7 @@ def _of_account(view: View, kind: str, name: str, user: str, at: Mapping[str, st
 
 def quotas(view: View) -> Iterator[Fact]:
     for service in QUOTAS:
-        for project, limits in view.all(f"{service} quotas"):
+        for project, figures in view.all(f"{service} quotas"):
             ground = view.ground(project)
             if ground:
-                yield Fact("quota", of_owner(service, view.project(project)), view.layer("quota", ground.layer), limits, "", project)
+                yield Fact("quota", of_owner(service, view.project(project)), view.layer("quota", ground.layer), figures, "", project)

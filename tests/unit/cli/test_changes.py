@@ -17,7 +17,7 @@ from landing_zone.engine import sweep
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked
 from landing_zone.engine.runs import Selection
-from landing_zone.engine.stack import StackKey
+from landing_zone.engine.stack import Outcome, StackKey
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Verdict
 
@@ -30,7 +30,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
         stacks=SimpleNamespace(home=Home(tmp_path)),
         connections={},
         planned=lambda chosen: [],
-        previews=lambda keys, full: [SimpleNamespace(changed=True)],
+        previews=lambda keys, full: [SimpleNamespace(changed=True, key=None)],
         apply=lambda previews: [],
     )
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
@@ -38,6 +38,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
     monkeypatch.setattr(changes, "pin", lambda run, regions: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
+    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {})
     monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: written.append(path.name))
     changes.bring_up(Asked(reference), Progress(), yes=True, quiet=True)
     assert written == kept
@@ -92,8 +93,36 @@ def test_default_groups_of_what_was_applied_are_closed_region_by_region_and_once
     monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
     monkeypatch.setattr(changes, "pin", lambda run, regions: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
+    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {})
     monkeypatch.setattr(sweep, "default_rules", close)
     for _ in range(2):
         changes.bring_up(Asked("lab"), Progress(), yes=True, quiet=True)
     assert closed == {"north's": {"north-tenant-edu"}, "south's": {"south-identity"}}
     assert said == ["region south: removed 4 rules that Neutron gives default security groups by itself"]
+
+
+def test_limits_alone_are_a_change_that_is_told_asked_for_and_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = StackKey("lab", "north", "tenant-edu")
+    done: list[str] = []
+    outcome = Outcome(key, "skip", {"same": 1}, (), False, 1, 0.0)
+    run: Any = SimpleNamespace(
+        plan=SimpleNamespace(ledger=None),
+        connections={},
+        planned=lambda chosen: [],
+        previews=lambda keys, full: [outcome],
+        apply=lambda previews: previews,
+    )
+    monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
+    monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
+    monkeypatch.setattr(changes, "pin", lambda run, regions: None)
+    monkeypatch.setattr(changes, "close_default_groups", lambda run, keys: None)
+    monkeypatch.setattr(changes, "agree", lambda question, yes: done.append(question))
+    monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: None)
+    monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
+    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {key: {"lab-edu-main": {"key-manager": {"secrets": 1}}}})
+    monkeypatch.setattr("landing_zone.engine.limits.ensure", lambda run, keys: done.append(f"set {keys}"))
+    changes.bring_up(Asked("lab"), Progress(), yes=False)
+    assert done == ["Apply these changes?", f"set {[key]}"]
+    assert "lab.north.tenant-edu: limits of key-manager are to be set, in 1 projects" in capsys.readouterr().out

@@ -29,6 +29,7 @@ from openstack.network.v2.subnet_pool import SubnetPool
 from landing_zone.drift.facts import of_owner
 from landing_zone.drift.kinds import KINDS
 from landing_zone.planners.plan import IdentitySpec, InstanceSpec, NetworkLayer, RegionPlan
+from landing_zone.planners.quotas import by_calls
 from stacks.identity import quota_args
 from tests.unit.planners.support import planned
 
@@ -95,6 +96,8 @@ class Cloud:
             }  # fmt: skip
             for service, part in parts.items():
                 self.add(f"{service} quotas", (f"p:{project.name}", {**vars(part), "more": -1}))
+            for service, figures in by_calls(project.quota, self.region.demand.services).items():
+                self.add(f"{service} quotas", (f"p:{project.name}", figures))
         for group in spec.groups:
             made_group = Group.existing(id=f"g:{group.name}", name=group.name, domain_id=f"d:{group.domain}", description=group.description)
             self._made("groups", "group", made_group)

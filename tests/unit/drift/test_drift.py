@@ -232,6 +232,9 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
     ("quota", "compute of lab-edu-main", "cores: -1 instead of 8",
      lambda cloud: cloud.lists.update({"compute quotas": [
          (project, {**limits, "cores": -1} if project == f"p:{EDU}" else limits) for project, limits in cloud.lists["compute quotas"]]})),
+    ("quota", "object-store of lab-edu-main", f"bytes: -1 instead of {50 * 2**30}",
+     lambda cloud: cloud.lists.update({"object-store quotas": [
+         (project, {"bytes": -1} if project == f"p:{EDU}" else limits) for project, limits in cloud.lists["object-store quotas"]]})),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
+from requests import Response
 
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
@@ -52,6 +53,18 @@ def test_what_no_stack_writes_is_set() -> None:
     both = changed("project", "description", "enabled")
     assert planned(disabled) == repair.Repair(set=(disabled,))
     assert planned(both) == repair.Repair(set=(both,), restore=frozenset({EDU}))
+
+
+def test_limits_that_the_provider_cannot_set_are_set() -> None:
+    limits = Fact("quota", "key-manager of lab-edu-main", "tenant-edu", {"secrets": 20, "containers": 20}, "", "p")
+    one = Difference("north", "changed", limits, (), True, ("secrets",))
+    assert planned(one) == repair.Repair(set=(one,))
+    connection = MagicMock()
+    connection.key_manager.put.return_value = Response()
+    connection.key_manager.put.return_value.status_code = 204
+    assert repair.carry_out(planned(one), {"north": connection}) == []
+    body = {"project_quotas": {"secrets": 20, "containers": 20}}
+    connection.key_manager.put.assert_called_once_with("/project-quotas/p", json=body)
 
 
 def test_what_an_earlier_up_made_is_removed_by_its_stack() -> None:

@@ -204,17 +204,22 @@ def test_a_stack_that_cannot_be_recovered_keeps_no_other_from_it(
     assert run.recovered == {keys[2]}
 
 
-def test_a_stack_is_marked_before_it_is_applied_and_until_its_default_groups_are_closed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_is_marked_before_it_is_applied_until_what_comes_after_is_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stacks: Any = run.stacks
     key = StackKey("lab", "north", "tenant-edu")
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    limits = stacks.home.limits(key.name)
+    limits.touch()
     monkeypatch.setattr(stacks, "up", killed)
     with pytest.raises(KeyboardInterrupt):
         run.apply(previewed(run, {"tenant-edu"}))
+    assert not limits.exists()
+    limits.touch()
     assert [path.name for path in stacks.home.unclosed(key.name).parent.iterdir()] == [key.name]
     stacks.stands = {key.name}
     run.remove([key])
     assert not stacks.home.unclosed(key.name).exists()
+    assert not limits.exists()

@@ -210,6 +210,12 @@ def test_roles() -> None:
     assert "region north has no role 'manager'" in said(checks.roles(fresh(), frozenset({"admin"})))
 
 
+def test_limits_that_this_account_may_not_set() -> None:
+    assert said(checks.limits(fresh(), {})) == []
+    refused = {"object-store": "403", "key-manager": "403"}
+    assert said(checks.limits(fresh(), refused)) == [f"region north: this account may not set limits of {name}" for name in refused]
+
+
 def test_clocks() -> None:
     assert said(checks.clock(fresh(), 5.0)) == []
     assert said(checks.clock(fresh(), None)) == []

@@ -9,6 +9,8 @@ from typing import Any
 from unittest.mock import MagicMock
 from urllib.parse import urlsplit
 
+from requests import Response
+
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.opening import load_plan
 from landing_zone.planners.plan import QuotaSpec
@@ -52,6 +54,17 @@ def test_endpoints_that_speak_in_clear_are_told(tmp_path: Path) -> None:
         {"endpoints": [{"interface": "public", "url": "http://cloud.example/v1"}, {"interface": "internal", "url": "x"}]}
     ]
     assert reading.certificates(place(connection)) == (Handshake("cloud.example", error="it speaks http, in clear"),)
+
+
+def test_limits_are_tried_on_a_project_that_nobody_has() -> None:
+    connection = MagicMock(current_project_id="own")
+    connection.object_store.get_endpoint.return_value = "https://store.example/v1/AUTH_own"
+    refused, none = (Response() for _ in range(2))
+    refused.status_code, none.status_code = 403, 404
+    connection.object_store.head.return_value = refused
+    connection.key_manager.get.return_value = none
+    assert list(reading.limits(place(connection))) == ["object-store"]
+    connection.object_store.head.assert_called_once_with(f"https://store.example/v1/AUTH_{'0' * 32}")
 
 
 def test_free_addresses_are_those_of_ipv4() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from unittest.mock import MagicMock
 
 from openstack.exceptions import ForbiddenException, HttpException, NotFoundException
+from requests import Response
 
 from landing_zone.proof.isolation import check_pair
 from landing_zone.proof.results import Verdict
 
-OWN = {"network": {"edu-app": "n-edu"}}
+OWN = {"network": {"edu-app": "n-edu"}, "project": {"edu-main": "p-edu"}}
 OTHERS = {"network": {"health-app": "n-health"}, "project": {"health-main": "p-health"}}
 
 
@@ -22,6 +23,15 @@ def connection(visible: set[str], error: Exception | None = None) -> MagicMock:
     made = MagicMock()
     made.network.get_network.side_effect = get
     made.identity.get_project.side_effect = get
+    made.current_project_id = "p-edu"
+    made.object_store.get_endpoint.return_value = "https://store.example/v1/AUTH_p-edu"
+    made.object_store.head.side_effect = lambda url: answer(204 if url.removeprefix("https://store.example/v1/AUTH_") in visible else 403)
+    return made
+
+
+def answer(status: int) -> Response:
+    made = Response()
+    made.status_code = status
     return made
 
 
@@ -30,7 +40,7 @@ def verdicts(made: MagicMock) -> dict[str, Verdict]:
 
 
 def test_blind_for_the_other_and_not_for_itself_passes() -> None:
-    assert verdicts(connection({"n-edu"})) == {"NET-04": Verdict.PASS, "IAM-01": Verdict.PASS}
+    assert verdicts(connection({"n-edu", "p-edu"})) == {"NET-04": Verdict.PASS, "IAM-01": Verdict.PASS, "STO-05": Verdict.PASS}
 
 
 def test_forbidden_is_as_good_as_not_found() -> None:
@@ -40,12 +50,18 @@ def test_forbidden_is_as_good_as_not_found() -> None:
 
 
 def test_seeing_anything_of_the_other_fails() -> None:
-    found = verdicts(connection({"n-edu", "n-health"}))
-    assert found == {"NET-04": Verdict.FAIL, "IAM-01": Verdict.PASS}
+    found = verdicts(connection({"n-edu", "p-edu", "n-health"}))
+    assert found == {"NET-04": Verdict.FAIL, "IAM-01": Verdict.PASS, "STO-05": Verdict.PASS}
+
+
+def test_seeing_into_the_others_object_storage_fails() -> None:
+    made = connection({"n-edu", "p-edu"})
+    made.object_store.head.side_effect = lambda url: answer(204)
+    assert verdicts(made) == {"NET-04": Verdict.PASS, "IAM-01": Verdict.PASS, "STO-05": Verdict.FAIL}
 
 
 def test_blindness_for_its_own_proves_nothing() -> None:
-    assert verdicts(connection(set())) == {"NET-04": Verdict.UNKNOWN, "IAM-01": Verdict.UNKNOWN}
+    assert verdicts(connection(set())) == {"NET-04": Verdict.UNKNOWN, "IAM-01": Verdict.UNKNOWN, "STO-05": Verdict.UNKNOWN}
 
 
 def test_a_broken_api_proves_nothing() -> None:
