@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from landing_zone.model.ends import End
@@ -124,53 +124,60 @@ def _checks(
 ) -> Iterator[FlowCheck]:
     placed = list(zip(spots, instances, strict=True))
     for here, target in placed:
-        to_target = _Checks(target, environment.verification.forbidden_port, bastion)
+        ways = {source.name: dict(_ways(environment, there, here)) for there, source in placed if source is not target}
+        open_to = {way: name for name, each in ways.items() for way in each}
+        to_target = _Checks(target, environment.verification.forbidden_port, bastion, open_to)
         yield from to_target.allowed(bastion, _SSH, _ENTRY_CONTROL, "the bastion reaches every instance")
-        yield from to_target.forbidden(bastion)
+        yield from to_target.stopped(bastion, {_SSH}, _ZONE_CONTROL, "no flow permits it")
         for there, source in placed:
             if source is target:
                 continue
-            if there.tenant and here.tenant and there.tenant != here.tenant:
-                if there.zone == here.zone:
-                    yield from to_target.no_entry(source, _TENANT_CONTROL, "two tenants never meet")
+            if _apart(there, here):
+                yield from to_target.no_entry(source, _TENANT_CONTROL, "two tenants never meet")
+                yield from to_target.stopped(source, (), _TENANT_CONTROL, "two tenants never meet")
                 continue
             yield from to_target.no_entry(source, _ENTRY_CONTROL, "administration comes from the bastion only")
-            ways = dict(_ways(environment, there, here))
-            for way, reason in ways.items():
+            for way, reason in ways[source.name].items():
                 yield from to_target.allowed(source, way, _ZONE_CONTROL, reason)
-            if ways:
-                yield from to_target.forbidden(source, ways)
+            yield from to_target.stopped(source, ways[source.name], _ZONE_CONTROL, "no flow permits it")
+
+
+def _apart(one: _Spot, other: _Spot) -> bool:
+    """Whether two spots belong to different tenants."""
+    return one.tenant is not None and other.tenant is not None and one.tenant != other.tenant
 
 
 def _ways(environment: Environment, source: _Spot, target: _Spot) -> Iterator[tuple[Way, str]]:
     """Every flow that lets one spot reach another, at its first and at its last port, with its reason."""
     for opening in flows.openings(environment):
-        if _lets(opening.source, source) and _lets(opening.target, target):
+        if not _apart(source, target) and _lets(opening.source, source) and _lets(opening.target, target):
             yield from ((Way(opening.protocol, port), opening.reason) for port in opening.ports or (_ICMP.port,))
 
 
 @dataclass(frozen=True)
 class _Checks:
-    """Checks of connections to one target, to its addresses of both families."""
+    """Checks of connections to one target, to its addresses of both families. `open_to`: who may come, one name for each way."""
 
     target: InstanceSpec
     forbidden_port: int
     bastion: InstanceSpec
+    open_to: Mapping[Way, str]
 
     def allowed(self, source: InstanceSpec, way: Way, control: str, reason: str) -> Iterator[FlowCheck]:
         return self._check(source, way, True, control, reason)
 
-    def forbidden(self, source: InstanceSpec, ways: Collection[Way] = ()) -> Iterator[FlowCheck]:
-        """What no flow permits to a source that may come by these ways."""
-        for way in (Way("tcp", self.forbidden_port), Way("udp", self.forbidden_port), _ICMP):
+    def stopped(self, source: InstanceSpec, ways: Collection[Way], control: str, reason: str) -> Iterator[FlowCheck]:
+        """What may not pass: the ways on which others may come, and to a source that has `ways` of its own what nobody may."""
+        never = (Way("tcp", self.forbidden_port), Way("udp", self.forbidden_port), _ICMP) if ways else ()
+        for way in dict.fromkeys((*self.open_to, *never)):
             if way not in ways:
-                yield from self._check(source, way, False, _ZONE_CONTROL, "no flow permits it")
+                yield from self._check(source, way, False, control, reason)
 
     def no_entry(self, source: InstanceSpec, control: str, reason: str) -> Iterator[FlowCheck]:
         return self._check(source, _SSH, False, control, reason)
 
     def _check(self, source: InstanceSpec, way: Way, allowed: bool, control: str, reason: str) -> Iterator[FlowCheck]:
-        positive = source.name if allowed else self.bastion.name if way == _SSH else ""
+        positive = source.name if allowed else {_SSH: self.bastion.name, **self.open_to}.get(way, "")
         key = f"{source.name}--{self.target.name}--{way.protocol}-{way.port}"
         for mark, (_, address) in zip(("", "-v6"), self.target.addresses, strict=True):
             yield FlowCheck(f"{key}{mark}", source.name, self.target.name, *way, address, allowed, positive, control, reason)

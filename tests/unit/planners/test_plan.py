@@ -272,9 +272,22 @@ def test_every_pair_of_zones_and_every_pair_of_probed_tenants_is_tried_both_ways
         passing = {spots[check.target] for check in region.probes.checks if check.allowed}
         assert passing == set(spots.values())
         for here, there in permutations(spots.values(), 2):
-            if here[0] and there[0] and here[0] != there[0] and here[1] != there[1]:
-                continue  # of two tenants the same zones meet
             assert (here, there) in stopped, (region.name, here, there)
+
+
+def test_what_somebody_may_come_by_is_tried_by_everybody_who_may_not_and_he_is_the_control() -> None:
+    for _, region in regions():
+        checks = region.probes.checks
+        names = {spec.name for spec in (region.access.bastion, *region.probes.instances)}
+        for target in names - {region.access.bastion.name}:
+            to_target = [check for check in checks if check.target == target]
+            may = {(way, check.source) for check in to_target if check.allowed for way in [(check.protocol, check.port)]}
+            tried = {((check.protocol, check.port), check.source): check.positive_source for check in to_target if not check.allowed}
+            for way in {way for way, _ in may}:
+                for source in names - {target}:
+                    assert ((way, source) in may) != ((way, source) in tried), (target, way, source)
+            assert all((way, positive) in may for (way, _), positive in tried.items() if positive)
+            assert {way for (way, _), positive in tried.items() if not positive} <= {("tcp", 9999), ("udp", 9999), ("icmp", 0)}
 
 
 def test_a_sample_of_probes_is_two_tenants() -> None:
