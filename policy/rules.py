@@ -81,16 +81,28 @@ def check(type_: str, name: str, properties: Properties, facts: Facts) -> list[V
 
 
 def no_world_open_ingress(name: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
-    """Nothing is open to the whole world outside the edge."""
-    if properties.get("direction") != "ingress" or name.partition(".")[0] in facts.open_groups:
+    """Nothing is open to the whole world outside the edge, and there neither SSH nor everything at once."""
+    if properties.get("direction") != "ingress":
         return
     if properties.get("remoteGroupId") or properties.get("remoteAddressGroupId"):
         return
     prefix = properties.get("remoteIpPrefix")
     if prefix is UNKNOWN:
         return
-    if not prefix or _wide(str(prefix)):
+    if prefix and not _wide(str(prefix)):
+        return
+    if name.partition(".")[0] not in facts.open_groups:
         yield f"lets in {prefix or 'everybody'}", "name the prefixes that need it in `flows`, or put the service into the edge zone"
+    elif _administers(properties):
+        yield f"lets {prefix or 'everybody'} in by SSH", "name the ports of the service; administration comes by the bastion"
+
+
+def _administers(properties: Properties) -> bool:
+    """Whether a rule lets SSH through, among others or by itself."""
+    protocol, first, last = (properties.get(key) for key in ("protocol", "portRangeMin", "portRangeMax"))
+    if UNKNOWN in (protocol, first, last):
+        return False
+    return not protocol or (protocol in ("tcp", "6") and (not first or int(first) <= SSH <= int(last or first)))
 
 
 def _wide(prefix: str) -> bool:
@@ -245,6 +257,7 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _texts(key, each)
 
 
+SSH = 22
 WIDEST = {4: 8, 6: 16}  # by version: the shortest prefix that is not as good as the world; environment files are held to it too
 REFERRERS = frozenset({".r", ".ref", ".referer", ".referrer"})  # Swift takes each of them for the first
 UNIQUE_LOCAL = IPv6Network("fc00::/7")

@@ -7,6 +7,7 @@ no state knows it. What goes by itself with something else that is found, or wit
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,11 @@ from typing import Any
 
 from keystoneauth1.exceptions import Unauthorized
 from openstack.connection import Connection
-from openstack.exceptions import ForbiddenException, NotFoundException
+from openstack.exceptions import ForbiddenException, NotFoundException, raise_from_response
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
+from landing_zone.drift.live.holdings import DESIGNATES_OWN
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
 from landing_zone.drift.repair import REMOVERS, Act, removed
@@ -31,8 +33,9 @@ PROJECT = "openstack:identity/project:Project"
 NETWORK = "openstack:networking/network:Network"
 ROUTER = "openstack:networking/router:Router"
 ROUTES = "openstack:networking/routerRoutesV2:RouterRoutesV2"
+ZONE = "openstack:dns/zone:Zone"
 Route = tuple[str, str, str]  # router, destination, next hop
-DATA = frozenset({"volume", "snapshot", "backup", "image", "container"})  # removed only when they are named
+DATA = frozenset({"volume", "snapshot", "backup", "image", "container", "secret"})  # removed only when they are named
 # Kind -> the source that lists it, where all of it in our projects is somebody else's but for what a state knows.
 PLAIN: Mapping[str, str] = {
     "floating address": "floating addresses",
@@ -47,12 +50,14 @@ PLAIN: Mapping[str, str] = {
     "network": "networks",
     "subnet pool": "subnet pools",
     "address scope": "address scopes",
+    "server group": "server groups",
     "DNS zone": "DNS zones",
 }
 # The same as in LISTS: source -> the service that it needs, and how it is read.
 SOURCES: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
-    **{source: LISTS[source] for source in {"subnets", "ports", "shares", *PLAIN.values()} if source in LISTS},
+    **{source: LISTS[source] for source in {"subnets", "ports", "shares", "DNS records", *PLAIN.values()} if source in LISTS},
+    "server groups": ("compute", lambda connection: connection.compute.server_groups(all_projects=True)),
     "images": ("image", lambda connection: connection.image.images(visibility="all")),
 }
 
@@ -67,11 +72,12 @@ class Scope:
     known: frozenset[str]
     routers: frozenset[str] = frozenset()
     routes: frozenset[Route] = frozenset()
+    zones: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Others:
-    """What others have made in one region, in the order in which it is removed. `stores`: who removes containers, by project."""
+    """What others have made in one region, in the order in which it is removed. `stores`: who removes what only members see, by project."""
 
     region: str
     facts: tuple[Fact, ...]
@@ -112,6 +118,7 @@ def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
             if one["type"] == ROUTES
             for route in one["inputs"].get("routes") or ()
         ),
+        frozenset(one["id"] for one in taken if one["type"] == ZONE),
     )
 
 
@@ -120,7 +127,7 @@ def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
     by_hand = {one.id: one for one in lists["projects"] if one.domain_id in taken.domains and one.id not in taken.known}
     whole = replace(taken, projects=taken.projects | by_hand.keys())
     found = [Fact("project", one.name, "", {}, one.id) for one in by_hand.values()]
-    found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole)]
+    found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole), *_records(lists, whole)]
     found += _routes(lists, whole, {fact.id for fact in found})
     found += _ports(lists, whole, {fact.id for fact in found})
     return sorted(found, key=lambda fact: (ORDER.index(fact.kind), fact.name))
@@ -142,10 +149,11 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
         asked = {source: pool.submit(_all, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
         lists = {source: future.result() for source, future in asked.items()}
         ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
-        stores = _stores(run, region, ids) if "object-store" in there else {}
-        held = zip(stores, pool.map(_containers, stores.values()), strict=True)
-        containers = [Fact("container", one.name, "", {}, "", project) for project, each in held for one in each]
-    return Others(name, tuple(sorted((*find(lists, taken), *containers), key=lambda fact: ORDER.index(fact.kind))), stores)
+        stores = _stores(run, region, ids) if HOLDERS.keys() & there else {}
+        asked_of = [(project, holder) for project in stores for service, holder in HOLDERS.items() if service in there]
+        held = pool.map(lambda one: list(_held(one[1], stores[one[0]], one[0])), asked_of)
+        things = [fact for each in held for fact in each]
+    return Others(name, tuple(sorted((*find(lists, taken), *things), key=lambda fact: ORDER.index(fact.kind))), stores)
 
 
 def _plain(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
@@ -171,6 +179,13 @@ def _shares(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
     for one in lists["shares"]:
         if one.id not in taken.known and (one.object_id in taken.networks or one.target_project_id in taken.projects):
             yield Fact("share", f"{one.object_type} {one.object_id} with {one.target_project_id}", "", {}, one.id)
+
+
+def _records(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
+    """In our zones: those of a zone by hand go with it."""
+    for one in lists.get("DNS records", ()):
+        if one["zone_id"] in taken.zones and one["type"] not in DESIGNATES_OWN:
+            yield Fact("DNS record", f"{one['name']} {one['type']}", "", {}, one["id"], "", {"zone": one["zone_id"]})
 
 
 def _routes(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[str]) -> Iterator[Fact]:
@@ -203,7 +218,7 @@ def _ports(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[s
 
 
 def _stores(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[str, Connection]:
-    """Connections of the machine accounts that work in projects, by the project's id: only they see its containers."""
+    """Connections of the machine accounts that work in projects, by the project's id: only they see what it stores."""
     specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
     accounts = {project: user for spec in specs for project, user in _accounts(spec) if project in projects}
     return {projects[project]: as_machine(run, region, user, project) for project, user in accounts.items()}
@@ -217,12 +232,21 @@ def _accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
                 yield grant.target, user
 
 
-def _containers(store: Connection) -> list[Any]:
+def _held(holder: Callable[[Connection, str], Iterable[Fact]], store: Connection, project: str) -> Iterator[Fact]:
     """None where the account is not there (any more, or yet), may not use the service, or has never used it."""
-    try:
-        return list(store.object_store.containers())
-    except (Unauthorized, ForbiddenException, NotFoundException):
-        return []
+    with contextlib.suppress(Unauthorized, ForbiddenException, NotFoundException):
+        yield from holder(store, project)
+
+
+def _containers(store: Connection, project: str) -> Iterator[Fact]:
+    return (Fact("container", one.name, "", {}, "", project) for one in store.object_store.containers())
+
+
+def _secrets(store: Connection, project: str) -> Iterator[Fact]:
+    """Those with a name: keys of encrypted volumes have none, and go with their volumes."""
+    for one in store.key_manager.secrets():
+        if one.name:
+            yield Fact("secret", one.name, "", {}, str(one.secret_ref).rsplit("/", 1)[-1], project)
 
 
 def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:
@@ -235,6 +259,12 @@ def _container(store: Connection, fact: Fact) -> None:
     store.object_store.delete_container(fact.name)
 
 
+def _secret(store: Connection, fact: Fact) -> None:
+    raise_from_response(store.key_manager.delete(f"/secrets/{fact.id}"))
+
+
+# What only members of a project see of it: service -> how it is looked for.
+HOLDERS: Mapping[str, Callable[[Connection, str], Iterable[Fact]]] = {"object-store": _containers, "key-manager": _secrets}
 # In the order in which it is done: first what others hang on to.
 ACTS: Mapping[str, Act] = {
     "share": REMOVERS["share"],
@@ -246,6 +276,8 @@ ACTS: Mapping[str, Act] = {
     "volume": REMOVERS["volume"],
     "image": lambda connection, fact: connection.image.delete_image(fact.id),
     "container": _container,
+    "secret": _secret,
+    "server group": lambda connection, fact: connection.compute.delete_server_group(fact.id),
     "route": REMOVERS["route"],
     "router interface": REMOVERS["router interface"],
     "port": REMOVERS["port"],
@@ -255,6 +287,7 @@ ACTS: Mapping[str, Act] = {
     "subnet pool": REMOVERS["subnet pool"],
     "address scope": REMOVERS["address scope"],
     "security group": REMOVERS["security group"],
+    "DNS record": REMOVERS["DNS record"],
     "DNS zone": lambda connection, fact: remove_zone(connection, fact.id, fact.name),
     "project": REMOVERS["project"],
 }

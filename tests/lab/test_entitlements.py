@@ -34,8 +34,8 @@ def robot(part: Run) -> Connection:
 def key_ring(robot: Connection) -> Iterator[Any]:
     """The tenant's secrets, of which none is left."""
     yield robot.key_manager
-    for secret in robot.key_manager.secrets():
-        robot.key_manager.delete_secret(secret)
+    for secret in list(robot.key_manager.secrets()):  # the library's own call for it takes the address of one for its id, and says nothing
+        robot.key_manager.delete(f"/secrets/{secret.secret_ref.rsplit('/', 1)[-1]}").raise_for_status()
 
 
 def planned(run: Run, connection: Connection) -> Any:

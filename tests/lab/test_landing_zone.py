@@ -27,13 +27,15 @@ from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from foundation.shell import callable_here
 from lab import cloud
-from lab.settings import Places, Region
+from lab.region import machine_of
+from lab.settings import REGIONS, Places, Region
 from landing_zone.cli.changes import ways_on
-from landing_zone.engine.clouds import keystone
+from landing_zone.engine.clouds import account_of, keystone
 from landing_zone.engine.credentials import as_machine, file_of, kept
 from landing_zone.engine.home import Home
 from landing_zone.engine.limits import READERS
 from landing_zone.engine.opening import Asked, open_run
+from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.quotas import OBJECTS
@@ -542,13 +544,18 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     own.block_storage.wait_for_status(snapshot, "available", wait=120)
     own.object_store.create_container("left-container")
     own.object_store.upload_object("left-container", "paper", data=b"paper")
+    own.key_manager.create_secret(name="left-secret", payload="seal", payload_content_type="text/plain")
+    own.compute.create_server_group(name="left-group", policy="anti-affinity")
+    zone = next(zone for zone in admin.dns.zones(all_projects=True) if zone.name.startswith("edu."))
+    record = {"name": f"left.{zone.name}", "type": "A", "records": ["203.0.113.1"]}
+    admin.dns.post(f"/zones/{zone.id}/recordsets", json=record, headers=ALL_PROJECTS).raise_for_status()
     own.load_balancer.create_load_balancer(name="left-balancer", vip_subnet_id=subnet.id, provider="ovn")
     router = admin.network.create_router(name="left-router")
     leg = admin.network.create_port(network_id=application.id, project_id=admin.current_project_id)
     admin.network.add_interface_to_router(router, port=leg.id)
     project = keystone(admin).create_project(name="left-project", domain_id=next(keystone(admin).domains(name="lab-edu")).id)
     admin.network.create_network(name="left-network", project_id=project.id)
-    return region, ["left-volume", "left-snapshot", "left-container"]
+    return region, ["left-volume", "left-snapshot", "left-container", "left-secret"]
 
 
 def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for(run: Run, left_by_others: tuple[str, list[str]]) -> None:
@@ -569,6 +576,8 @@ def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for
         "project left-project",
         "network left-network",
         "router interface",
+        "server group left-group",
+        "DNS record left.edu.",
     ):
         assert what in done.stderr
     assert run.standing(Selection()) == before
@@ -580,6 +589,7 @@ def test_down_leaves_nothing(
     flags: list[str],
     admins: dict[str, Connection],
     left_by_others: tuple[str, list[str]],
+    where: Places,
 ) -> None:
     region, data_names = left_by_others
     projects = [(key.region, project) for key in run.standing(Selection()) for project in run.stacks.projects(key)]
@@ -593,5 +603,9 @@ def test_down_leaves_nothing(
         assert census.differences(before[name], census.take(admin)) == []
         assert list(run.stacks.home.credentials(name).glob("*.yaml")) == []
     assert {READERS[OBJECTS](admins[name], project)["bytes"] for name, project in projects} == {-1}
+    stores = [admins[name].object_store.head(account_of(admins[name], project)) for name, project in projects]
+    assert {answer.headers.get("X-Account-Container-Count", "0") for answer in stores} == {"0"}
+    query = "select count(*) from barbican.secrets where name = 'left-secret' and deleted = 0"
+    assert machine_of(where, REGIONS[region]).inside("mysql", "-N", "-e", query).strip() == "0"
     assert run.standing(Selection(regions=frozenset(admins))) == []
     assert run.stacks.home.known_hosts.read_text() == ""

@@ -71,13 +71,14 @@ def test_a_whole_region_as_it_is_planned_has_nothing_of_others(environment: str)
 
 
 @pytest.mark.parametrize("error", [Unauthorized("gone"), ForbiddenException("no"), NotFoundException("none")])
-def test_a_region_is_read_by_its_lists_and_containers_by_accounts(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """The account of one project sees a container; that of another one sees nothing, for whatever reason."""
+def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The account of one project sees a container and secrets; that of another one sees nothing, for whatever reason."""
     state = {
         "lab.north.tenant-edu": [
             {"type": others.PROJECT, "id": "p:lab-edu-main", "inputs": {}},
             {"type": others.PROJECT, "id": "d:lab-edu", "inputs": {"isDomain": True}},
             {"type": others.PROJECT, "inputs": {}},
+            {"type": others.ZONE, "id": "z", "inputs": {}},
         ],
         "lab.north.tenant-health": [{"type": others.PROJECT, "id": "p:lab-health-main", "inputs": {}}],
     }
@@ -87,14 +88,27 @@ def test_a_region_is_read_by_its_lists_and_containers_by_accounts(monkeypatch: p
     cloud.identity.projects.return_value = named
     cloud.block_storage.volumes.return_value = [thing("v", "p:lab-edu-main"), thing("w", "p:lab-portal-main")]
     cloud.image.images.return_value = [SimpleNamespace(id="i", name="golden", owner_id="p:lab-health-main")]
+    records = [{"id": kind, "name": "edu.example.", "type": kind, "zone_id": zone} for kind in ("NS", "A") for zone in ("z", "else")]
+    cloud.dns.get.return_value = SimpleNamespace(status_code=200, json=lambda: {"recordsets": records})
     edu, health = MagicMock(), MagicMock()
     edu.object_store.containers.return_value = [SimpleNamespace(name="papers")]
-    health.object_store.containers.side_effect = error
+    of_volume = SimpleNamespace(name=None, secret_ref="https://keys.example/v1/secrets/s1")
+    edu.key_manager.secrets.return_value = [of_volume, SimpleNamespace(name="seal", secret_ref="https://keys.example/v1/secrets/s2")]
+    health.object_store.containers.side_effect = health.key_manager.secrets.side_effect = error
     monkeypatch.setattr(others, "as_machine", lambda run, region, user, project: edu if "edu" in project else health)
     run = Run(planned("lab"), stacks, {}, {"north": cloud}, lambda _: None)
     (seen,) = others.look(run, run.standing(Selection()))
-    assert [(fact.kind, fact.name) for fact in seen.facts] == [("volume", "theirs"), ("image", "golden"), ("container", "papers")]
-    assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers"]
+    assert [(fact.kind, fact.name) for fact in seen.facts] == [
+        ("volume", "theirs"),
+        ("image", "golden"),
+        ("container", "papers"),
+        ("secret", "seal"),
+        ("DNS record", "edu.example. A"),
+    ]
+    assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers", "seal"]
+    cloud.dns.delete.return_value = edu.key_manager.delete.return_value = SimpleNamespace(status_code=204)
+    assert others.remove(seen, cloud) == []
+    edu.key_manager.delete.assert_called_once_with("/secrets/s2")
     assert others.look(run, []) == []
 
 

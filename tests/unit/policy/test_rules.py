@@ -8,6 +8,7 @@ import pytest
 
 from policy.rules import GUARDS, SECRET, UNKNOWN, Facts, check
 
+WORLD = {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0"}
 FACTS = Facts(True, frozenset({"north"}), frozenset({"unit-edge"}), frozenset({"hub--transit"}), frozenset({"unit-bastion"}))
 RULE = "openstack:networking/secGroupRule:SecGroupRule"
 PORT = "openstack:networking/port:Port"
@@ -164,8 +165,18 @@ def test_rule(kind: str, name: str, bad: dict[str, Any], good: dict[str, Any], c
     assert [violation for violation in check(kind, kept, good, FACTS) if violation.control == control] == []
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"protocol": "tcp"}, {"protocol": "6", "portRangeMin": 22}, {"protocol": "tcp", "portRangeMin": 1, "portRangeMax": 1024}]
+)
+def test_nor_is_the_edge_open_to_the_world_for_administration(more: dict[str, Any]) -> None:
+    found = check(RULE, "unit-edge.web", {**WORLD, **more}, FACTS)
+    assert [(violation.control, violation.rule) for violation in found] == [("NET-02", "lets 0.0.0.0/0 in by SSH")]
+
+
 def test_what_the_plan_allows_passes() -> None:
-    assert check(RULE, "unit-edge.web", {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0"}, FACTS) == []
+    assert check(RULE, "unit-edge.web", {**WORLD, "protocol": "tcp", "portRangeMin": 443, "portRangeMax": 443}, FACTS) == []
+    assert check(RULE, "unit-edge.web", {**WORLD, "protocol": "udp", "portRangeMin": 1, "portRangeMax": 65535}, FACTS) == []
+    assert check(RULE, "unit-edge.web", {**WORLD, "protocol": "tcp", "portRangeMin": UNKNOWN}, FACTS) == []
     assert check(PORT, "hub--transit", {"name": "hub--transit", "noSecurityGroups": True, "tags": TAGS}, FACTS) == []
     assert check(RULE, "app.in", {"direction": "ingress", "remoteIpPrefix": UNKNOWN}, FACTS) == []
 
