@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +37,8 @@ DISK_FULL = "no space is left on the disk"
 DISK_FULL_CURE = "free some, or name a folder on another disk in $LZ_CACHE; then run the same command again: it goes on where it stopped"
 STOPPED = Problem("stopped", cure="run the same command again: it goes on where it stopped")
 INTERRUPTED = 130  # exit code after Ctrl-C
+FAULT = 70  # exit code after what nobody foresaw
+DEBUG = "LZ_DEBUG"  # a variable, since `make` hands on no flags
 
 
 class LzError(Exception):
@@ -72,15 +76,25 @@ def explained(error: BaseException) -> tuple[Sequence[Problem], int] | None:
     return None
 
 
+def fault(error: BaseException, debug: str) -> tuple[Sequence[Problem], int]:
+    """Problem and exit code of an error that nobody foresaw. debug: with what a run shows where it came from."""
+    why = f"{type(error).__name__}: {error}"
+    return (Problem("this is a fault of lz itself", why=why, cure=f"run it again with {debug}, and report what it says"),), FAULT
+
+
+def debugging() -> bool:
+    """Whether the user has asked by variable for the traceback of an error."""
+    return bool(os.environ.get(DEBUG))
+
+
 def exit_code(work: Callable[[], int]) -> int:
     """What a small program ends with: what `work` returns, or the code of an error, which is told as one block on standard error."""
     try:
         return work()
-    except (LzError, KeyboardInterrupt, OSError) as error:
-        known = explained(error)
-        if known is None:
-            raise
-    problems, code = known
+    except (Exception, KeyboardInterrupt) as error:  # the last place that can put it into words
+        problems, code = explained(error) or fault(error, f"{DEBUG}=1 before it")
+        if debugging():
+            traceback.print_exception(error)
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     return code
 

@@ -11,11 +11,10 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
-from foundation.errors import INTERRUPTED, Problem, explained
+from foundation.errors import INTERRUPTED, Problem, debugging, explained, fault
 
 DEBUG = "--debug"
 OTHERS = "--"  # what stands behind it is for another program
-FAULT = 70
 CLOUD_LIBRARIES = {"openstack", "keystoneauth1"}
 
 
@@ -23,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `lz --help`)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     end = words.index(OTHERS) if OTHERS in words else len(words)
-    debug = DEBUG in words[:end]
+    debug = DEBUG in words[:end] or debugging()
     ours = [word for word in words[:end] if word != DEBUG]
     logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)  # libraries say in errors what they say in logs
     try:
@@ -48,11 +47,10 @@ def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
     known = explained(error)
     if known:
         return known
-    why = f"{type(error).__name__}: {error}"
     if any(kind.__module__.partition(".")[0] in CLOUD_LIBRARIES for kind in type(error).__mro__):
         cure = "is it healthy, and can this machine reach it (the lab: lz lab doctor)? Then run the same command again"
-        return [Problem("the cloud did not do what it was asked", why=why, cure=cure)], 1
-    return [Problem("this is a fault of lz itself", why=why, cure=f"run it again with {DEBUG}, and report what it says")], FAULT
+        return [Problem("the cloud did not do what it was asked", why=f"{type(error).__name__}: {error}", cure=cure)], 1
+    return fault(error, DEBUG)
 
 
 def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:

@@ -16,8 +16,9 @@ EXIT_CODES = """
 Exit codes: 0 done; 1 it failed, or something is not as it should be; 2 the input or this machine is not fit, nothing was
 changed; 3 another run is under way; 4 a check failed; 5 a check could not be evaluated; 70 a fault of lz; 130 interrupted.
 
-Every command takes --debug (before or after its name): then an error comes with its traceback. With --json an error is one
-JSON document on standard output too: a list "problems", each with what, where, why and cure.
+Every command takes --debug (before or after its name): then an error comes with its traceback; so it does where LZ_DEBUG is
+set, which `make` and tools/ hear as well. With --json an error is one JSON document on standard output too: a list "problems",
+each with what, where, why and cure.
 """
 # name -> where its function (or the app of its own commands) is, and its line in the help
 COMMANDS: Mapping[str, tuple[str, str]] = {

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import INTERRUPTED, BusyError, InputError, LzError, Problem
+from foundation.errors import DEBUG, FAULT, INTERRUPTED, BusyError, InputError, LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from foundation.shell import callable_here
-from landing_zone.cli import FAULT, main, output
+from landing_zone.cli import main, output
 from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
@@ -82,6 +82,13 @@ def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     raising(monkeypatch, ValueError("a bug"))
     assert main(words) == FAULT
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_so_does_the_variable_since_make_takes_no_flags(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, ValueError("a bug"))
+    monkeypatch.setenv(DEBUG, "1")
+    assert main(["status"]) == FAULT
     assert "Traceback" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from foundation import digest, lock, places, process, progress, stopping
-from foundation.errors import INTERRUPTED, BusyError, InputError, LzError, Problem, exit_code, raise_all
+from foundation.errors import DEBUG, FAULT, INTERRUPTED, BusyError, InputError, LzError, Problem, exit_code, raise_all
 
 
 def test_a_problem_is_one_block() -> None:
@@ -116,6 +116,12 @@ def test_who_waits_for_a_lock_hears_ctrl_c(tmp_path: Path, monkeypatch: pytest.M
         (InputError(Problem("bad file", cure="mend it")), 2, "bad file\n  cure:  mend it\n"),
         (KeyboardInterrupt(), INTERRUPTED, "stopped\n  cure:  run the same command again"),
         (OSError(errno.ENOSPC, "no space left", "/srv/file"), 1, "no space is left on the disk\n  where: /srv/file\n"),
+        (ValueError("a bug"), FAULT, "this is a fault of lz itself\n  why:   ValueError: a bug\n  cure:  run it again with LZ_DEBUG=1"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/srv/file"),
+            FAULT,
+            "this is a fault of lz itself\n  why:   PermissionError: ",
+        ),
     ],
 )
 def test_a_small_program_tells_what_is_wrong_as_one_block(
@@ -126,6 +132,20 @@ def test_a_small_program_tells_what_is_wrong_as_one_block(
 
     assert exit_code(work) == code
     assert capsys.readouterr().err.startswith(told)
+
+
+def test_a_small_program_shows_where_a_fault_came_from_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> int:
+        raise ValueError("a bug")
+
+    monkeypatch.delenv(DEBUG, raising=False)
+    assert exit_code(work) == FAULT
+    assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setenv(DEBUG, "1")
+    assert exit_code(work) == FAULT
+    assert "in work\n" in capsys.readouterr().err
 
 
 def test_a_lock_goes_with_its_holder(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tools.__main__ as cli
+from foundation.errors import FAULT
 from tools import pins
 
 
@@ -35,6 +36,17 @@ def test_damaged_pins_are_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pins.load, "__defaults__", (file,))
     assert call("install", monkeypatch=monkeypatch) == 2
     assert f"{file}: go.minimum" in capsys.readouterr().err
+
+
+def test_a_fault_is_one_block_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("tools.engine.install", broken)
+    assert call("install", monkeypatch=monkeypatch) == FAULT
+    assert capsys.readouterr().err.startswith(
+        "this is a fault of lz itself\n  why:   KeyError: 'a bug'\n  cure:  run it again with LZ_DEBUG"
+    )
 
 
 def test_every_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
