@@ -1,4 +1,4 @@
-"""Ctrl-C, heard by every thread: Python tells the main one alone, and waits for the others before it ends."""
+"""Ctrl-C, or a failure, heard by every thread: Python tells the main one alone, and waits for the others before it ends."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def pause(seconds: float) -> None:
         raise KeyboardInterrupt
 
 
+def stop() -> None:
+    """Tell every thread to stop at its next `pause`: the run has failed, and what they do is of no use to it."""
+    _told.set()
+
+
 @contextlib.contextmanager
 def heard_by_all(say: Callable[[str], object]) -> Iterator[None]:
     """When Ctrl-C ends the block, no thread goes on with a `pause`. say: is told, in a sentence, that the others' end is waited for."""
@@ -23,5 +28,5 @@ def heard_by_all(say: Callable[[str], object]) -> Iterator[None]:
     except KeyboardInterrupt:
         if not _told.is_set():
             say("stopping: what cannot be left half done is brought to its end")
-        _told.set()
+        stop()
         raise

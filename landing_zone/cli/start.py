@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from foundation import stopping
-from foundation.errors import InputError, Problem
+from foundation.errors import InputError, Problem, raise_all
 from foundation.progress import Progress
 from lab import lifecycle, requirements
+from lab.compute import choose
+from lab.lifecycle import Standing
+from lab.settings import REGIONS, places
 from landing_zone import model
-from landing_zone.cli import changes, output, proving
+from landing_zone.cli import changes, explain, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
@@ -40,11 +44,11 @@ def quickstart(
     \b
         lz quickstart
     """
+    names = tuple(region or requirements.default_regions())
     progress = Progress()
-    with progress.showing(), ThreadPoolExecutor(max_workers=1) as beside, stopping.heard_by_all(progress.say):
-        installing = beside.submit(engine.install, progress)
-        stands = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
-        installing.result()
+    _refuse_unfit(names, compute)
+    with progress.showing():
+        stands = _engine_and_lab(names, compute, progress)
     asked = Asked("lab", regions=tuple(stands.regions))
     run, chosen, done = changes.bring_up(asked, progress, yes=True, quiet=True)
     results = proving.prove(asked, progress)
@@ -53,6 +57,32 @@ def quickstart(
     output.outcomes(done)
     output.next_steps(changes.ways_on(run, "lab", chosen))
     raise typer.Exit(proving.EXIT[worst(results)])
+
+
+def _refuse_unfit(names: Sequence[str], compute: str) -> None:
+    """InputError with all that keeps the lab from this machine, before anything is downloaded or compiled beside it.
+
+    What a lab that stands needs of the machine besides, the bring-up itself knows and refuses.
+    """
+    unknown = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in names if name not in REGIONS]
+    raise_all([*unknown, *requirements.missing(places(), names)])
+    if compute != "auto":  # which always finds one, by a try that takes a second
+        choose.choose(compute)
+
+
+def _engine_and_lab(names: tuple[str, ...], compute: str, progress: Progress) -> Standing:
+    """Install the engine and bring up the lab, side by side. When one fails, that is told at once, and the other stops as by Ctrl-C."""
+    with ThreadPoolExecutor(max_workers=2) as pool, stopping.heard_by_all(progress.say):
+        installing = pool.submit(engine.install, progress)
+        rising = pool.submit(lifecycle.up, names, compute, progress)
+        both: tuple[Future[Any], ...] = (installing, rising)
+        wait(both, return_when=FIRST_EXCEPTION)
+        failed = next((error for each in both if each.done() and (error := each.exception())), None)
+        if failed:
+            progress.say(f"{explain(failed)[0][0].what}; what goes on beside it is brought to its end", style="red")
+            stopping.stop()
+            raise failed
+        return rising.result()
 
 
 def init(

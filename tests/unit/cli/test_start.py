@@ -37,6 +37,8 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("tools.engine.install", lambda progress: steps.append("engine"))
     monkeypatch.setattr("lab.lifecycle.up", lab_up)
     monkeypatch.setattr("lab.requirements.default_regions", lambda: ("north", "south"))
+    monkeypatch.setattr("lab.requirements.missing", lambda places, wanted: ())
+    monkeypatch.setattr(stopping, "_told", threading.Event())
     monkeypatch.setattr("landing_zone.cli.changes.bring_up", bring_up)
     monkeypatch.setattr("landing_zone.cli.changes.ways_on", lambda run, env, chosen: [f"lz verify --env {env}"])
     proof_finds(monkeypatch, steps, Verdict.PASS)
@@ -91,6 +93,48 @@ def test_without_engine_or_lab_nothing_is_brought_up(
     assert not [step for step in did if step.startswith(("up", "proof"))]
 
 
+def test_a_machine_that_is_not_fit_hears_it_before_anything_begins(
+    did: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = (
+        Problem("programs are missing: nft", cure="apt-get install nftables"),
+        Problem("/dev/net/tun is missing", cure="modprobe tun"),
+    )
+    monkeypatch.setattr("lab.requirements.missing", lambda places, wanted: lacking)
+    assert main(["quickstart", "--region", "nroth"]) == 2
+    said = capsys.readouterr().err
+    assert [what in said for what in ("there is no region 'nroth'", "nft", "/dev/net/tun")] == [True] * 3
+    assert did == []
+
+
+def test_compute_that_cannot_be_had_is_refused_before_anything_begins(did: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["quickstart", "--compute", "vax"]) == 2
+    assert "there is no compute kind 'vax'" in capsys.readouterr().err
+    assert did == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("broken", "other"), [("tools.engine.install", "lab.lifecycle.up"), ("lab.lifecycle.up", "tools.engine.install")])
+def test_when_one_of_engine_and_lab_fails_the_other_is_stopped_and_it_is_told_at_once(
+    did: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str, other: str
+) -> None:
+    def works(*_: object) -> None:
+        try:
+            stopping.pause(10)
+        finally:
+            did.append(type(sys.exception()).__name__)
+
+    def fails(*_: object) -> None:
+        raise LzError(Problem("it broke", cure="mend it"))
+
+    monkeypatch.setattr(broken, fails)
+    monkeypatch.setattr(other, works)
+    assert main(["quickstart"]) == 1
+    said = capsys.readouterr().err
+    assert did == ["KeyboardInterrupt"]
+    assert said.index("it broke; what goes on beside it is brought to its end") < said.index("error: it broke\n  cure:  mend it\n")
+
+
 @pytest.mark.timeout(20)
 def test_ctrl_c_ends_what_the_engine_waits_for(did: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def install(_: object) -> None:
@@ -102,7 +146,6 @@ def test_ctrl_c_ends_what_the_engine_waits_for(did: list[str], monkeypatch: pyte
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stopping, "_told", threading.Event())
     monkeypatch.setattr("tools.engine.install", install)
     monkeypatch.setattr("lab.lifecycle.up", interrupted)
     assert main(["quickstart"]) == INTERRUPTED
