@@ -53,6 +53,7 @@ def _part(path: Path, text: str) -> Path:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         try:
             stream.write(text)
+            stream.flush()  # a full disk is met here, not when it is closed
         except BaseException:
             part.unlink()
             raise

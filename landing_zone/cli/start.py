@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from foundation import stopping
+from foundation import files, stopping
 from foundation.errors import InputError, Problem, raise_all
 from foundation.progress import Progress
 from lab import lifecycle, requirements
@@ -123,7 +123,7 @@ def init(
     path = folder / f"{answers.code}.yaml"
     if path.exists():
         raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))
-    path.write_text(environment_text(answers))
+    files.replace(path, environment_text(answers), 0o644)
     try:
         model.load(path)
     except InputError:

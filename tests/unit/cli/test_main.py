@@ -31,6 +31,7 @@ from landing_zone.engine.stores.folder import Folder
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 from tests.support.command import LZ
+from tests.support.disk import short_of_room
 
 HEAVY = ["openstack", "pulumi_openstack", "stacks.programs"]
 
@@ -299,6 +300,15 @@ def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path,
     assert (tmp_path / "pilot.yaml").read_text() == before
 
 
+def test_init_leaves_no_torn_file_on_a_full_disk(tmp_path: Path) -> None:
+    words = ["init", *ANSWERS, *REGION, "--folder", str(tmp_path)]
+    with short_of_room(1000):
+        assert main(words) != 0
+    assert list(tmp_path.iterdir()) == []
+    assert main(words) == 0
+    assert (tmp_path / "pilot.yaml").stat().st_mode & 0o777 == 0o644
+
+
 def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     given = iter(["pilot", "Pilot", "Thí điểm", "agency", "1", "o@pilot.example", REGION[1]])
@@ -338,7 +348,7 @@ def test_init_refuses_answers_that_say_nothing(tmp_path: Path, capsys: pytest.Ca
 def test_init_writes_nowhere_but_in_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
 ) -> None:
-    monkeypatch.setattr("pathlib.Path.write_text", lambda path, _: pytest.fail(f"it wrote {path}"))
+    monkeypatch.setattr("foundation.files.replace", lambda path, *_: pytest.fail(f"it wrote {path}"))
     assert main(["init", *ANSWERS, *REGION, "--code", code, "--folder", str(tmp_path)]) == 2
     assert "is no short name of an environment" in capsys.readouterr().err
 

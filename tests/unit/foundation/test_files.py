@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from foundation import files
+from tests.support.disk import short_of_room
 
 
 def test_a_list_is_read_without_its_comments(tmp_path: Path) -> None:
@@ -42,3 +43,9 @@ def test_a_file_stays_whole_when_writing_fails(tmp_path: Path) -> None:
         files.replace(path, "half \udc80")
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_stays_of_a_file_that_there_is_no_room_for(tmp_path: Path) -> None:
+    with short_of_room(100), pytest.raises(OSError, match="File too large"):
+        files.replace(tmp_path / "x", "x" * 200)
+    assert list(tmp_path.iterdir()) == []
