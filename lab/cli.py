@@ -89,7 +89,9 @@ def down(
     """
     if keep and layers:
         raise InputError(Problem("a lab that is kept stands on its layers", cure="leave out --keep or --layers"))
-    lifecycle.down(Progress(), keep=keep)
+    progress = Progress()
+    with progress.showing():
+        lifecycle.down(progress, keep=keep)
     if layers:
         lifecycle.forget_layers()
 
@@ -103,7 +105,9 @@ def reset() -> None:
     \b
         lz lab reset
     """
-    lifecycle.reset(Progress())
+    progress = Progress()
+    with progress.showing():
+        lifecycle.reset(progress)
 
 
 def _versions(where: Places) -> dict[str, str]:

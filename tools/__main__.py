@@ -27,7 +27,8 @@ def install(
 ) -> None:
     """Put the Pulumi engine at its pinned versions into the cache; instant when it is there."""
     progress = Progress()
-    place = engine.install(progress, network)
+    with progress.showing():
+        place = engine.install(progress, network)
     made = [found for artefact in pins.load().artefacts.values() if (found := artefacts.manifest(artefact))]
     if as_json:
         out.print_json(json.dumps({"home": str(place.home), "programs": [vars(program) for program in made]}))
@@ -51,7 +52,9 @@ def make_bundle(
     lab: Annotated[bool, typer.Option("--lab", help="Also Debian packages of host and lab, and the instances' kernel (root).")] = False,
 ) -> None:
     """Write one archive with all programs and Python packages, checksums and a bill of materials, for sites without a network."""
-    made = bundle.make(output.resolve(), Progress(), lab=lab)
+    progress = Progress()
+    with progress.showing():
+        made = bundle.make(output.resolve(), progress, lab=lab)
     out.print(f"{made.path} ({made.path.stat().st_size / 1e6:.0f} MB)\nSHA-256 {made.sha256}")
     out.print(f"On the other machine: tools/install --from {made.path.name} --sha256 {made.sha256}", soft_wrap=True)
 

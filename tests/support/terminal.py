@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from foundation import progress
 
 PIECE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
@@ -24,3 +30,11 @@ def screen(written: str) -> list[str]:
             lines[row] = before[:column] + text + before[column + len(text) :]
             column += len(text)
     return [line.rstrip() for line in lines]
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """From now on progress is shown as on a terminal; what is written to it."""
+    written = StringIO()
+    terminal = Console(file=written, force_terminal=True, force_interactive=True, width=100, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(progress, "console", terminal)
+    return written

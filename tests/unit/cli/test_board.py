@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from io import StringIO
 
 import pytest
-from rich.console import Console
 
-from foundation import progress
 from foundation.progress import Progress
 from landing_zone.cli.board import Board
 from landing_zone.engine.events import Task, Tick
-from tests.support.terminal import screen
+from tests.support.terminal import on_a_terminal, screen
 
 SECONDS = re.compile(r"\d+(\.\d+)?(?= ?s)")
 
@@ -22,9 +19,7 @@ SECONDS = re.compile(r"\d+(\.\d+)?(?= ?s)")
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """The lines that a person sees on a terminal by now; every number of seconds as N."""
-    written = StringIO()
-    terminal = Console(file=written, force_terminal=True, force_interactive=True, width=100, highlight=False, soft_wrap=True)
-    monkeypatch.setattr(progress, "console", terminal)
+    written = on_a_terminal(monkeypatch)
 
     def lines() -> list[str]:
         return [" ".join(SECONDS.sub("N", line).split()) for line in screen(written.getvalue()) if line]

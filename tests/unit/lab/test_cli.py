@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from foundation.progress import Progress
 from lab import lifecycle
 from lab.settings import REGIONS
 from landing_zone.cli import main
+from tests.support.terminal import on_a_terminal
 
 
 def test_layers_go_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +24,21 @@ def test_layers_go_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch
     assert all(tree.is_dir() for tree in trees)
     assert main(["lab", "down", "--layers"]) == 0
     assert not any(tree.parent.exists() for tree in trees)
+
+
+@pytest.mark.parametrize("word", ["down", "reset"])
+def test_what_is_under_way_is_shown_live_on_a_terminal(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, a step that has begun is a row of the table and no line."""
+
+    def works(progress: Progress, **_: object) -> None:
+        with progress.step("the work"):
+            pass
+
+    written = on_a_terminal(monkeypatch)
+    monkeypatch.setattr(lifecycle, word, works)
+    assert main(["lab", word]) == 0
+    assert "the work: done" in written.getvalue()
+    assert "the work ..." not in written.getvalue()
 
 
 def test_clients_of_the_lab_go_past_a_proxy_as_those_of_others_did(

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import tools.__main__ as cli
-from foundation.errors import FAULT
+from foundation.errors import FAULT, LzError
+from foundation.progress import Progress
+from tests.support.terminal import on_a_terminal
 from tools import pins
 
 
@@ -47,6 +49,23 @@ def test_a_fault_is_one_block_too(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr().err.startswith(
         "this is a fault of lz itself\n  why:   KeyError: 'a bug'\n  cure:  run it again with LZ_DEBUG"
     )
+
+
+@pytest.mark.parametrize(("words", "work"), [(["install"], "tools.engine.install"), (["bundle"], "tools.bundle.make")])
+def test_what_is_under_way_is_shown_live_on_a_terminal(words: list[str], work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, a step that has begun is a row of the table and no line."""
+
+    def works(*given: object, **_: object) -> None:
+        (progress,) = (each for each in given if isinstance(each, Progress))
+        with progress.step("the work"):
+            pass
+        raise LzError("that is enough")
+
+    written = on_a_terminal(monkeypatch)
+    monkeypatch.setattr(work, works)
+    assert call(*words, monkeypatch=monkeypatch) == 1
+    assert "the work: done" in written.getvalue()
+    assert "the work ..." not in written.getvalue()
 
 
 def test_every_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
