@@ -57,13 +57,17 @@ def up(
     with progress.showing():
         made = lifecycle.up(tuple(region or requirements.default_regions()), compute, progress)
     if json_:
-        steps = [{"step": timing.name, "seconds": round(timing.seconds, 1)} for timing in progress.timings]
-        print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": steps}, indent=1))
+        print(json.dumps({"regions": made.regions, "compute": made.compute, "steps": _steps(progress)}, indent=1))
     else:
         out.print(f"The lab stands: {', '.join(made.regions)}; instances run by {made.compute}.")
         out.print("Next:")
         for line in ways_on(made.regions):
             out.print(f"  {callable_here(line)}", markup=False)
+
+
+def _steps(progress: Progress) -> list[dict[str, Any]]:
+    """What was done, and how many seconds each took, for JSON."""
+    return [{"step": timing.name, "seconds": round(timing.seconds, 1)} for timing in progress.timings]
 
 
 def ways_on(regions: Sequence[str]) -> list[str]:
@@ -77,6 +81,7 @@ def down(
     layers: Annotated[
         bool, typer.Option("--layers", help="Remove the trees made of packages, too: the next `up` makes them anew.")
     ] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Take the lab away and leave the host as it was; caches stay.
 
@@ -86,28 +91,37 @@ def down(
         lz lab down
         lz lab down --keep
         lz lab down --layers
+        lz lab down --json
     """
     if keep and layers:
         raise InputError(Problem("a lab that is kept stands on its layers", cure="leave out --keep or --layers"))
     progress = Progress()
+    known = lifecycle.standing(places())
     with progress.showing():
         lifecycle.down(progress, keep=keep)
     if layers:
         lifecycle.forget_layers()
+    if json_:
+        stood = list(known.regions) if known else []
+        print(json.dumps({"regions": stood, "kept": keep, "layers_removed": layers, "steps": _steps(progress)}, indent=1))
 
 
 @app.command()
-def reset() -> None:
+def reset(json_: JsonOption = False) -> None:
     """Bring every region back to the state right after `up`, in seconds.
 
-    Example:
+    Examples:
 
     \b
         lz lab reset
+        lz lab reset --json
     """
     progress = Progress()
     with progress.showing():
         lifecycle.reset(progress)
+    if json_:
+        back = [region.name for region in lifecycle.running(places())]
+        print(json.dumps({"regions": back, "steps": _steps(progress)}, indent=1))
 
 
 def _versions(where: Places) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -19,7 +20,7 @@ from lab.compute import choose
 from lab.lifecycle import Standing
 from lab.settings import REGIONS, places
 from landing_zone import model
-from landing_zone.cli import changes, explain, output, proving
+from landing_zone.cli import changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
@@ -36,13 +37,15 @@ TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
 def quickstart(
     region: Annotated[list[str] | None, typer.Option("--region", "-r", help="north or south; default: as many as fit.")] = None,
     compute: Annotated[str, typer.Option(help="How instances run: auto, kvm, uml or qemu.")] = "auto",
+    json_: flags.Json = False,
 ) -> None:
     """Everything on this machine: engine, lab cloud, the first landing zone, and the proof that it holds.
 
-    Example:
+    Examples:
 
     \b
         lz quickstart
+        lz quickstart --region north --json
     """
     names = tuple(region or requirements.default_regions())
     progress = Progress()
@@ -52,10 +55,21 @@ def quickstart(
     asked = Asked("lab", regions=tuple(stands.regions))
     run, chosen, done = changes.bring_up(asked, progress, yes=True, quiet=True)
     results = proving.prove(asked, progress)
-    output.results(results)
-    output.out.print()
-    output.outcomes(done)
-    output.next_steps(changes.ways_on(run, "lab", chosen))
+    if json_:
+        output.document(
+            {
+                "regions": list(stands.regions),
+                "compute": stands.compute,
+                "stacks": [output.outcome_data(each) for each in done],
+                "results": [output.result_data(each) for each in results],
+                "seconds": round(time.monotonic() - progress.started, 1),
+            }
+        )
+    else:
+        output.results(results)
+        output.out.print()
+        output.outcomes(done)
+        output.next_steps(changes.ways_on(run, "lab", chosen))
     raise typer.Exit(proving.EXIT[worst(results)])
 
 
@@ -95,6 +109,7 @@ def init(
     region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{REGION_FORM}; the primary one first.")] = None,
     tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{TENANT_FORM}; as often as needed.")] = None,
     folder: Annotated[Path, typer.Option(help="Where the file is written.")] = ENVIRONMENTS,
+    json_: flags.Json = False,
 ) -> None:
     """Write a new environment file from a few answers; on a terminal, what no flag says is asked.
 
@@ -129,6 +144,9 @@ def init(
     except InputError:
         path.unlink()
         raise
+    if json_:
+        output.document({"written": [str(path)]})
+        return
     output.out.print(f"Written: {path}", markup=False)
     output.next_steps([f"lz plan --env {answers.code if folder == ENVIRONMENTS else path}"])
 

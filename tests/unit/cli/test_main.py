@@ -168,17 +168,30 @@ def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.Captur
     assert re.search(rf"^ +(eval \"\$\()?lz {name}\b", said, re.MULTILINE), said
 
 
+# What they print is for a shell or another program as it is, or is what that program says.
+AS_THEY_ARE = {"env", "ssh", "lab env", "lab logs", "lab console"}
+
+
+def options_of(name: str) -> set[str]:
+    """The options of a command, which is named by all its words."""
+    found: Any = load(name.split(maxsplit=1)[0])
+    for word in name.split()[1:]:
+        found = found.commands[word]
+    return {option for parameter in found.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_that_tells_something_tells_it_as_json_where_asked_for(name: str) -> None:
+    assert ("--json" in options_of(name)) == (name not in AS_THEY_ARE)
+
+
 PARTS = ["preflight", "plan", "up", "verify", "drift", "status", "inventory", "down", "state backup", "state doctor"]
 WHOLE = {"state backup": {"--layer", "--tenant"}}  # a copy is of a whole region (decision 51)
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_every_command_on_the_landing_zone_takes_a_part_of_it(name: str) -> None:
-    found: Any = load(name.split(maxsplit=1)[0])
-    for word in name.split()[1:]:
-        found = found.commands[word]
-    known = {option for parameter in found.params for option in parameter.opts}
-    assert {"--env", "--region", "--layer", "--tenant", "--json"} - known == WHOLE.get(name, set())
+    assert {"--env", "--region", "--layer", "--tenant"} - options_of(name) == WHOLE.get(name, set())
 
 
 @pytest.mark.parametrize(("typed", "offered"), [("pre", {"preflight"}), ("lab re", {"reset"}), ("up --ten", {"--tenant"})])
@@ -298,6 +311,11 @@ def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path,
     before = (tmp_path / "pilot.yaml").read_text()
     assert main(words) == 2
     assert (tmp_path / "pilot.yaml").read_text() == before
+
+
+def test_what_init_wrote_comes_as_json_where_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", *ANSWERS, *REGION, "--folder", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"written": [str(tmp_path / "pilot.yaml")]}
 
 
 def test_init_leaves_no_torn_file_on_a_full_disk(tmp_path: Path) -> None:

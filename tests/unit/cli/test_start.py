@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def lab_up(names: tuple[str, ...], compute: str, progress: object) -> Any:
         steps.append(f"lab up {' '.join(names)} {compute}")
-        return SimpleNamespace(regions=names)
+        return SimpleNamespace(regions=names, compute="uml")
 
     def bring_up(asked: Asked, progress: object, *, yes: bool, quiet: bool) -> Any:
         steps.append(f"up {asked.environment} {' '.join(asked.regions)}")
@@ -78,6 +79,18 @@ def test_it_ends_as_the_proof_ends_and_tells_what_stands_all_the_same(
     assert ("a port is closed" in said) == (code != 0)
     assert "12 created" in said
     assert "What next:" in said
+
+
+def test_all_that_it_did_comes_as_one_document_where_asked_for(
+    did: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof_finds(monkeypatch, did, Verdict.FAIL)
+    assert main(["quickstart", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert (told["regions"], told["compute"]) == (["north", "south"], "uml")
+    assert [(each["stack"], each["changes"]) for each in told["stacks"]] == [("lab.north.network", {"create": 12})]
+    assert [(each["control"], each["result"]) for each in told["results"]] == [("NET-02", "fail")]
+    assert told["seconds"] >= 0
 
 
 @pytest.mark.parametrize("broken", ["tools.engine.install", "lab.lifecycle.up"])

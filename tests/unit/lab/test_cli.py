@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from foundation.progress import Progress
 from lab import lifecycle
+from lab.lifecycle import Standing
 from lab.settings import REGIONS
 from landing_zone.cli import main
 from tests.support.terminal import on_a_terminal
@@ -39,6 +41,30 @@ def test_what_is_under_way_is_shown_live_on_a_terminal(word: str, monkeypatch: p
     assert main(["lab", word]) == 0
     assert "the work: done" in written.getvalue()
     assert "the work ..." not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["down"], {"regions": ["north"], "kept": False, "layers_removed": False}),
+        (["down", "--keep"], {"regions": ["north"], "kept": True, "layers_removed": False}),
+        (["down", "--layers"], {"regions": ["north"], "kept": False, "layers_removed": True}),
+        (["reset"], {"regions": ["north"]}),
+    ],
+)
+def test_what_was_done_to_the_lab_comes_as_json_where_asked_for(
+    words: list[str], told: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def works(progress: Progress, **_: object) -> None:
+        with progress.step("the work"):
+            pass
+
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(lifecycle, words[0], works)
+    monkeypatch.setattr(lifecycle, "standing", lambda where: Standing("code", ("north",), "uml", "image"))
+    monkeypatch.setattr(lifecycle, "running", lambda where: (REGIONS["north"],))
+    assert main(["lab", *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**told, "steps": [{"step": "the work", "seconds": 0.0}]}
 
 
 def test_clients_of_the_lab_go_past_a_proxy_as_those_of_others_did(
