@@ -194,13 +194,29 @@ def test_every_command_on_the_landing_zone_takes_a_part_of_it(name: str) -> None
     assert {"--env", "--region", "--layer", "--tenant"} - options_of(name) == WHOLE.get(name, set())
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("pre", {"preflight"}), ("lab re", {"reset"}), ("up --ten", {"--tenant"})])
-def test_the_shell_completes_what_is_typed(typed: str, offered: set[str]) -> None:
+OFFERED = {"bash": r"^(\S+)$", "zsh": r'\("([^"]+)":', "fish": r"^(\S+)\t"}  # where a word stands in what the shell is told
+
+
+@pytest.mark.parametrize(
+    ("shell", "typed", "offered"),
+    [
+        ("bash", "pre", {"preflight"}),
+        ("bash", "lab re", {"reset"}),
+        ("bash", "up --ten", {"--tenant"}),
+        ("zsh", "lab re", {"reset"}),
+        ("fish", "lab re", {"reset"}),
+    ],
+)
+def test_the_shell_completes_what_is_typed(shell: str, typed: str, offered: set[str]) -> None:
     """As the lines of `lz --show-completion` ask for it."""
     words = f"lz {typed}"
-    asked = {"_LZ_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked = {"_LZ_COMPLETE": f"complete_{shell}"}
+    if shell == "bash":
+        asked |= {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    else:
+        asked |= {"_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     done = subprocess.run([LZ], check=False, capture_output=True, text=True, env={**os.environ, **asked})
-    assert set(done.stdout.split()) == offered, done.stderr
+    assert set(re.findall(OFFERED[shell], done.stdout, re.MULTILINE)) == offered, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
