@@ -8,8 +8,8 @@ from itertools import combinations
 
 from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
-from landing_zone.model.environment import Environment
-from landing_zone.model.slots import slot_range
+from landing_zone.model.environment import Addressing, Environment, Region
+from landing_zone.model.slots import platform_slots, slot_range, slots_end
 from policy.rules import UNIQUE_LOCAL, WIDEST
 
 _TENANT_ZONES = 3
@@ -80,6 +80,8 @@ def room(environment: Environment) -> Iterator[Finding]:
                     f"give a prefix shorter than /{length}",
                 )
     slots = slot_range(environment)
+    if not slots and all(_larger(region, environment.addressing) for region in environment.regions):
+        yield _no_slot(environment)
     wanted = sum(tenant.size for tenant in environment.tenants)
     if wanted > len(slots):
         cut = environment.addressing
@@ -87,6 +89,31 @@ def room(environment: Environment) -> Iterator[Finding]:
         why = f"{len(environment.tenants)} tenants want {wanted} slots of {size}, the smallest supernet has {len(slots)}"
         cure = "give the regions shorter prefixes (regions.addresses), or make slots smaller (addressing.tenant_ipv4, tenant_ipv6)"
         yield Finding(("tenants",), "tenants: the supernets are exhausted", why, cure)
+
+
+def _larger(region: Region, cut: Addressing) -> bool:
+    """Whether both supernets of a region are larger than the platform's block."""
+    return region.addresses.ipv4.prefixlen < cut.platform_ipv4 and region.addresses.ipv6.prefixlen < cut.platform_ipv6
+
+
+def _no_slot(environment: Environment) -> Finding:
+    """Why supernets that are larger than the platform's block have no slot behind it."""
+    cut, end = environment.addressing, slots_end(environment)
+    shorter = "or give the regions shorter prefixes (regions.addresses)"
+    for family, slot in (("ipv4", cut.tenant_ipv4), ("ipv6", cut.tenant_ipv6)):
+        net = next((net for region in environment.regions if (net := getattr(region.addresses, family)).prefixlen >= slot), None)
+        if net is not None:
+            why = f"a slot is as large as all of {net}, which begins with the platform's block"
+            return Finding(
+                ("addressing", f"tenant_{family}"), f"tenant_{family}: there is no room for a slot", why, f"write more, {shorter}"
+            )
+    family = "ipv4" if cut.tenant_ipv4 - cut.platform_ipv4 >= cut.tenant_ipv6 - cut.platform_ipv6 else "ipv6"
+    slot = getattr(cut, f"tenant_{family}")
+    why = (
+        f"the first {platform_slots(environment)} slots of /{slot} are its block, in both families; the smallest supernet has {end} in all"
+    )
+    cure = f"let tenant_{family} be at most {(end - 1).bit_length() - 1} above it, {shorter}"
+    return Finding(("addressing", f"platform_{family}"), f"platform_{family} leaves no slot for a tenant", why, cure)
 
 
 def outside(environment: Environment) -> Iterator[Finding]:
