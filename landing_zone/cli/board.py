@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from rich.text import Text
 from foundation.progress import Progress, Screen
 from landing_zone.engine.events import Task, Tick
 
+AT_WORK = "at work"
+
 
 @dataclass
 class _Row:
@@ -20,7 +23,7 @@ class _Row:
     total: int
     done: int = 0
     current: str = ""
-    state: str = "at work"
+    state: str = AT_WORK
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
@@ -31,6 +34,7 @@ class Board:
 
     progress: Progress
     _rows: dict[str, _Row] = field(default_factory=dict)
+    _waiting: dict[str, int] = field(default_factory=dict)
     _screen: Screen = field(default_factory=Screen)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,9 +46,15 @@ class Board:
         """Show the table while the block runs, when there is a terminal to show it on."""
         return self._screen.showing(self._table)
 
+    def expect(self, totals: Mapping[str, int]) -> None:
+        """Which operations are to come: cloud resources by stack. As long as one has not begun, all of them are left."""
+        with self._lock:
+            self._waiting = dict(totals)
+
     def begun(self, task: Task) -> None:
         """An operation has begun."""
         with self._lock:
+            self._waiting.pop(task.stack, None)
             self._rows[task.stack] = _Row(task.operation, task.total)
         if not self._screen.on:
             self.say(f"{task.stack}: {task.operation} ...")
@@ -61,18 +71,27 @@ class Board:
             row = self._rows[stack]
             row.state, row.seconds = ("done" if good else "FAILED"), seconds
             text = f"{stack}: {row.operation} {row.state}, {row.done} resources in {seconds:.1f} s"
+            done, left = self._counts()
+        remaining = self.remaining()
+        if remaining is not None:
+            text += f"; {done} of {done + left} in all, about {remaining:.0f} s to go"
         if not self._screen.on or not good:
             self.progress.say(text, style="" if good else "red")
 
     def remaining(self) -> float | None:
-        """Seconds that the work under way will take yet, by its pace so far; None when nothing tells."""
+        """Seconds that the work under way, and what was told to come, will take yet, by the pace so far; None when nothing tells."""
         with self._lock:
-            rows = [row for row in self._rows.values() if row.total]
-            done, total = sum(row.done for row in rows), sum(row.total for row in rows)
-            began = min((row.began for row in rows), default=0.0)
-        if not done or done >= total:
+            done, left = self._counts()
+            began = min((row.began for row in self._rows.values() if row.total), default=0.0)
+        if not done or left <= 0:
             return None
-        return (time.monotonic() - began) / done * (total - done)
+        return (time.monotonic() - began) / done * left
+
+    def _counts(self) -> tuple[int, int]:
+        """Cloud resources that are done, and that are left; what a stack lacked that has ended is not made any more."""
+        rows = [row for row in self._rows.values() if row.total]
+        left = sum(row.total - row.done for row in rows if row.state == AT_WORK)
+        return sum(row.done for row in rows), left + sum(self._waiting.values())
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -81,7 +100,7 @@ class Board:
         for stack, row in rows.items():
             seconds = row.seconds or time.monotonic() - row.began
             count = f"{row.done}/{row.total}" if row.total else str(row.done)
-            table.add_row(stack, row.operation, count, f"{seconds:.0f} s", Text(row.current if row.state == "at work" else row.state))
+            table.add_row(stack, row.operation, count, f"{seconds:.0f} s", Text(row.current if row.state == AT_WORK else row.state))
         left = self.remaining()
         if left is not None:
             table.add_row("", "", "", "", f"about {left:.0f} s to go")

@@ -154,6 +154,7 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
                 save_ledger(environment_file(asked.environment), run.plan.ledger)
         else:
             board.say("the cloud is what the environment file says: nothing to do")
+        board.expect({each.key.name: sum(each.changes.values()) for each in previews if each.changed})
         with board.showing():
             done = run.apply(previews)
             pin(run, run.connections)

@@ -85,6 +85,40 @@ def test_on_a_terminal_steps_are_shown_while_they_are_under_way(seen: Callable[[
         assert seen()[3:] == ["Ns north: boot ..."]
 
 
+def test_what_has_not_begun_is_left_too() -> None:
+    board = Board(Progress())
+    board.expect({"a": 10, "b": 990})
+    board.begun(Task("a", "up", 10))
+    assert board.remaining() is None
+    time.sleep(0.1)
+    board.ticked(Tick("a", 10, 10, "x"))
+    left = board.remaining()
+    assert left is not None
+    assert left > 9
+    board.ended("a", True, 0.1)
+    board.begun(Task("b", "up", 990))
+    board.ticked(Tick("b", 500, 990, "x"))
+    left = board.remaining()
+    assert left is not None
+    assert left < 9
+    board.ended("b", False, 0.1)
+    assert board.remaining() is None
+
+
+def test_plain_lines_say_how_much_is_left_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(Progress())
+    board.expect({"lab.north.network": 39, "lab.north.access": 3})
+    board.begun(Task("lab.north.network", "up", 39))
+    board.ticked(Tick("lab.north.network", 39, 39, "network app"))
+    board.ended("lab.north.network", True, 10.6)
+    board.begun(Task("lab.north.access", "up", 3))
+    board.ticked(Tick("lab.north.access", 3, 3, "port bastion"))
+    board.ended("lab.north.access", True, 2.0)
+    said = capsys.readouterr().err
+    assert "lab.north.network: up done, 39 resources in 10.6 s; 39 of 42 in all, about 0 s to go\n" in said
+    assert "lab.north.access: up done, 3 resources in 2.0 s\n" in said
+
+
 def test_time_to_go_follows_the_pace_so_far() -> None:
     board = Board(Progress())
     assert board.remaining() is None

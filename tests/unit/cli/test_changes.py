@@ -13,6 +13,7 @@ from foundation.errors import BusyError, LzError, Problem
 from foundation.progress import Progress
 from landing_zone import preflight
 from landing_zone.cli import changes
+from landing_zone.cli.board import Board
 from landing_zone.engine import sweep
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked
@@ -21,16 +22,22 @@ from landing_zone.engine.stack import Outcome, StackKey
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Verdict
 
+PREVIEWS = [
+    Outcome(StackKey("lab", "north", "identity"), "skip", {"same": 20}, (), False, 20, 0.0),
+    Outcome(StackKey("lab", "north", "network"), "preview", {"create": 12, "same": 3}, (), True, 15, 1.0),
+]
+
 
 @pytest.mark.parametrize(("reference", "kept"), [("regional-dc", ["regional-dc.yaml"]), ("regional-dc@lab", [])])
 def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     written: list[str] = []
+    expected: list[dict[str, int]] = []
     run: Any = SimpleNamespace(
         plan=SimpleNamespace(ledger=None),
         stacks=SimpleNamespace(home=Home(tmp_path)),
         connections={},
         planned=lambda chosen: [],
-        previews=lambda keys, full: [SimpleNamespace(changed=True, key=None)],
+        previews=lambda keys, full: PREVIEWS,
         apply=lambda previews: [],
     )
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
@@ -40,8 +47,10 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
     monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {})
     monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: written.append(path.name))
+    monkeypatch.setattr(Board, "expect", lambda _, totals: expected.append(totals))
     changes.bring_up(Asked(reference), Progress(), yes=True, quiet=True)
     assert written == kept
+    assert expected == [{"lab.north.network": 15}], "the time to go counts what waits from the beginning, and nothing that stays as it is"
 
 
 def failing(error: LzError) -> Any:
