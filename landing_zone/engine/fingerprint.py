@@ -2,8 +2,8 @@
 
 Everything that decides about a stack is digested: its share of the plan, what else its program is given (endpoint, secrets,
 the authority of SSH certificates), the ids that earlier layers gave out, the programs themselves, and the pins of engine and packages. The
-digest is kept in a note beside the state, together with the version of the state that it was true of. A stack is settled
-when both are still the same. What changed in the cloud alone is not seen here: that is for `lz drift`.
+digest is kept in a note on this machine, wherever the state is, together with the version of the state that it was true of. A stack is
+settled when both are still the same. What changed in the cloud alone is not seen here: that is for `lz drift`.
 
 A note is dropped before anything changes its stack, and written when that has ended well: a run that is killed or fails
 leaves none.

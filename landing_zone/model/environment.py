@@ -187,7 +187,7 @@ class Group(Record):
 
 
 class Person(Record):
-    """Somebody who signs on by the identity provider."""
+    """Somebody who signs on by the identity provider; no account, and no membership, is made for it."""
 
     federated_id: FederatedId = Field(description="Identifier that the identity provider sends: up to 64 ASCII characters, no spaces.")
     groups: tuple[Code, ...] = Field(min_length=1, description="Groups of the tenant that the person belongs to.")
@@ -208,7 +208,11 @@ class Tenant(Record):
     zones: tuple[ZoneName, ...] = Field(default=(), description="Tenant zones that it uses; none: those of `tenant_defaults`.")
     projects: tuple[Project, ...] = Field(default=(), description="Its projects; none: those of `tenant_defaults`.")
     groups: tuple[Group, ...] = Field(default=(), description="Its groups; none: those of `tenant_defaults`.")
-    people: tuple[Person, ...] = Field(default=(), description="People known by name; others get groups from the identity provider.")
+    people: tuple[Person, ...] = Field(
+        default=(),
+        description="People known by name. They are checked and stand in the plan; nothing is made of them in the cloud: who is in which "
+        "group, Keystone's mapping decides, which is not made by `lz` (see `federation`).",
+    )
     contacts: tuple[Contact, ...] = Field(default=(), description="Who answers for the tenant.")
 
 
@@ -229,7 +233,10 @@ class Enclave(Record):
     availability_zone: ResourceName = Field(
         description="Availability zone of its own, listed in every region's `availability_zones`; its hosts serve nothing else."
     )
-    volume_type: ResourceName = Field(description="Volume type of its own, on a back end that nothing else uses.")
+    volume_type: ResourceName = Field(
+        description="Volume type of its own, on a back end that nothing else uses. It is told apart from those of other enclaves and "
+        "stands in the plan of the enclave's tenants; `lz` neither looks for it in the cloud nor keeps anybody to it or from it."
+    )
 
 
 class Bastion(Record):
@@ -276,7 +283,7 @@ class Recovery(Record):
 
 
 class Federation(Record):
-    """The identity provider by which people sign on."""
+    """The identity provider by which people sign on; provider, mapping and protocol in Keystone are made by whoever runs the cloud."""
 
     provider: Code = Field(description="Name of the identity provider in the cloud.")
     protocol: Literal["openid", "saml2"] = Field(description="Protocol.")
@@ -317,7 +324,9 @@ class Environment(Record):
     shared_services: tuple[SharedService, ...] = Field(default=(), description="Services of the platform that other zones use.")
     flows: tuple[Flow, ...] = Field(default=(), description="Connections that are permitted.")
     bastion: Bastion = Field(description="The way in.")
-    federation: Federation | None = Field(default=None, description="Identity provider; needed from level 2, and for `people`.")
+    federation: Federation | None = Field(
+        default=None, description="Identity provider; needed from level 2, and for `people`. Not made by `lz`."
+    )
     quota_profiles: tuple[QuotaProfile, ...] = Field(min_length=1, description="Limits that projects refer to.")
     tenant_defaults: TenantDefaults = Field(description="What a tenant has that does not say otherwise.")
     tenants: tuple[Tenant, ...] = Field(

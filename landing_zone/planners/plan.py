@@ -134,7 +134,7 @@ class CredentialSpec:
 
 @dataclass(frozen=True)
 class PersonSpec:
-    """Somebody who signs on by the identity provider under `federated_id` and is mapped to `groups` of `domain`."""
+    """Somebody who is to sign on by the identity provider under `federated_id`, in `groups` of `domain`; nothing is made of it."""
 
     federated_id: str
     domain: str
