@@ -19,6 +19,7 @@ from foundation.process import run
 SUITE = "trixie"
 MIRROR = "LZ_DEBIAN_MIRROR"  # variable with the address of a mirror
 WAIT_SECONDS = 1200  # for the build of another run
+GONE = ".gone"  # behind the name of a tree that is being removed
 # Documentation in other languages and manual pages are a fifth of the files and serve nobody in a lab machine.
 LEAN = (
     "force-unsafe-io",
@@ -92,9 +93,21 @@ def build_tree(
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree if it is there. Refuses (LzError) when something is still mounted below it."""
-    if not path.exists():
-        return
+    """Remove a tree if it is there, and what a killed removal left of it. Refuses (LzError) when something is still mounted below it.
+
+    It loses its name first: whoever finds a tree takes it for whole.
+    """
+    gone = path if path.suffix == GONE else path.with_name(path.name + GONE)
+    for each in (gone, path):
+        _require_no_mounts(each)
+    if gone.exists():
+        shutil.rmtree(gone)
+    if path.exists():
+        path.rename(gone)
+        shutil.rmtree(gone)
+
+
+def _require_no_mounts(path: Path) -> None:
     below = mounts_below(path)
     if below:
         raise LzError(
@@ -102,7 +115,6 @@ def remove_tree(path: Path) -> None:
                 f"{path} has mounts below it", where=", ".join(below), cure="run `lz lab down`, `umount` what is still there, then again"
             )
         )
-    shutil.rmtree(path)
 
 
 def mounts_below(path: Path) -> list[str]:

@@ -16,11 +16,12 @@ from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
 from lab.compute import choose, kernel
-from lab.debian import remove_tree
+from lab.debian import GONE, remove_tree
 from lab.machine import Machine, forget_folders
 from lab.settings import CODE, REGIONS, Places, Region, places
 
 BUSY = "a change of the lab"
+LAYERS = ("base", "seed")  # folders of trees made of packages
 LOOKING = {"cli.py", "doctor.py", "ports.py", "census.py", "requirements.py", "__pycache__"}
 
 
@@ -157,7 +158,7 @@ def forget_layers() -> None:
     """Remove every base tree and seed, so that the next `up` begins from cached packages. The lab must be down."""
     where = places()
     with lock.exclusive(where.lock, BUSY):
-        for folder in ("base", "seed"):
+        for folder in LAYERS:
             remove_tree(where.root / folder)
 
 
@@ -169,6 +170,8 @@ def _remove_all(where: Places) -> None:
     hostnet.remove_namespace(trees.SEED_REGION.netns)
     hostnet.forget_range()
     forget_folders()
+    for folder in LAYERS:
+        remove_tree(where.root / (folder + GONE))  # a killed `down --layers` left it: some gigabytes that nobody else would miss
     for file in (where.clouds, where.ca, where.root / "ca.key"):
         file.unlink(missing_ok=True)
 
