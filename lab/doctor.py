@@ -10,7 +10,7 @@ from cryptography import x509
 
 from foundation.errors import Problem
 from foundation.process import CommandFailed
-from lab import cloud, health, hostnet, ports, requirements
+from lab import cloud, health, hostnet, ports, requirements, snapshot
 from lab.daemons import EVERY_UNIT
 from lab.lifecycle import code_digest, running, standing
 from lab.region import machine_of
@@ -70,6 +70,12 @@ def _certificates(places: Places, now: datetime.datetime) -> Iterator[Problem]:
 
 def _region(places: Places, region: Region) -> Iterator[Problem]:
     machine = machine_of(places, region)
+    if snapshot.unfinished(machine):  # whatever else is wrong follows from it, and has no cure of its own
+        yield Problem(
+            f"{region.name}: a reset has not come to its end", why="it was killed or failed, unless it still runs: data may be half copied",
+            cure="run `lz lab reset`",
+        )  # fmt: skip
+        return
     if region.host_link not in hostnet.links():
         yield Problem(
             f"{region.name}: the line from the host is gone", where=region.host_link, cure="run `lz lab up`: it lays the line again"

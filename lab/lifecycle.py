@@ -110,6 +110,9 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
         # Compiled beside all else: from nothing it takes longest, and a region needs it last.
         compiled = beside.submit(kernel.build, progress) if kind == "uml" else None
         using = _ingredients(where, kind, compiled, progress)
+        for entry in chosen:
+            if snapshot.unfinished(region.machine_of(where, entry)):
+                progress.say(f"{entry.name}: its reset was broken off, so it is made anew")
         secrets = region.lay_ground(where, chosen)
         _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen], progress)
     made = Standing(code_digest(), names, kind, using.image.digest)

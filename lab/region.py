@@ -39,8 +39,8 @@ def machine_of(places: Places, region: Region, layers: tuple[Path, ...] = ()) ->
 
 
 def is_made(places: Places, region: Region) -> bool:
-    """Whether the region was once brought up to the end, so that a start is enough."""
-    return (places.region(region) / "made.json").exists()
+    """Whether the region was once brought up to the end, so that a start is enough; one whose reset was broken off is not whole."""
+    return (places.region(region) / "made.json").exists() and not snapshot.unfinished(machine_of(places, region))
 
 
 def lay_ground(places: Places, regions: Sequence[Region]) -> dict[str, dict[str, str]]:
@@ -49,10 +49,9 @@ def lay_ground(places: Places, regions: Sequence[Region]) -> dict[str, dict[str,
     Returns the secrets of every region that has files, by its name.
     """
     for region in regions:
-        machine = machine_of(places, region)
         if not is_made(places, region):
-            machine.destroy()
-            machine.home.mkdir(parents=True)
+            remove(places, region)
+            places.region(region).mkdir(parents=True)
     known = sign_in(places, regions)
     for region in regions:
         hostnet.up(region, [other for other in REGIONS.values() if other is not region])

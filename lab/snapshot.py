@@ -54,8 +54,12 @@ def take(machine: Machine) -> None:
 
 
 def restore(machine: Machine) -> None:
-    """Put the kept copy back: instances ended, data as it was, caches empty. Raises LzError when there is no copy."""
+    """Put the kept copy back: instances ended, data as it was, caches empty. Raises LzError when there is no copy.
+
+    Until its end the machine is `unfinished`; then it can only be repeated.
+    """
     kept = machine.home / "snapshot"
+    _mark(machine).touch()
     machine.inside("bash", "-uc", CLEAR_INSTANCES + FORGET_DOMAINS)
     machine.inside("systemctl", "stop", *KEEPERS)
     for folder in FOLDERS:
@@ -65,6 +69,16 @@ def restore(machine: Machine) -> None:
     machine.inside("systemctl", "start", *KEEPERS)
     machine.inside("systemctl", "start", "ovn-central", "br-ex-address")
     machine.inside("systemctl", "start", "--no-block", "nova-compute")
+    _mark(machine).unlink()
+
+
+def unfinished(machine: Machine) -> bool:
+    """Whether a restore of it began and has not come to its end: data may be half copied, and its keepers stopped."""
+    return _mark(machine).exists()
+
+
+def _mark(machine: Machine) -> Path:
+    return machine.home / "restoring"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from lab import cloud
 from lab.machine import Machine
 from lab.region import machine_of
 from lab.settings import Places, Region
-from tests.support import traces
+from tests.support import resets, traces
 from tests.support.command import lz
 from tests.support.playground import Playground
 
@@ -93,6 +93,20 @@ def _there(connection: Connection, name: str) -> set[str]:
 
 
 KINDS = {"instance", "volume", "image", "network", "router", "project", "container", "floating address"}
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_reset_is_named_by_doctor_and_made_good_by_another(where: Places, machine: Machine) -> None:
+    resets.kill_one(machine)
+    broken = lz("lab", "doctor")
+    assert broken.returncode == 1
+    assert "north: a reset has not come to its end" in broken.stderr
+    assert "`lz lab reset`" in broken.stderr
+    assert "mariadb" not in broken.stderr
+    done = lz("lab", "reset")
+    assert done.returncode == 0, done.stderr
+    healthy = lz("lab", "doctor")
+    assert healthy.returncode == 0, healthy.stderr
 
 
 @pytest.mark.timeout(600)

@@ -20,7 +20,9 @@ from foundation.progress import Progress
 from lab import cloud, debian, lifecycle
 from lab.census import Census
 from lab.hostnet import namespaces
+from lab.region import machine_of
 from lab.settings import REGIONS, places
+from tests.support import resets
 from tests.support.command import kill, lz, read_until, start
 from tests.support.host import look
 from tests.support.playground import Playground
@@ -70,6 +72,15 @@ def test_killed_half_way_up_goes_on_and_a_second_run_beside_it_is_refused(empty:
     assert lz("lab", "doctor").returncode == 0
     assert watcher.seen("mariadbd"), "the watch saw nothing of the machine: it proves nothing"
     assert watcher.found == []
+
+
+def test_a_region_whose_reset_was_killed_is_made_anew_by_up(empty: Census) -> None:
+    """Its databases are stopped then, and nobody would start them: `up` would wait for its services until it gave up."""
+    resets.kill_one(machine_of(places(), REGIONS["north"]))
+    done = lz(*UP)
+    assert done.returncode == 0, done.stderr
+    assert "north: its reset was broken off" in done.stderr
+    assert lz("lab", "doctor").returncode == 0
 
 
 def test_a_kept_lab_starts_again_with_its_data(empty: Census, tmp_path: Path) -> None:

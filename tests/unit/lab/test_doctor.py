@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from foundation.errors import Problem
-from lab import cloud, doctor, health, hostnet, lifecycle, pki, ports, requirements
+from lab import cloud, doctor, health, hostnet, lifecycle, pki, ports, requirements, snapshot
 from lab.daemons import EVERY_UNIT
 from lab.machine import Machine
+from lab.region import machine_of
 from lab.settings import REGIONS, SERVICES, Places
 from tests.unit.lab.test_requirements import Usage
 
@@ -121,3 +122,19 @@ def test_a_machine_that_does_not_run(inside: Inside, tmp_path: Path, monkeypatch
     problem = found(tmp_path)
     assert problem.what == "north: the machine is not running"
     assert problem.cure == "run `lz lab up`"
+
+
+def test_a_reset_that_was_broken_off_is_named_and_not_what_follows_from_it(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever restarts the database that a reset stopped has it run on half of its files."""
+    inside.dead = {"mariadb"}
+    machine = machine_of(Places(tmp_path), NORTH)
+    machine.home.mkdir(parents=True)
+    with monkeypatch.context() as patched:
+        patched.delattr(Machine, "inside")
+        with pytest.raises(AttributeError):
+            snapshot.restore(machine)
+    problem = found(tmp_path)
+    assert problem.what == "north: a reset has not come to its end"
+    assert problem.cure == "run `lz lab reset`"

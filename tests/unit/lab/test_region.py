@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lab.compute import install
 from lab.compute.kernel import KernelBuild
 from lab.image import GuestImage
 from lab.machine import Machine
-from lab.settings import REGIONS, Places
+from lab.settings import REGIONS, Places, Region
 
 
 @pytest.fixture
@@ -46,6 +47,33 @@ def test_another_region_that_stands_stays_in_clouds_yaml(where: Places) -> None:
     assert both["south"] == json.loads((where.region(REGIONS["south"]) / "secrets.json").read_text())
     assert region.lay_ground(where, [REGIONS["north"]]) == both
     assert signed_in(where) == {f"lab-{name}": values["admin"] for name, values in both.items()}
+
+
+def test_a_region_whose_reset_was_broken_off_is_thrown_away_and_the_other_is_not(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of its data may be there, and its databases may be stopped: a start would not be enough, and it does not just run."""
+    both = region.lay_ground(where, list(REGIONS.values()))
+    removed: list[str] = []
+
+    def remove(where: Places, entry: Region) -> None:
+        removed.append(entry.name)
+        shutil.rmtree(where.region(entry))
+
+    def full(*_: object) -> None:
+        raise OSError
+
+    north = region.machine_of(where, REGIONS["north"])
+    monkeypatch.setattr(region, "remove", remove)
+    with monkeypatch.context() as patched:
+        patched.setattr(Machine, "inside", lambda *_, **__: "")
+        patched.setattr(snapshot, "_copy", full)
+        with pytest.raises(OSError):
+            snapshot.restore(north)
+    assert not region.is_made(where, REGIONS["north"])
+    again = region.lay_ground(where, list(REGIONS.values()))
+    assert removed == ["north"]
+    assert again["north"] != both["north"]
+    assert again["south"] == both["south"]
+    assert not snapshot.unfinished(north)
 
 
 @pytest.mark.timeout(20)

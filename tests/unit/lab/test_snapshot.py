@@ -43,3 +43,23 @@ def test_a_machine_without_libvirt_is_reset_all_the_same(tmp_path: Path) -> None
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-uc", snapshot.FORGET_DOMAINS], env=env, timeout=20, check=True, capture_output=True, text=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("last", ["bash", "stop", "nc", "start"])
+def test_a_restore_that_is_broken_off_is_unfinished_until_one_comes_to_its_end(
+    last: str, tmp_path: Path, inside: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it came to: what is to be said of a machine is on its disk before anything is stopped."""
+    machine = Machine("m", tmp_path, (), "n")
+
+    def killed(_: Machine, *words: str, **__: object) -> None:
+        if last in words[:2]:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Machine, "inside", killed)
+        with pytest.raises(KeyboardInterrupt):
+            snapshot.restore(machine)
+    assert snapshot.unfinished(machine)
+    snapshot.restore(machine)
+    assert not snapshot.unfinished(machine)
