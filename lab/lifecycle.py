@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from foundation import digest, files, lock, stopping
+from foundation import digest, files, lock, scs, stopping
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
@@ -23,6 +23,7 @@ from lab.settings import CODE, REGIONS, Places, Region, places
 BUSY = "a change of the lab"
 LAYERS = ("base", "seed")  # folders of trees made of packages
 LOOKING = {"cli.py", "doctor.py", "ports.py", "census.py", "requirements.py", "__pycache__"}
+SHAPING = (scs, files)  # modules outside lab/ that the lab has values of: properties of its image, modes of its files
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Standing:
 
 def code_digest() -> str:
     """Digest of everything that shapes the lab; what only looks at it may change without a new one."""
-    return digest.of_trees([path for path in CODE.iterdir() if path.name not in LOOKING])
+    return digest.of_trees([*(path for path in CODE.iterdir() if path.name not in LOOKING), *(Path(str(m.__file__)) for m in SHAPING)])
 
 
 def standing(where: Places) -> Standing | None:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ import yaml
 
 from foundation import stopping
 from foundation.errors import InputError, Problem
+from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import health, lifecycle, region, requirements
 from lab.settings import REGIONS, Places, Region
@@ -69,6 +71,21 @@ def strict() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that the lab is made by."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for part in ("lab", "foundation"):
+        shutil.copytree(CHECKOUT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def digest_in(folder: Path) -> str:
+    """The digest of the lab's code as the code in a folder has it."""
+    program = "from lab.lifecycle import code_digest; print(code_digest())"
+    return subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
 def stands(where: Places, code: str) -> None:
     """Write down that region north stands."""
     where.root.mkdir(parents=True)
@@ -94,6 +111,26 @@ def test_a_region_that_stands_and_stays_needs_its_memory_as_well(
     lifecycle.up(["south"], kind, Progress())
     assert asked == [wanted]
     assert steps[-1] == ("up north south" if wanted == 2 else "up south")
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("lab/settings.py", True),
+        ("lab/config/etc/nova/nova.conf", True),
+        ("lab/doctor.py", False),
+        ("foundation/scs.py", True),
+        ("foundation/files.py", True),
+        ("foundation/progress.py", False),
+    ],
+)
+def test_a_lab_is_another_one_when_the_code_that_shapes_it_is(name: str, shapes: bool, checkout: Path) -> None:
+    file, before = checkout / name, digest_in(checkout)
+    file.write_text(file.read_text() + "# another line\n")
+    try:
+        assert (digest_in(checkout) != before) is shapes
+    finally:
+        shutil.copy(CHECKOUT / name, file)
 
 
 def test_what_a_killed_run_left_is_not_taken_for_a_region_of_ours(steps: list[str]) -> None:
