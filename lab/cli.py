@@ -20,7 +20,7 @@ from foundation.errors import InputError, LzError, Problem
 from foundation.progress import Progress
 from foundation.shell import callable_here
 from lab import doctor as doctor_module
-from lab import health, lifecycle, requirements
+from lab import health, image, lifecycle, requirements
 from lab.compute import choose
 from lab.machine import INSIDE
 from lab.region import machine_of
@@ -79,7 +79,7 @@ def ways_on(regions: Sequence[str]) -> list[str]:
 def down(
     keep: Annotated[bool, typer.Option("--keep", help="Shut down cleanly and keep everything for a warm start.")] = False,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Remove the trees made of packages, too: the next `up` makes them anew.")
+        bool, typer.Option("--layers", help="Remove what was made of packages, too, trees and guest image: the next `up` makes it anew.")
     ] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -101,6 +101,7 @@ def down(
         lifecycle.down(progress, keep=keep)
     if layers:
         lifecycle.forget_layers()
+        image.forget()
     if json_:
         stood = list(known.regions) if known else []
         print(json.dumps({"regions": stood, "kept": keep, "layers_removed": layers, "steps": _steps(progress)}, indent=1))

@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 NAME = "debian-13"
 USER = "debian"
 SIZE_MB = 1024
+BUSY = "a build of the guest image"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
 HOST_PACKAGES = (*sorted(TOOLS.values()), "debian-archive-keyring")
 # A fixed name space, so that the same input gives the same file system identity.
@@ -55,11 +56,22 @@ def build(progress: Progress) -> GuestImage:
     home = cache("image") / whole
     if not (home / "image.json").exists():
         _require_tools()
-        with lock.exclusive(cache("image") / "build.lock", "a build of the guest image", debian.WAIT_SECONDS, progress.say):
+        with lock.exclusive(_lock(), BUSY, debian.WAIT_SECONDS, progress.say):
             if not (home / "image.json").exists():
                 _build(home, whole, progress)
     made = json.loads((home / "image.json").read_text())
     return GuestImage(NAME, home / "disk.qcow2", home / "vmlinuz", home / "initrd", whole, 5, 512, properties(made["built"]))
+
+
+def forget() -> None:
+    """Remove every image that was built, so that the next one is built from cached packages. Raises BusyError while one is."""
+    with lock.exclusive(_lock(), BUSY):
+        for folder in [path for path in cache("image").iterdir() if path.is_dir()]:
+            debian.remove_tree(folder)
+
+
+def _lock() -> Path:
+    return cache("image") / "build.lock"
 
 
 def properties(built: str) -> dict[str, str]:

@@ -15,17 +15,20 @@ from landing_zone.cli import main
 from tests.support.terminal import on_a_terminal
 
 
-def test_layers_go_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_made_of_packages_goes_with_the_lab_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages stay, and the kernel, which takes longest."""
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr(lifecycle, "down", lambda progress, *, keep: None)
-    trees = [tmp_path / "lab" / name / "0123" for name in ("base", "seed")]
-    for tree in trees:
-        tree.mkdir(parents=True)
+    going = [tmp_path / name for name in ("lab/base/0123", "lab/seed/0123", "image/0123", "image/4567.part")]
+    staying = [tmp_path / name for name in ("debs/partial", "kernel/0123")]
+    for folder in (*going, *staying):
+        folder.mkdir(parents=True)
     assert main(["lab", "down"]) == 0
     assert main(["lab", "down", "--keep", "--layers"]) == 2
-    assert all(tree.is_dir() for tree in trees)
+    assert all(folder.is_dir() for folder in going)
     assert main(["lab", "down", "--layers"]) == 0
-    assert not any(tree.parent.exists() for tree in trees)
+    assert not any(folder.exists() for folder in going)
+    assert all(folder.is_dir() for folder in staying)
 
 
 @pytest.mark.parametrize("word", ["down", "reset"])

@@ -72,12 +72,12 @@ def strict() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of all that the lab is made by."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy of all that the lab is made by, and its digest."""
     folder = tmp_path_factory.mktemp("checkout")
     for part in ("lab", "foundation"):
         shutil.copytree(CHECKOUT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    return folder, digest_in(folder)
 
 
 def digest_in(folder: Path) -> str:
@@ -124,11 +124,12 @@ def test_a_region_that_stands_and_stays_needs_its_memory_as_well(
         ("foundation/progress.py", False),
     ],
 )
-def test_a_lab_is_another_one_when_the_code_that_shapes_it_is(name: str, shapes: bool, checkout: Path) -> None:
-    file, before = checkout / name, digest_in(checkout)
+def test_a_lab_is_another_one_when_the_code_that_shapes_it_is(name: str, shapes: bool, checkout: tuple[Path, str]) -> None:
+    folder, before = checkout
+    file = folder / name
     file.write_text(file.read_text() + "# another line\n")
     try:
-        assert (digest_in(checkout) != before) is shapes
+        assert (digest_in(folder) != before) is shapes
     finally:
         shutil.copy(CHECKOUT / name, file)
 
