@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from foundation import digest
 from foundation.places import cache_root
 
+ROOT = Path("/")
+# Folders of which each entry counts by its name, below ROOT.
 FILES = (
-    "/run/netns", "/run/systemd/nspawn", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export",
-    "/run/ovn", "/run/openvswitch", "/run/lock", "/etc", "/etc/netns",
-    "/root", "/var/lib/machines", "/var/tmp",  # noqa: S108
+    "run", "run/netns", "run/systemd/nspawn", "run/systemd/nspawn/propagate", "run/systemd/nspawn/unix-export",
+    "run/ovn", "run/openvswitch", "run/lock", "root", "var/lib", "var/lib/machines", "var/tmp", "tmp", "dev/shm",
+)  # fmt: skip
+SETTINGS = "etc"  # in which everything counts, also below, and what is in it
+SMALL = 1 << 16  # bytes of a file that is read: more have only what is made of others, such as all certificates in one
+# Everybody writes to /tmp at any time: there a name counts when it is one that the lab's programs give.
+IN_TMP = (
+    "*nspawn*", "mmdebstrap*", "apt*", "dpkg*", "clearsigned.message.*", "fileutl.message.*", "ca-certificates*", "qemu*", "vl.*",
+    "ovs*", "ovn*", "openvswitch*", "uml*", "nova*", "openstack*", "landing-zone*",
+)  # fmt: skip
+# What comes and goes or changes without the lab, below ROOT. A star stands for "/", too.
+NOT_OURS = (
+    "dev/shm/pymp-*", "dev/shm/sem.mp-*", "dev/shm/psm_*", "dev/shm/PostgreSQL.*",  # of Python's multiprocessing; of databases of tests
+    # systemd, for services that it starts by the clock or when somebody signs in; mount; whoever updates the machine by itself.
+    "var/tmp/systemd-private-*", "run/user", "run/utmp", "run/sudo", "run/motd*", "run/agetty.reload", "run/credentials",
+    "run/blkid", "run/mount", "run/unattended-upgrades*", "run/reboot-required*", "run/needrestart", "etc/ld.so.cache",
+    "etc/*.dpkg-*", "etc/.pwd.lock",
+    # Who leases the machine its address, and what keeps its clock.
+    "etc/resolv.conf", "etc/.resolv.conf*", "etc/adjtime",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Census:
-    """Everything that counts, as sorted lines per kind. processes: those with a part of the lab in their command or root."""
+    """Everything that counts, as sorted lines per kind. processes: those with a part of the lab in their command or root.
+
+    settings: what lies below /etc, each file with a part of its digest, or the link's target.
+    """
 
     processes: tuple[str, ...]
     mounts: tuple[str, ...]
@@ -31,6 +56,7 @@ class Census:
     cgroups: tuple[str, ...]
     sysctls: tuple[str, ...]
     files: tuple[str, ...]
+    settings: tuple[str, ...]
 
     def differences(self, later: Census) -> list[str]:
         """Lines like "+ mounts: ..." for what came and "- ..." for what went."""
@@ -55,6 +81,7 @@ def take() -> Census:
         cgroups=_cgroups(),
         sysctls=_lines("sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.conf.all.rp_filter"),
         files=_files(),
+        settings=_settings(),
     )
 
 
@@ -88,8 +115,34 @@ def _cgroups() -> tuple[str, ...]:
 
 
 def _files() -> tuple[str, ...]:
-    found = []
-    for folder in map(Path, FILES):
+    found: list[Path] = []
+    for folder in (ROOT / name for name in FILES):
         if folder.is_dir():
-            found += [str(path) for path in folder.iterdir()]
-    return tuple(sorted(found))
+            found += folder.iterdir()
+    return tuple(sorted(str(path) for path in _ours(found)))
+
+
+def _settings() -> tuple[str, ...]:
+    below = (Path(folder, name) for folder, folders, files in os.walk(ROOT / SETTINGS) for name in (*folders, *files))
+    return tuple(sorted(f"{path} {_content(path)}".rstrip() for path in _ours(below)))
+
+
+def _ours(paths: Iterable[Path]) -> Iterator[Path]:
+    """Those that nobody but the lab would make or change."""
+    return (path for path in paths if _counts(str(path.relative_to(ROOT))))
+
+
+def _counts(name: str) -> bool:
+    folder, _, entry = name.rpartition("/")
+    told = folder != "tmp" or any(fnmatchcase(entry, pattern) for pattern in IN_TMP)
+    return told and not any(fnmatchcase(name, pattern) for pattern in NOT_OURS)
+
+
+def _content(path: Path) -> str:
+    """What tells a small file from another of its name; "" for what is none, or has gone since."""
+    with contextlib.suppress(OSError):
+        if path.is_symlink():
+            return f"-> {path.readlink()}"
+        if path.is_file() and path.stat().st_size <= SMALL:
+            return digest.of_file(path)[:16]
+    return ""
