@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from foundation import scratch
+
 SECONDS = 8.0  # within which all is gone; a plugin by itself stays for five minutes
 RUN = """
 import sys
@@ -39,15 +41,19 @@ if __name__ == "__main__":
 
 
 class Started:
-    """A run in a session of its own; whatever it starts is known by a variable of the environment that only it has."""
+    """A run in a session of its own; whatever it starts is known by a variable of the environment that only it has.
+
+    Its temporary files lie in `folder`: nobody removes those of a run that is killed.
+    """
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         self._mark = f"LZ_TEST_RUN={folder}".encode()
         script = folder / "run.py"
         script.write_text(RUN)
+        own = {"LZ_TEST_RUN": str(folder), scratch.VARIABLE: str(folder)}
         self.process = subprocess.Popen(
             [sys.executable, str(script), str(folder / "home")],
-            env={**os.environ, **variables, "LZ_TEST_RUN": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, **variables, **own, "PYTHONPATH": os.pathsep.join(sys.path)},
             start_new_session=True,
             stderr=subprocess.DEVNULL,
         )
