@@ -16,7 +16,6 @@ from lab.lifecycle import code_digest, running, standing
 from lab.region import machine_of
 from lab.settings import REGIONS, Places, Region
 
-LEAST_DISK_GIB = 3
 LEAST_MEMORY_GIB = 1.5
 # What an agent calls itself -> its unit, where they differ.
 UNITS = {"OVN Controller": "ovn-controller", "OVN Metadata agent": "neutron-ovn-metadata-agent"}
@@ -46,7 +45,7 @@ def examine(places: Places) -> list[Problem]:
 
 def _host(places: Places) -> Iterator[Problem]:
     free = shutil.disk_usage(places.root).free / 1024**3
-    if free < LEAST_DISK_GIB:
+    if free < requirements.LEAST_DISK_GIB:
         yield Problem(
             f"only {free:.1f} GiB of disk are free", where=str(places.root), cure="free some disk; services fail to write without it"
         )

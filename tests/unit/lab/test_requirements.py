@@ -12,6 +12,7 @@ import pytest
 
 from foundation import lock
 from foundation.errors import BusyError, InputError
+from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import lifecycle, requirements
 from lab.settings import Places
@@ -89,6 +90,35 @@ def test_where_memory_is_short_the_cure_is_one_that_helps(
     found = [problem for problem in requirements.missing(Places(tmp_path), wanted, stay) if "GiB of memory" in problem.what]
     assert re.fullmatch(cure, found[0].cure)
     assert found[0].why == ("north stands and would stay" if stay and wanted == ["south"] else "")
+
+
+@pytest.mark.parametrize(
+    ("free", "held", "needed"),
+    [(21, 0, None), (19, 0, "20.0"), (19, 2, None), (5, 18, None), (2, 18, "3.0"), (2, 30, "3.0"), (4, 10, "10.0")],
+)
+def test_what_is_cached_needs_no_disk_any_more(
+    free: int, held: int, needed: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(100 << 30, 9, free << 30))
+    monkeypatch.setattr(requirements, "taken", lambda folder: {tmp_path: held << 30}[folder])
+    found = [problem for problem in requirements.missing(Places(tmp_path / "lab"), ["north"]) if "GiB of disk" in problem.what]
+    assert [problem.what for problem in found] == ([f"{free}.0 GiB of disk are free, {needed} are needed"] if needed else [])
+
+
+def test_the_disk_that_a_cache_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with two names counts once, and what is mounted in it not at all."""
+    for name in ("tree/file", "mounted/file"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(bytes(1 << 20))
+    (tmp_path / "tree/again").hardlink_to(tmp_path / "tree/file")
+    (tmp_path / "tree/link").symlink_to("nowhere")
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == f"{tmp_path}/mounted")
+    assert 1 << 20 <= requirements.taken(tmp_path) < 2 << 20
+    assert requirements.taken(tmp_path / "none") == 0
+
+
+def test_the_readme_says_how_much_disk_is_asked_for() -> None:
+    assert re.findall(r"(\d+) GiB of free disk", (CHECKOUT / "README.md").read_text()) == [str(requirements.DISK_GIB)]
 
 
 def test_one_region_is_the_default_under_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:
