@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import socket
 import ssl
@@ -19,9 +21,12 @@ from lab.settings import SERVICES, Places, Region
 pytestmark = pytest.mark.lab
 
 
-def _version(where: Places, region: Region, port: int, highest: ssl.TLSVersion) -> str | None:
+def _version(where: Places, region: Region, port: int, highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, curve: str = "") -> str | None:
+    """The version of TLS that is agreed on with whoever knows none above `highest`, and, where one is named, no other curve."""
     context = ssl.create_default_context(cafile=str(where.ca))
     context.maximum_version = highest
+    if curve:
+        context.set_ecdh_curve(curve)
     with (
         socket.create_connection((str(region.api), port), timeout=5) as raw,
         context.wrap_socket(raw, server_hostname=str(region.api)) as tls,
@@ -32,9 +37,27 @@ def _version(where: Places, region: Region, port: int, highest: ssl.TLSVersion) 
 def test_endpoints_speak_tls_1_3_and_nothing_older(where: Places, regions: tuple[Region, ...]) -> None:
     for region in regions:
         for service in SERVICES:
-            assert _version(where, region, service.port, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+            assert _version(where, region, service.port) == "TLSv1.3"
             with pytest.raises(ssl.SSLError):
                 _version(where, region, service.port, ssl.TLSVersion.TLSv1_2)
+
+
+def test_endpoints_know_the_curves_of_the_modern_profile_and_no_other(where: Places, regions: tuple[Region, ...]) -> None:
+    for region in regions:
+        for service in SERVICES:
+            for curve in ("prime256v1", "secp384r1"):
+                assert _version(where, region, service.port, curve=curve) == "TLSv1.3"
+            with pytest.raises(ssl.SSLError):
+                _version(where, region, service.port, curve="secp521r1")
+
+
+def test_endpoints_tell_clients_to_come_by_tls_only(where: Places, regions: tuple[Region, ...]) -> None:
+    context = ssl.create_default_context(cafile=str(where.ca))
+    for region in regions:
+        for service in SERVICES:
+            with contextlib.closing(http.client.HTTPSConnection(str(region.api), service.port, timeout=20, context=context)) as line:
+                line.request("GET", service.probe)
+                assert line.getresponse().getheader("Strict-Transport-Security") == "max-age=63072000", (region.name, service.name)
 
 
 def test_outside_addresses_of_a_machine_have_known_listeners_only(where: Places, regions: tuple[Region, ...]) -> None:

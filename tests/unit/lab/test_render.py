@@ -56,6 +56,8 @@ def test_services_of_the_machine_listen_on_loopback_only(texts: dict[str, str]) 
 def test_haproxy_serves_every_endpoint_by_tls_1_3_only(texts: dict[str, str]) -> None:
     config = texts["etc/haproxy/haproxy.cfg"]
     assert "ssl-min-ver TLSv1.3" in config
+    assert "  ssl-default-bind-curves X25519:prime256v1:secp384r1\n" in config
+    assert config.count("http-response set-header Strict-Transport-Security ") == len(SERVICES)
     binds = re.findall(r"^  bind \S+:(\d+) ssl crt", config, re.M)
     assert sorted(map(int, binds)) == sorted(service.port for service in SERVICES)
     assert len(re.findall(r"^  bind ", config, re.M)) == len(binds)
