@@ -17,6 +17,7 @@ from lab import ports
 from lab.machine import Machine
 from lab.region import machine_of
 from lab.settings import SERVICES, Places, Region
+from tests.support import listening
 
 pytestmark = pytest.mark.lab
 
@@ -66,14 +67,10 @@ def test_outside_addresses_of_a_machine_have_known_listeners_only(where: Places,
 
 
 def test_a_port_behind_the_firewall_does_not_answer_from_the_host(machine: Machine, north: Region) -> None:
-    machine.inside("systemd-run", "--quiet", "--collect", "--unit=lz-test-listener", "nc", "-lk", "-s", str(north.api), "-p", "7777")
-    try:
-        machine.inside("bash", "-c", f"for i in $(seq 50); do nc -z -w1 {north.api} 7777 && exit; sleep .1; done; exit 1")
+    with listening.inside(machine, north.api, 7777):
         assert ports.look(machine, north).strange == (f"{north.api}:7777 (nc)",)
         with pytest.raises(OSError):
             socket.create_connection((str(north.api), 7777), timeout=2).close()
-    finally:
-        machine.inside("systemctl", "stop", "lz-test-listener")
 
 
 def test_names_in_clear_text_are_for_the_machine_and_its_instances(machine: Machine, north: Region) -> None:
