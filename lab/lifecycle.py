@@ -63,6 +63,15 @@ def require_running(where: Places) -> tuple[Region, ...]:
     return found
 
 
+def require_fit(names: Sequence[str], compute_kind: str) -> None:
+    """InputError with all that keeps these regions from this machine, beside those that stand."""
+    where = places()
+    unknown = [name for name in names if name not in REGIONS]
+    problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
+    known_names = [name for name in REGIONS if name in names]
+    raise_all([*problems, *requirements.missing(where, known_names, _staying(standing(where), compute_kind))])
+
+
 def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     """Bring up the named regions side by side, from whatever is cached.
 
@@ -70,10 +79,8 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
     logs of the machines are kept. Raises InputError before any change when this machine is not fit.
     """
     where = places()
-    unknown = [name for name in names if name not in REGIONS]
-    problems = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in unknown]
+    require_fit(names, compute_kind)
     known_names = [name for name in REGIONS if name in names]
-    raise_all([*problems, *requirements.missing(where, known_names, _staying(standing(where), compute_kind))])
     with lock.exclusive(where.lock, BUSY), files.for_everybody():
         known = standing(where)
         stood = _staying(known, compute_kind)

@@ -13,12 +13,11 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 
 from foundation import files, stopping
-from foundation.errors import InputError, Problem, raise_all
+from foundation.errors import InputError, Problem
 from foundation.progress import Progress
 from lab import lifecycle, requirements
 from lab.compute import choose
 from lab.lifecycle import Standing
-from lab.settings import REGIONS, places
 from landing_zone import model
 from landing_zone.cli import changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
@@ -74,12 +73,8 @@ def quickstart(
 
 
 def _refuse_unfit(names: Sequence[str], compute: str) -> None:
-    """InputError with all that keeps the lab from this machine, before anything is downloaded or compiled beside it.
-
-    What a lab that stands needs of the machine besides, the bring-up itself knows and refuses.
-    """
-    unknown = [Problem(f"there is no region {name!r}", cure=f"one of {', '.join(REGIONS)}") for name in names if name not in REGIONS]
-    raise_all([*unknown, *requirements.missing(places(), names)])
+    """InputError with all that keeps the lab from this machine, before anything is downloaded or compiled beside it."""
+    lifecycle.require_fit(names, compute)
     if compute != "auto":  # which always finds one, by a try that takes a second
         choose.choose(compute)
 

@@ -1,6 +1,6 @@
 """Limits that no resource of the provider sets: of object storage and of the key manager, project by project.
 
-`lz up` sets them by plain calls when the projects stand, and keeps what it has set beside the state. Nobody is asked again until
+`lz up` sets them by plain calls when the projects stand, and keeps on this machine what it has set. Nobody is asked again until
 the plan gives another limit or the stack is applied anew; what somebody else sets there is for `lz drift`.
 """
 

@@ -38,7 +38,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("tools.engine.install", lambda progress: steps.append("engine"))
     monkeypatch.setattr("lab.lifecycle.up", lab_up)
     monkeypatch.setattr("lab.requirements.default_regions", lambda: ("north", "south"))
-    monkeypatch.setattr("lab.requirements.missing", lambda places, wanted: ())
+    monkeypatch.setattr("lab.requirements.missing", lambda *_: ())
     monkeypatch.setattr(stopping, "_told", threading.Event())
     monkeypatch.setattr("landing_zone.cli.changes.bring_up", bring_up)
     monkeypatch.setattr("landing_zone.cli.changes.ways_on", lambda run, env, chosen: [f"lz verify --env {env}"])
@@ -113,7 +113,7 @@ def test_a_machine_that_is_not_fit_hears_it_before_anything_begins(
         Problem("programs are missing: nft", cure="apt-get install nftables"),
         Problem("/dev/net/tun is missing", cure="modprobe tun"),
     )
-    monkeypatch.setattr("lab.requirements.missing", lambda places, wanted: lacking)
+    monkeypatch.setattr("lab.requirements.missing", lambda *_: lacking)
     assert main(["quickstart", "--region", "nroth"]) == 2
     said = capsys.readouterr().err
     assert [what in said for what in ("there is no region 'nroth'", "nft", "/dev/net/tun")] == [True] * 3
