@@ -117,10 +117,8 @@ def test_a_region_that_stands_and_stays_needs_its_memory_as_well(
     ("name", "shapes"),
     [
         ("lab/settings.py", True),
-        ("lab/config/etc/nova/nova.conf", True),
         ("lab/doctor.py", False),
         ("foundation/scs.py", True),
-        ("foundation/files.py", True),
         ("foundation/progress.py", False),
     ],
 )
