@@ -35,6 +35,7 @@ ROUTER = "openstack:networking/router:Router"
 ROUTES = "openstack:networking/routerRoutesV2:RouterRoutesV2"
 ZONE = "openstack:dns/zone:Zone"
 Route = tuple[str, str, str]  # router, destination, next hop
+Holder = Callable[[str, Connection], Iterable[Fact]]  # project (id), and who sees what it stores
 DATA = frozenset({"volume", "snapshot", "backup", "image", "container", "secret"})  # removed only when they are named
 # Kind -> the source that lists it, where all of it in our projects is somebody else's but for what a state knows.
 PLAIN: Mapping[str, str] = {
@@ -150,8 +151,8 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
         lists = {source: future.result() for source, future in asked.items()}
         ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
         stores = _stores(run, region, ids) if HOLDERS.keys() & there else {}
-        asked_of = [(project, holder) for project in stores for service, holder in HOLDERS.items() if service in there]
-        held = pool.map(lambda one: list(_held(one[1], stores[one[0]], one[0])), asked_of)
+        holders = [holder for service, holder in HOLDERS.items() if service in there]
+        held = pool.map(lambda one: _held(holders, *one), stores.items())
         things = [fact for each in held for fact in each]
     return Others(name, tuple(sorted((*find(lists, taken), *things), key=lambda fact: ORDER.index(fact.kind))), stores)
 
@@ -232,17 +233,20 @@ def _accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
                 yield grant.target, user
 
 
-def _held(holder: Callable[[Connection, str], Iterable[Fact]], store: Connection, project: str) -> Iterator[Fact]:
-    """None where the account is not there (any more, or yet), may not use the service, or has never used it."""
-    with contextlib.suppress(Unauthorized, ForbiddenException, NotFoundException):
-        yield from holder(store, project)
+def _held(holders: Iterable[Holder], project: str, store: Connection) -> list[Fact]:
+    """What a project stores; none where the account is not there (any more, or yet), may not use a service, or has never used it."""
+    found: list[Fact] = []
+    for holder in holders:
+        with contextlib.suppress(Unauthorized, ForbiddenException, NotFoundException):
+            found += holder(project, store)
+    return found
 
 
-def _containers(store: Connection, project: str) -> Iterator[Fact]:
+def _containers(project: str, store: Connection) -> Iterator[Fact]:
     return (Fact("container", one.name, "", {}, "", project) for one in store.object_store.containers())
 
 
-def _secrets(store: Connection, project: str) -> Iterator[Fact]:
+def _secrets(project: str, store: Connection) -> Iterator[Fact]:
     """Those with a name: keys of encrypted volumes have none, and go with their volumes."""
     for one in store.key_manager.secrets():
         if one.name:
@@ -264,7 +268,7 @@ def _secret(store: Connection, fact: Fact) -> None:
 
 
 # What only members of a project see of it: service -> how it is looked for.
-HOLDERS: Mapping[str, Callable[[Connection, str], Iterable[Fact]]] = {"object-store": _containers, "key-manager": _secrets}
+HOLDERS: Mapping[str, Holder] = {"object-store": _containers, "key-manager": _secrets}
 # In the order in which it is done: first what others hang on to.
 ACTS: Mapping[str, Act] = {
     "share": REMOVERS["share"],

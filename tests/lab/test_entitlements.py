@@ -13,6 +13,7 @@ from openstack.exceptions import HttpException
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.limits import READERS
 from landing_zone.engine.runs import Run
+from landing_zone.planners.plan import ProjectSpec, RegionPlan
 from landing_zone.planners.quotas import KEYS, OBJECTS, by_calls
 from tests.lab.conftest import PART
 from tests.support.command import lz
@@ -21,13 +22,17 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 TENANT = "edu"
 
 
+def workload(region: RegionPlan) -> ProjectSpec:
+    """The tenant's only project for its programs."""
+    (project,) = [each for each in region.tenants[TENANT].identity.projects if each.purpose == "workload"]
+    return project
+
+
 @pytest.fixture(scope="module")
 def robot(part: Run) -> Connection:
-    """The account of a tenant's programs, in the tenant's only project for them."""
+    """The account of the tenant's programs, in that project."""
     region = part.plan.regions["north"]
-    spec = region.tenants[TENANT].identity
-    (project,) = {each.name for each in spec.projects if each.purpose == "workload"}
-    return as_machine(part, region, spec.machine_users[0], project)
+    return as_machine(part, region, region.tenants[TENANT].identity.machine_users[0], workload(region).name)
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def key_ring(robot: Connection) -> Iterator[Any]:
 
 def planned(run: Run, connection: Connection) -> Any:
     region = run.plan.regions["north"]
-    (project,) = [each for each in region.tenants[TENANT].identity.projects if each.purpose == "workload"]
+    project = workload(region)
     assert connection.current_project.name == project.name
     return by_calls(project.quota, region.demand.services)
 
