@@ -34,7 +34,7 @@ def main() -> None:
     bound = plain(len(graph), given.cloud, given.region)
     engine = ours(len(graph), given.cloud, given.region)
     sides = (replace(engine, steps={name: engine.steps[name] for name in bound.steps}), bound)
-    in_turns(sides, graph, cloud, given.pairs, given.record)
+    in_turns(sides, graph, cloud, given.pairs, given.record, given.apart)
     print(f"{measure.machine()}\n\n{table(read(given.record), 'plain', 'plain calls')}")
 
 

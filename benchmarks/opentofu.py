@@ -4,7 +4,7 @@ python -m benchmarks.opentofu --resources 200 --pairs 3 --record FILE
 
 Each run is added to FILE as one line of JSON, so that a long series may be taken in several goes; `--show` only prints the
 table of FILE. Before a run begins the cloud has nothing of the graph in it. After each create the census of the cloud must be
-the graph itself, and after each removal empty.
+the graph itself, and after each removal empty. With `--apart` the cloud has a processor of its own (`benchmarks/apart.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from openstack.connection import Connection
 
 from benchmarks import measure, peers
+from benchmarks.apart import apart
 from benchmarks.graph import census, words
 from benchmarks.graph.description import TENANT_SIZE, Tenant, describe
 from benchmarks.graph.tofu import Tofu, mirror, render
@@ -45,7 +46,7 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One step of one side: its wall time, and the load of the machine (one minute) when it began."""
+    """One step of one side: its wall time, the load of the machine (one minute) when it began, and whether the cloud was apart."""
 
     pair: str
     side: str
@@ -53,6 +54,7 @@ class Sample:
     step: str
     seconds: float
     load: float
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,16 @@ def theirs(graph: tuple[Tenant, ...], cloud: str, region: str, parallel: int | N
         )
 
 
-def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str) -> Iterator[Sample]:
-    """Every step of one side. Raises LzError when the cloud does not hold what it should afterwards."""
+def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str, away: bool = False) -> Iterator[Sample]:
+    """Every step of one side, with the cloud apart or not. Raises LzError when the cloud does not hold what it should afterwards."""
     _expect(cloud, frozenset(), f"before {side.name} begins")
     left: tuple[str, ...] = ()
     resources = sum(len(tenant.nodes) for tenant in graph)
     for step, act in side.steps.items():
         load = os.getloadavg()[0]
-        seconds = measure.seconds(act)
-        yield Sample(pair, side.name, resources, step, round(seconds, 2), round(load, 1))
+        with apart(away):
+            seconds = measure.seconds(act)
+        yield Sample(pair, side.name, resources, step, round(seconds, 2), round(load, 1), away)
         if step == "create":
             _expect(cloud, census.expected(graph), f"after {side.name} has made the graph")
             left = census.projects(cloud)
@@ -112,24 +115,25 @@ def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str) -> 
     _expect(cloud, frozenset(), f"after {side.name} has removed the graph")
 
 
-def in_turns(sides: Sequence[Side], graph: tuple[Tenant, ...], cloud: Connection, pairs: int, record: Path) -> None:
+def in_turns(sides: Sequence[Side], graph: tuple[Tenant, ...], cloud: Connection, pairs: int, record: Path, away: bool = False) -> None:
     """Run the sides one after the other, so many times, and add each step to the record. Who begins changes from pair to pair."""
     begun = len({sample.pair for sample in read(record)})
     for turn in range(begun, begun + pairs):
         pair = time.strftime("%Y%m%d-%H%M%S")
         for side in sides if turn % 2 == 0 else reversed(sides):
-            for sample in run(side, graph, cloud, pair):
+            for sample in run(side, graph, cloud, pair, away):
                 with record.open("a") as stream:
                     stream.write(json.dumps(asdict(sample)) + "\n")
 
 
 def table(samples: list[Sample], other: str = "tofu", title: str = "OpenTofu") -> str:
-    """A Markdown table for each size: medians of our side and the other, and the median of the ratios within the pairs."""
+    """A Markdown table for each size, cloud apart or not: medians of our side and the other, and of the ratios within the pairs."""
     lines = []
-    for resources in sorted({sample.resources for sample in samples}):
-        mine = [sample for sample in samples if sample.resources == resources]
+    for resources, away in sorted({(sample.resources, sample.apart) for sample in samples}):
+        mine = [sample for sample in samples if (sample.resources, sample.apart) == (resources, away)]
         loads = [sample.load for sample in mine]
-        lines += [f"{resources} resources, load {min(loads):.1f} to {max(loads):.1f} when a step began:", ""]
+        where = ", cloud and tools apart" if away else ""
+        lines += [f"{resources} resources{where}, load {min(loads):.1f} to {max(loads):.1f} when a step began:", ""]
         lines += [f"| step | lz, s | {title}, s | lz / {title} | pairs |", "| --- | ---: | ---: | ---: | ---: |"]
         for step, called in STEPS.items():
             pairs = list(_pairs(mine, step, other).values())
@@ -186,7 +190,7 @@ def main() -> None:
         entry = clouds.use([given.cloud])[given.cloud]
         cloud = clouds.connect(entry, given.region)
         with theirs(graph, given.cloud, given.region, given.parallel) as tofu:
-            in_turns((ours(len(graph), given.cloud, given.region), tofu), graph, cloud, given.pairs, given.record)
+            in_turns((ours(len(graph), given.cloud, given.region), tofu), graph, cloud, given.pairs, given.record, given.apart)
     print(f"{measure.machine()}\n\n{table(read(given.record))}")
 
 

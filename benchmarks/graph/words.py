@@ -34,4 +34,5 @@ def comparison(doc: str | None, record: Path) -> argparse.ArgumentParser:
     words.add_argument("--resources", type=int, default=200)
     words.add_argument("--pairs", type=int, default=3)
     words.add_argument("--record", type=Path, default=record)
+    words.add_argument("--apart", action="store_true", help="the cloud on a processor of its own")
     return words

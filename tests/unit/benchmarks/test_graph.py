@@ -158,6 +158,14 @@ def test_the_table_has_medians_and_the_ratio_within_pairs() -> None:
     assert "| create | 20.0 (10.0-30.0) | 25.0 (20.0-30.0) | 0.75 (0.50-1.00) | 2 |" in opentofu.table(samples)
 
 
+def test_what_was_taken_with_the_cloud_apart_has_a_table_of_its_own() -> None:
+    taken = ((False, "lz", 9.0), (False, "tofu", 6.0), (True, "lz", 9.0), (True, "tofu", 9.0))
+    samples = [Sample(str(away), side, 200, "create", took, 1.5, away) for away, side, took in taken]
+    together, alone = opentofu.table(samples).split("200 resources, cloud and tools apart, load 1.5")
+    assert "| create | 9.0 | 6.0 | 1.50 | 1 |" in together
+    assert "| create | 9.0 | 9.0 | 1.00 | 1 |" in alone
+
+
 def test_both_sides_take_every_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     programs = {name: tmp_path / name for name in ("opentofu", "terraform-provider-openstack")}
     for file in programs.values():
@@ -172,7 +180,7 @@ def test_both_sides_take_every_step(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_who_begins_changes_from_pair_to_pair_and_from_go_to_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def run(side: Side, _graph: object, _cloud: object, _pair: str) -> Iterator[Sample]:
+    def run(side: Side, _graph: object, _cloud: object, _pair: str, _away: bool) -> Iterator[Sample]:
         asked.append(side.name)
         yield Sample(str(len(asked) // 2), side.name, 200, "create", 1.0, 0.1)
 
