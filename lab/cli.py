@@ -241,7 +241,7 @@ def console(ctx: typer.Context, region: Annotated[str, typer.Argument(help="nort
         lz lab console south -- ovs-vsctl show
     """
     machine = machine_of(places(), _region(region))
-    command = [*machine.enter(), *(ctx.args or ["bash", "--login"])]
+    command = machine.words(*(ctx.args or ["bash", "--login"]))
     raise typer.Exit(subprocess.run(command, check=False, env={**os.environ, **INSIDE}).returncode)
 
 

@@ -192,12 +192,18 @@ class Machine:
         timeout: float | None = None,
     ) -> str:
         """Run a program as root inside the machine and return what it prints. `env` may carry secrets."""
-        return run(
-            [*self.enter(), *command], stdin=stdin, log=log, env={**INSIDE, **(env or {})}, timeout=timeout, cure="run `lz lab doctor`"
-        )
+        words, known = self.words(*command), {**INSIDE, **(env or {})}
+        return run(words, stdin=stdin, log=log, env=known, timeout=timeout, cure="run `lz lab doctor`")
+
+    def words(self, *command: str) -> list[str]:
+        """A command as it is run as root inside; give it the environment INSIDE. A TMPDIR of the host's need not be a folder there.
+
+        Raises LzError when the machine is not running.
+        """
+        return [*self.enter(), "env", "--unset=TMPDIR", *command]
 
     def enter(self) -> list[str]:
-        """Words in front of a command that run it as root inside; give it the environment INSIDE. Raises LzError when not running."""
+        """Words in front of a command that run it in the machine's namespaces. Raises LzError when not running."""
         leader = self.leader()
         if not leader:
             raise LzError(Problem(f"machine {self.name} is not running", cure="run `lz lab up`"))

@@ -58,3 +58,10 @@ def test_a_group_where_it_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         run = subprocess.run([*of(name, tmp_path)._in_own_cgroup(), "echo", "ran"], check=True, capture_output=True, text=True)
         assert run.stdout == "ran\n"
         assert (tmp_path / name / "cgroup.procs").read_text().strip().isdigit()
+
+
+def test_a_folder_for_temporary_files_of_the_host_is_none_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Machine, "enter", lambda self: [])  # this host stands for the machine
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "only-here"))
+    said = of("one", tmp_path).inside("sh", "-c", 'echo "${TMPDIR-none} $HOME $SECRET"', env={"SECRET": "word"})
+    assert said.split() == ["none", "/root", "word"]
