@@ -340,7 +340,7 @@ class Environment(Record):
     def figure(self, key: str, level: int | None = None) -> int | None:
         """The parameter `key` at `level`, by default the environment's own, where no override is set. Raises KeyError if unknown."""
         figure = figures()[key].at(level or self.level)
-        own = {**self.retention.model_dump(), **self.recovery.model_dump()}.get(key)
+        own = getattr(self.retention, key, getattr(self.recovery, key, None))
         if not isinstance(own, int) or (figure is not None and not figures()[key].allows(level or self.level, own)):
             return figure
         return own

@@ -8,12 +8,13 @@ from landing_zone.model.complaints import Finding
 from landing_zone.model.environment import Environment
 from landing_zone.model.rules import addresses, flows, levels, naming, regions, tenants
 
+ALL = tuple(rule for part in (naming, levels, regions, addresses, tenants, flows) for rule in part.RULES)
+
 
 def check(environment: Environment) -> Iterator[Finding]:
     """Everything that the rules find."""
-    for part in (naming, levels, regions, addresses, tenants, flows):
-        for rule in part.RULES:
-            yield from rule(environment)
+    for rule in ALL:
+        yield from rule(environment)
 
 
-__all__ = ["check"]
+__all__ = ["ALL", "check"]

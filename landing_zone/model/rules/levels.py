@@ -12,7 +12,7 @@ from landing_zone.model.levels import figures
 def overrides(environment: Environment) -> Iterator[Finding]:
     """A value of the environment's own is never weaker than the level's figure."""
     for section in ("retention", "recovery"):
-        for key, value in getattr(environment, section).model_dump().items():
+        for key, value in getattr(environment, section):
             figure = figures()[key]
             if value is None or figure.allows(environment.level, value):
                 continue

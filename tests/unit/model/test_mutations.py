@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from foundation.errors import InputError, Problem
-from landing_zone.model import load
+from landing_zone.model import load, rest
 from landing_zone.model.complaints import key_text, look_up
 from landing_zone.model.document import Path_
 from landing_zone.model.environment import Environment
@@ -171,13 +171,24 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 
 
 def check(mutation: Mutation) -> None:
-    problems = complaints(changed(mutation.environment, mutation.apply))
+    spoiled = changed(mutation.environment, mutation.apply)
+    problems = complaints(spoiled)
     assert problems, f"accepted: {mutation}"
     fitting = [problem for problem in problems if any(names(problem, key) for key in mutation.named)]
     assert fitting, f"{mutation} is refused without its key {mutation.named}:\n{said(problems)}"
     last = {re.sub(r"\[\d*\]", "", key).rpartition(".")[2] for key in mutation.named}
     assert any(word in str(problem) for problem in fitting for word in last)
     assert all(problem.cure for problem in problems), said(problems)
+    assert not rest.findings(spoiled.data, misshapen(spoiled.data)), f"{mutation} is held against other keys:\n{said(problems)}"
+
+
+def misshapen(data: Any) -> list[Path_]:
+    """Where the shape is wrong. Where it is not, all of it, so that no rule is asked."""
+    try:
+        Environment.model_validate(data)
+    except ValidationError as error:
+        return [tuple(each["loc"]) for each in error.errors()]
+    return [()]
 
 
 def names(problem: Problem, key: str) -> bool:

@@ -380,6 +380,35 @@ def test_rules_also_speak_of_the_rest_when_one_tenant_is_misshapen() -> None:
     assert any("key tenants[2].level" in place for place in places)
 
 
+WRONG = {
+    "a key that no mapping has": put("bastion.flavour", "SCS-1L-1-5"),
+    "a key that is missing": lambda data: data["bastion"].pop("image"),
+    "a value that may be left out": put("recovery", {"rto_minutes": "soon"}),
+    "a value that must be there": put("regions.1.latitude", "north"),
+    "an entry that is no mapping": put("contacts.0", "trainers"),
+    "a list that is none": put("enclaves", 5),
+    "a value in a list": put("bastion.admin_networks", ["everywhere"]),
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_rules_also_speak_of_the_rest_when_something_else_is_misshapen(change: Change) -> None:
+    """One wrong shape; beside it supernets that overlap, and a quota sum above what a region can carry."""
+    (shape,) = complaints(changed("lab", change))
+    spoil = both(put("regions.1.addresses.ipv4", "10.64.128.0/17"), put("regions.0.capacity.cores", 1))
+    rest = complaints(changed("lab", spoil))
+    assert len(rest) == 2
+    told = complaints(changed("lab", both(spoil, change)))
+    assert sorted(map(str, told)) == sorted(map(str, (shape, *rest)))
+
+
+def test_a_rule_that_needs_what_is_wrong_waits() -> None:
+    """Without the level nobody knows what it asks for; without its latitude, how far the region is away."""
+    for path in ("level", "regions.1.latitude"):
+        (problem,) = complaints(changed("lab", put(path, "high")))
+        assert f"{path.rpartition('.')[2]}" in problem.where
+
+
 def test_one_misshapen_entry_is_not_held_against_its_list() -> None:
     problems = complaints(changed("lab", put("regions.0.addresses.ipv6", "fd64:6c7a:1:1::/48")))
     assert ["regions[0].addresses.ipv6" in problem.where for problem in problems] == [True]
