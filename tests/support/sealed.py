@@ -49,7 +49,11 @@ class Sealed:
 
 def sealed(folder: Path, **variables: str) -> Sealed:
     """A fresh copy with an empty cache, both below `folder`; nothing that is installed on this machine is found."""
-    copy, cache = folder / "copy", folder / "cache"
-    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__"))
+    copy, cache = fresh_copy(folder / "copy"), folder / "cache"
     own = {"LZ_CACHE": str(cache), "PULUMI_HOME": str(folder / "none"), "PYTHON": sys.executable, "PIP_RETRIES": "0"}
     return Sealed(copy, cache, own | variables)
+
+
+def fresh_copy(folder: Path) -> Path:
+    """The project as in a fresh clone, with what is not committed yet; made at `folder`."""
+    return shutil.copytree(CHECKOUT, folder, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__"))
