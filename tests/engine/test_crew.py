@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -64,6 +65,11 @@ def tells(stacks: Stacks) -> Outcome:
     assert stacks.listener is not None
     stacks.listener.begun(Task(KEY.name, "preview", 0))
     return Outcome(KEY, "preview", {}, tuple(map(str, left_behind)), False, os.getpid(), 0.0)
+
+
+def collects(_: Stacks) -> Outcome:
+    """Whether garbage is collected in its process."""
+    return Outcome(KEY, "preview", {}, (), gc.isenabled(), 0, 0.0)
 
 
 def makes_a_network(stacks: Stacks) -> Outcome:
@@ -153,6 +159,11 @@ def test_each_order_has_a_process_of_its_own_and_is_heard(stacks: Stacks) -> Non
     assert len(workers | {os.getpid()}) == 3
     assert isinstance(stacks.listener, Ears)
     assert stacks.listener.heard == ["preview", "preview"]
+
+
+def test_no_worker_collects_garbage(stacks: Stacks) -> None:
+    with hired(stacks) as crew:
+        assert not crew.do(collects).changed
 
 
 def test_no_worker_has_to_import_the_providers_library(stacks: Stacks) -> None:
