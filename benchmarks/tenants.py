@@ -20,8 +20,6 @@ from landing_zone.engine.opening import load_plan
 
 HERE = ("--env", "national-cgc@lab", "--region", "north")
 PLATFORM = ("--layer", "identity", "--layer", "network")
-
-
 HEAD = ("| tenants | step | seconds | seconds a tenant | peak MiB |", "| ---: | --- | ---: | ---: | ---: |")
 
 

@@ -108,7 +108,6 @@ def _begin(stacks: Stacks, queue: SimpleQueue[Message | None]) -> None:
     _stacks = stacks
     _stacks.listener = Mailbox(queue)
     _hush()
-    gc.freeze()
     gc.disable()  # it would go through all that is imported, again and again, and the worker ends with its order anyway (decision 91)
     with stacks.home.log("workers").open("a") as log:  # a library's words are no message of ours: grpc prints a traceback of its own
         os.dup2(log.fileno(), 2)  # where the engine gives up a call before it is answered
