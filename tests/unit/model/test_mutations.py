@@ -21,9 +21,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from foundation.errors import InputError, Problem
-from landing_zone.model import load, rest
-from landing_zone.model.complaints import key_text, look_up
-from landing_zone.model.document import Path_
+from landing_zone.model import load
+from landing_zone.model.complaints import Finding, findings, key_text, look_up
+from landing_zone.model.document import Document, Path_
 from landing_zone.model.environment import Environment
 from tests.unit.model.contradictions import CONTRADICTIONS, FREE
 from tests.unit.model.support import ENVIRONMENTS, SHIPPED, changed, complaints, document, said
@@ -179,16 +179,17 @@ def check(mutation: Mutation) -> None:
     last = {re.sub(r"\[\d*\]", "", key).rpartition(".")[2] for key in mutation.named}
     assert any(word in str(problem) for problem in fitting for word in last)
     assert all(problem.cure for problem in problems), said(problems)
-    assert not rest.findings(spoiled.data, misshapen(spoiled.data)), f"{mutation} is held against other keys:\n{said(problems)}"
+    shapes = misshapen(spoiled)
+    assert not shapes or len(problems) == len(shapes), f"{mutation} is held against other keys:\n{said(problems)}"
 
 
-def misshapen(data: Any) -> list[Path_]:
-    """Where the shape is wrong. Where it is not, all of it, so that no rule is asked."""
+def misshapen(spoiled: Document) -> tuple[Finding, ...]:
+    """What is wrong with the shape alone."""
     try:
-        Environment.model_validate(data)
+        Environment.model_validate(spoiled.data)
     except ValidationError as error:
-        return [tuple(each["loc"]) for each in error.errors()]
-    return [()]
+        return findings(spoiled, Environment, error.errors(include_url=False))
+    return ()
 
 
 def names(problem: Problem, key: str) -> bool:
