@@ -98,7 +98,7 @@ def theirs(graph: tuple[Tenant, ...], cloud: str, region: str, parallel: int | N
         )
 
 
-def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str, away: bool = False) -> Iterator[Sample]:
+def run(side: Side, graph: tuple[Tenant, ...], cloud: Connection, pair: str, away: bool) -> Iterator[Sample]:
     """Every step of one side, with the cloud apart or not. Raises LzError when the cloud does not hold what it should afterwards."""
     _expect(cloud, frozenset(), f"before {side.name} begins")
     left: tuple[str, ...] = ()

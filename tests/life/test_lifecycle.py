@@ -6,7 +6,6 @@ These tests take down a lab that stands, so they run last.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import cloud, debian, lifecycle
 from lab.census import Census
@@ -27,6 +25,7 @@ from tests.support.command import kill, lz, read_until, start
 from tests.support.host import look
 from tests.support.playground import Playground
 from tests.support.processes import Watcher
+from tests.support.sealed import fresh_copy
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
@@ -111,20 +110,17 @@ def test_a_kept_lab_starts_again_with_its_data(empty: Census, tmp_path: Path) ->
 
 def test_a_lab_made_by_other_code_is_known_and_rebuilt(empty: Census, tmp_path: Path) -> None:
     """Another checkout finds the lab that stands. The same code takes it for its own, other code makes it anew."""
-    listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.splitlines()
-    for name in listed:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CHECKOUT / name, tmp_path / name)
+    copy = fresh_copy(tmp_path / "copy")
 
     def there(*words: str) -> subprocess.CompletedProcess[str]:
         program = "from landing_zone.cli import main; raise SystemExit(main())"
-        return subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, check=False, capture_output=True, text=True)
+        return subprocess.run([sys.executable, "-c", program, *words], cwd=copy, check=False, capture_output=True, text=True)
 
     def own() -> object:
         return json.loads(there("lab", "status", "--json").stdout)["own"]
 
     assert own() is True
-    settings = tmp_path / "lab/settings.py"
+    settings = copy / "lab/settings.py"
     settings.write_text(settings.read_text() + "# another line\n")
     assert own() is False
     done = there(*UP)
