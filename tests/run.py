@@ -97,7 +97,9 @@ def parts(checkout: Path) -> dict[str, Part]:
     return {
         "lint": lint(checkout),
         "unit": Part(pytest=("tests/unit", "-m", "not long", "--numprocesses=auto")),
-        "engine": Part(((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long")),
+        "engine": Part(
+            ((f"{BIN}/python", "-m", "tools", "install"),), ("tests/engine", "-m", "not long", "--numprocesses=auto", "--dist=loadfile")
+        ),
         "nodes": Part(pytest=("tests/nodes", "-m", "not long")),
         "lab": Part(((f"{BIN}/lz", "lab", "up"),), ("tests/lab", "-m", "not long")),
         "life": Part(pytest=("tests/life", "-m", "not long")),

@@ -1,8 +1,8 @@
-"""The flow plan: permitted flows in, the rules of every zone's security group out. What no flow names is refused, in and out."""
+"""The flow plan: permitted flows in, the rules of all security groups out. What no flow names is refused, in and out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
@@ -20,6 +20,8 @@ _ALL_DHCP_SERVERS = IPv6Network("ff02::1:2/128")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _LONGEST_DESCRIPTION = 250
 Prefix = IPv4Network | IPv6Network
+# The rules of an owner's groups by their zone; under None those of the group in which all of its instances are beside that.
+Groups = dict[str | None, tuple[RuleSpec, ...]]
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,38 @@ class RuleBook:
         self._services = environment.shared_services
         self._base = tuple(_base(region))
         self._inside = Peer("tenants", (addresses.supernet.v4, addresses.supernet.v6))
-        self._bastion = Peer("bastion", _hosts(addresses.platform.zones["management"], BASTION))
+        bastion = Peer("bastion", _hosts(addresses.platform.zones["management"], BASTION))
+        self._administration = tuple(_rules("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only"))
         self._destinations = {each.name: Peer(each.name, each.networks) for each in environment.destinations}
         self._administrators = Peer("administrators", environment.bastion.admin_networks)
         self._common = {zone: self._common_rules(zone) for zone in environment.zone_names}
         within = [(o, o.source.name, o.target.name) for o in self._openings if _tenants(o.source) and _tenants(o.target)]
         self._within = {zone: [o for o, source, target in within if zone in (source, target)] for zone in environment.zone_names}
 
-    def platform(self, zone: str) -> tuple[RuleSpec, ...]:
-        """All rules of the group of a platform zone."""
-        return _once([*self._common[zone], *_renewal(self._addresses.platform.zones[zone])])
+    def platform(self) -> Groups:
+        """The rules of the platform's groups."""
+        homes = self._addresses.platform.zones
+        return self._apart({zone: [*self._common[zone], *_renewal(home)] for zone, home in homes.items()})
 
-    def tenant(self, code: str, zone: str) -> tuple[RuleSpec, ...]:
-        """All rules of the group of a tenant's zone."""
+    def tenant(self, code: str) -> Groups:
+        """The rules of a tenant's groups."""
+        return self._apart({zone: self._of_tenant(code, zone) for zone in self._addresses.tenants[code].zones})
+
+    def _apart(self, whole: Mapping[str, Iterable[RuleSpec]]) -> Groups:
+        """What all zones of an owner need is said once, and left out of the groups of its zones."""
+        base = self._for_all(whole)
+        said = frozenset(base)
+        return {None: base, **{zone: tuple(rule for rule in _once(rules) if rule not in said) for zone, rules in whole.items()}}
+
+    def _for_all(self, zone_names: Iterable[str]) -> tuple[RuleSpec, ...]:
+        """What an instance needs in whichever of these zones it is: to come up, to be administered, and the services for all of them."""
+        found = [*self._base, *self._administration]
+        for service in self._services:
+            if set(zone_names) <= set(service.clients):
+                found += self._use(service)
+        return _once(found)
+
+    def _of_tenant(self, code: str, zone: str) -> list[RuleSpec]:
         block = self._addresses.tenants[code]
         found = [*self._common[zone], *_renewal(block.zones[zone])]
         for opening in self._openings:
@@ -84,7 +105,7 @@ class RuleBook:
                 found += _rule("ingress", opening, Peer(opening.source.name, block.zones[opening.source.name].nets))
             if opening.source.name == zone and opening.target.name in block.zones:
                 found += _rule("egress", opening, Peer(opening.target.name, block.zones[opening.target.name].nets))
-        return _once(found)
+        return found
 
     def bastion(self) -> tuple[RuleSpec, ...]:
         """All rules of the bastion's own group: SSH in from the administrators, SSH out to everything in the region."""
@@ -100,8 +121,8 @@ class RuleBook:
         )
 
     def _common_rules(self, zone: str) -> tuple[RuleSpec, ...]:
-        """Rules of a zone that no single tenant has part in."""
-        found = [*self._base, *_rules("ingress", "tcp", (SSH, SSH), self._bastion, "administration from the bastion only")]
+        """Rules of a zone that no single tenant has part in, beyond what every instance needs."""
+        found: list[RuleSpec] = []
         for opening in self._openings:
             for direction, here, there in (("ingress", opening.target, opening.source), ("egress", opening.source, opening.target)):
                 if here != End("zone", zone) or (_tenants(here) and _tenants(there)):
@@ -112,14 +133,18 @@ class RuleBook:
         return _once(found)
 
     def _service_rules(self, service: SharedService, zone: str) -> Iterator[RuleSpec]:
-        here = Peer(service.name, _hosts(self._addresses.platform.zones[service.zone], service.host))
-        reason = f"{service.kind} service {service.name}"
-        for port in service.ports:
-            if zone in service.clients:
-                yield from _rules("egress", service.protocol, (port, port), here, reason)
-            if zone == service.zone:
+        if zone in service.clients:
+            yield from self._use(service)
+        if zone == service.zone:
+            for port in service.ports:
                 for client in service.clients:
-                    yield from _rules("ingress", service.protocol, (port, port), self._peer(End("zone", client)), reason)
+                    yield from _rules("ingress", service.protocol, (port, port), self._peer(End("zone", client)), _reason(service))
+
+    def _use(self, service: SharedService) -> Iterator[RuleSpec]:
+        """The way out to a service."""
+        there = Peer(service.name, _hosts(self._addresses.platform.zones[service.zone], service.host))
+        for port in service.ports:
+            yield from _rules("egress", service.protocol, (port, port), there, _reason(service))
 
     def _named(self, opening: Opening, code: str, zone: str) -> Iterator[RuleSpec]:
         """Rules of a flow between a zone of one named tenant and something that no tenant has part in."""
@@ -143,6 +168,10 @@ class RuleBook:
         block = self._addresses.tenants.get(side.tenant)
         prefixes = block.zones[side.name].nets if block and side.name in block.zones else ()
         return Peer(f"{side.tenant}.{side.name}", prefixes)
+
+
+def _reason(service: SharedService) -> str:
+    return f"{service.kind} service {service.name}"
 
 
 def _tenants(side: End) -> bool:

@@ -10,7 +10,7 @@ from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import zones
 from landing_zone.planners import flows
 from landing_zone.planners.addresses import BASTION, PROBE, Pair, RegionAddresses
-from landing_zone.planners.names import PLATFORM, name, tags
+from landing_zone.planners.names import PLATFORM, group, name, tags
 from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, ProbesLayer, Way
 
 HOME = "management"
@@ -99,7 +99,7 @@ def _probe(environment: Environment, region: Region, spot: _Spot, availability_z
         tenant=spot.tenant,
         network=network,
         addresses=_addresses(network, spot.pair, PROBE),
-        security_groups=(network,),
+        security_groups=tuple(group(environment.code, owner, zone) for zone in (None, spot.zone)),
         flavor=environment.verification.flavor,
         image=environment.verification.image,
         user=environment.verification.user,

@@ -19,6 +19,11 @@ def name(environment: str, owner: str, *thing: str) -> str:
     return whole
 
 
+def group(environment: str, owner: str, zone: str | None) -> str:
+    """The security group of an owner's zone; without one that in which all of its instances are beside it. Raises ValueError as `name`."""
+    return name(environment, owner, zone or "base")
+
+
 def dns_zone(owner: str, region: str, domain: str) -> str:
     """The DNS zone of `owner` in a region, with the final dot; zones of two owners are never nested."""
     return f"{owner}.{region}.{domain}."
@@ -30,4 +35,4 @@ def tags(environment: str, level: int, owner: str, zone: str | None = None) -> t
     return (*named, f"lz-zone={zone}") if zone else named
 
 
-__all__ = ["LONGEST", "PLATFORM", "dns_zone", "name", "tags"]
+__all__ = ["LONGEST", "PLATFORM", "dns_zone", "group", "name", "tags"]

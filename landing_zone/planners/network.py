@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
@@ -19,7 +20,7 @@ from landing_zone.planners.addresses import (
 )
 from landing_zone.planners.flows import RuleBook, openings
 from landing_zone.planners.identity import network_project
-from landing_zone.planners.names import PLATFORM, dns_zone, name, tags
+from landing_zone.planners.names import PLATFORM, dns_zone, group, name, tags
 from landing_zone.planners.plan import (
     AddressScopeSpec,
     AllocationPool,
@@ -49,7 +50,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
     project = network_project(environment, PLATFORM)
     zone_names = tuple(addresses.platform.zones)
     servers = nameservers(environment, region, addresses)
-    marks = tags(code, environment.level, PLATFORM)
+    marks = partial(tags, code, environment.level, PLATFORM)
     networks = tuple(
         NetworkSpec(
             name(code, PLATFORM, zone),
@@ -58,7 +59,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
             zones()[zone].title,
             _subnets(environment, servers, name(code, PLATFORM, zone), addresses.platform.zones[zone], FIRST_PLATFORM_PORT),
             shared_with=(name(code, PLATFORM, zone),),
-            tags=(*marks, f"lz-zone={zone}"),
+            tags=marks(zone),
         )
         for zone in zone_names
     )
@@ -71,7 +72,7 @@ def platform(environment: Environment, region: Region, addresses: RegionAddresse
             _subnet(environment, servers, f"{transit(environment)}-v{cidr.version}", cidr, None)
             for cidr in (addresses.transit.v4, addresses.transit.v6)
         ),
-        tags=marks,
+        tags=marks(),
     )
     return NetworkLayer(
         networks=(*networks, meeting),
@@ -93,7 +94,7 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
     block = addresses.tenants[own]
     servers = nameservers(environment, region, addresses)
     shared = tuple(name(code, own, each.code) for each in environment.projects_for(agency))
-    marks = tags(code, agency.level, own)
+    marks = partial(tags, code, agency.level, own)
     networks = tuple(
         NetworkSpec(
             name(code, own, zone),
@@ -102,21 +103,15 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
             f"{zones()[zone].title}, {agency.name.en}"[:250],
             _subnets(environment, servers, name(code, own, zone), pair, FIRST_TENANT_PORT),
             shared_with=shared,
-            tags=(*marks, f"lz-zone={zone}"),
+            tags=marks(zone),
         )
         for zone, pair in block.zones.items()
     )
     groups = tuple(
         SecurityGroupSpec(
-            name(code, own, zone),
-            project,
-            zone,
-            f"{zone} of {agency.code}",
-            book.tenant(own, zone),
-            shared_with=shared,
-            tags=(*marks, f"lz-zone={zone}"),
+            group(code, own, zone), project, zone, f"{zone or 'all zones'} of {own}", rules, shared_with=shared, tags=marks(zone)
         )
-        for zone in block.zones
+        for zone, rules in book.tenant(own).items()
     )
     legs = tuple(_leg(name(code, own, "router", zone), name(code, own, zone), pair, GATEWAY) for zone, pair in block.zones.items())
     up = _leg(name(code, own, "router", "transit"), transit(environment), addresses.transit, TRANSIT_FIRST_TENANT + block.slot)
@@ -129,7 +124,7 @@ def tenant(environment: Environment, region: Region, addresses: RegionAddresses,
     )
     external = region.external_network if any(zones()[zone].external for zone in block.zones) else None
     router = RouterSpec(
-        name(code, own, "router"), project, f"Router of {agency.code}", external, external is not None, (*legs, up), routes, marks
+        name(code, own, "router"), project, f"Router of {agency.code}", external, external is not None, (*legs, up), routes, marks()
     )
     return NetworkLayer(networks, (router,), groups, dns_zones=(_dns(environment, region, own, project),))
 
@@ -208,18 +203,18 @@ def _platform_legs(
 def _platform_groups(environment: Environment, book: RuleBook, zone_names: tuple[str, ...]) -> tuple[SecurityGroupSpec, ...]:
     code = environment.code
     project = network_project(environment, PLATFORM)
-    marks = tags(code, environment.level, PLATFORM)
+    marks = partial(tags, code, environment.level, PLATFORM)
     zoned = tuple(
         SecurityGroupSpec(
-            name(code, PLATFORM, zone),
+            group(code, PLATFORM, zone),
             project,
             zone,
-            zones()[zone].title,
-            book.platform(zone),
-            shared_with=(name(code, PLATFORM, zone),),
-            tags=(*marks, f"lz-zone={zone}"),
+            zones()[zone].title if zone else "All platform zones",
+            rules,
+            shared_with=tuple(name(code, PLATFORM, each) for each in ((zone,) if zone else zone_names)),
+            tags=marks(zone),
         )
-        for zone in zone_names
+        for zone, rules in book.platform().items()
     )
     bastion = SecurityGroupSpec(
         name(code, PLATFORM, "bastion"),
@@ -228,7 +223,7 @@ def _platform_groups(environment: Environment, book: RuleBook, zone_names: tuple
         "The bastion",
         book.bastion(),
         shared_with=(name(code, PLATFORM, "management"),),
-        tags=(*marks, "lz-zone=management"),
+        tags=marks("management"),
     )
     return (*zoned, bastion)
 

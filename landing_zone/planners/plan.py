@@ -264,11 +264,11 @@ class RuleSpec:
 
 @dataclass(frozen=True)
 class SecurityGroupSpec:
-    """A security group with all of its rules (the default rules are removed: nothing in, nothing out)."""
+    """A security group with all of its rules (the default rules are removed: nothing in, nothing out). No zone: for every one."""
 
     name: str
     project: str
-    zone: str
+    zone: str | None
     description: str
     rules: tuple[RuleSpec, ...]
     shared_with: tuple[str, ...] = ()

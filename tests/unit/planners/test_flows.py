@@ -60,11 +60,36 @@ def test_every_network_has_a_group_of_its_zone() -> None:
             assert networks <= {group.name for group in layer.security_groups}
 
 
+def test_an_owner_has_one_group_for_all_zones_which_says_nothing_that_its_others_say() -> None:
+    for _, region in regions():
+        for layer in layers(region):
+            (base,) = (group for group in layer.security_groups if group.zone is None)
+            assert base.name.endswith("-base")
+            for group in layer.security_groups:
+                if group.zone and group.name != f"{base.name.removesuffix('base')}bastion":
+                    assert not set(base.rules) & set(group.rules), group.name
+
+
+def test_a_service_for_some_zones_is_said_in_their_groups_and_one_for_all_in_the_base() -> None:
+    agc = support.environment("ministry-agc")
+    service = agc.shared_services[0]
+    for clients, homes in ((service.clients, {"agc-dav-base"}), (("data", "edge"), {"agc-dav-data", "agc-dav-edge"})):
+        tenant = plan(agc.model_copy(update={"shared_services": (service.model_copy(update={"clients": clients}),)})).regions["north"]
+        layer = tenant.tenants["dav"].network
+        assert {group.name for group in layer.security_groups if any("-53-" in rule.key for rule in group.rules)} == homes
+
+
+def test_a_probe_is_in_the_group_of_its_zone_and_in_that_of_all() -> None:
+    for _, region in regions():
+        for probe in region.probes.instances:
+            assert probe.security_groups == (f"{probe.network.removesuffix(probe.zone)}base", probe.network)
+
+
 def test_only_the_edge_is_open_to_the_world() -> None:
     for _, region in regions():
         for _, group in groups(region):
             wide = [rule for rule in group.rules if rule.remote_prefix in EVERYWHERE]
-            assert not wide or zones()[group.zone].external, (group.name, wide)
+            assert not wide or (group.zone and zones()[group.zone].external), (group.name, wide)
             assert all(rule.port_min is not None for rule in wide)
 
 
@@ -124,15 +149,15 @@ def test_ssh_comes_from_the_bastion_only_and_the_bastion_is_entered_by_administr
                 assert {rule.remote_prefix for rule in ssh} == {str(net) for net in support.environment(name).bastion.admin_networks}
                 assert all(rule.port_min == 22 for rule in group.rules if rule.direction == "ingress")
             else:
-                assert {rule.remote_prefix for rule in ssh} == admitted, group.name
+                assert {rule.remote_prefix for rule in ssh} == (set() if group.zone else admitted), group.name
 
 
 def test_nothing_leaves_without_a_flow_but_leases_and_metadata() -> None:
-    data = group_of("lab", "edu", "data")
+    rules = (*group_of("lab", "edu", "base").rules, *group_of("lab", "edu", "data").rules)
     subnet = next(
         s for n in planned("lab").regions["north"].tenants["edu"].network.networks for s in n.subnets if s.name == "lab-edu-data-v4"
     )
-    assert {(rule.protocol, rule.remote_prefix, rule.port_min) for rule in data.rules if rule.direction == "egress"} == {
+    assert {(rule.protocol, rule.remote_prefix, rule.port_min) for rule in rules if rule.direction == "egress"} == {
         ("tcp", "169.254.169.254/32", 80),
         ("udp", "255.255.255.255/32", 67),
         ("udp", f"{subnet.gateway}/32", 67),
@@ -140,11 +165,13 @@ def test_nothing_leaves_without_a_flow_but_leases_and_metadata() -> None:
     }
 
 
-def test_every_group_lets_instances_get_their_addresses() -> None:
+def test_every_instance_gets_its_addresses() -> None:
+    asked = {("udp", 67, "255.255.255.255/32"), ("udp", 547, "ff02::1:2/128")}
     for _, region in regions():
         for _, group in groups(region):
             out = {(rule.protocol, rule.port_min, rule.remote_prefix) for rule in group.rules if rule.direction == "egress"}
-            assert {("udp", 67, "255.255.255.255/32"), ("udp", 547, "ff02::1:2/128")} <= out
+            alone = group.zone is None or group.name in region.access.bastion.security_groups
+            assert out & asked == (asked if alone else set()), group.name
 
 
 def test_a_service_is_open_within_its_own_zone_when_that_is_a_client() -> None:
@@ -157,8 +184,8 @@ def test_a_service_is_open_within_its_own_zone_when_that_is_a_client() -> None:
 
 
 def test_shared_services_are_opened_at_both_ends() -> None:
-    data, management = group_of("ministry-agc", "dav", "data"), group_of("ministry-agc", "platform", "management")
-    resolver = rule(data, "out4-udp-53-resolver")
+    base, management = group_of("ministry-agc", "dav", "base"), group_of("ministry-agc", "platform", "management")
+    resolver = rule(base, "out4-udp-53-resolver")
     subnet = next(
         s for n in planned("ministry-agc").regions["north"].network.networks for s in n.subnets if s.name == "agc-platform-management-v4"
     )
@@ -197,7 +224,7 @@ def test_a_name_server_that_is_a_shared_service_too_is_let_out_to_once() -> None
     resolver = str(plan_region(before, before.regions[0], plan(before).ledger).platform.zones["management"].hosts(10)[0])
     changed = before.regions[0].model_copy(update={"resolvers": (ip_address(resolver),)})
     environment = before.model_copy(update={"regions": (changed, *before.regions[1:])})
-    group = next(each for _, each in groups(plan(environment).regions["north"]) if each.name == "agc-nhic-application")
+    group = next(each for _, each in groups(plan(environment).regions["north"]) if each.name == "agc-nhic-base")
     assert [rule.protocol for rule in group.rules if rule.remote_prefix == f"{resolver}/32" and rule.port_min == 53] == ["tcp", "udp"]
 
 
