@@ -53,12 +53,23 @@ def watch(mark: str) -> None:
 
 def kill(mark: str) -> int:
     """Kill the processes of this machine that have a mark; how many there were."""
+    return _send(signal.SIGKILL, mark)
+
+
+def interrupt(mark: str, program: str) -> int:
+    """Interrupt those of the processes with a mark that run a program, by its name, as Ctrl-C would; how many there were."""
+    return _send(signal.SIGINT, mark, program)
+
+
+def _send(number: signal.Signals, mark: str, program: str = "") -> int:
     wanted = f"{MARK}={mark}".encode()
     found = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError), _held(int(folder.name)) as process:  # it has ended, or is another user's
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                signal.pidfd_send_signal(process, signal.SIGKILL)
+            if wanted not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
+            if program in ("", (folder / "comm").read_text().strip()):
+                signal.pidfd_send_signal(process, number)
                 found += 1
     return found
 

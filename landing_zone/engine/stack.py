@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from foundation import digest, files
 from foundation.errors import LzError, Problem
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
-from landing_zone.engine import checkpoints, doubts, leftovers
+from landing_zone.engine import checkpoints, doubts, leftovers, room
 from landing_zone.engine.events import NEXT_STEP, Listener, Tally, Task
 from landing_zone.engine.home import Home
 from landing_zone.engine.stores import Store
@@ -256,12 +256,18 @@ class Stacks:
                 print(line, file=log)
 
             how: dict[str, Any] = {"parallel": self.parallel, "on_event": tally.hear, "on_output": note, "on_error": note, "color": "never"}
-            try:
-                with leftovers.swept() as mark:
-                    call(self._stack(key, program, mark), how)
-            except auto.CommandError as error:
-                if not tally.problems:
-                    tally.problems.append(_unexplained(key, operation, str(error), path))
+            if full := room.shortage(self.home.root):
+                tally.problems.append(full)
+            else:
+                try:
+                    with leftovers.swept() as mark, room.watched(self.home.root, partial(_interrupt, mark)) as low:
+                        call(self._stack(key, program, mark), how)
+                except auto.CommandError as error:
+                    if low.is_set():
+                        full = room.lack(self.home.root, room.LOW)
+                        tally.problems.insert(0, full)
+                    elif not tally.problems:
+                        tally.problems.append(_unexplained(key, operation, str(error), path))
             if tally.doubts:
                 doubts.keep(self.home, key.name, tally.doubts)
             took = time.monotonic() - began
@@ -277,7 +283,7 @@ class Stacks:
             tally.resources,
             took,
             tuple(tally.problems),
-            tally.passing,
+            tally.passing and not full,
         )
 
     def _stack(self, key: StackKey, program: Program, mark: Mapping[str, str]) -> auto.Stack:
@@ -335,6 +341,11 @@ def _projects(resources: Iterable[Mapping[str, Any]], *, domains: bool) -> Itera
     for one in resources:
         if one["type"] == "openstack:identity/project:Project" and bool(one["inputs"].get("isDomain")) is domains and one.get("id"):
             yield one
+
+
+def _interrupt(mark: Mapping[str, str]) -> None:
+    """Have the engine finish what is under way, and take no further step."""
+    leftovers.interrupt(mark[leftovers.MARK], "pulumi")
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,3 +68,13 @@ def test_what_was_started_ends_with_a_killed_owner(strangers: list[Started]) -> 
         with sleeper(mark) as late:  # what was about to start when its owner was killed
             assert late.wait(SECONDS) < 0
     assert all_live(strangers)
+
+
+def test_only_the_named_program_of_an_operation_is_interrupted(strangers: list[Started]) -> None:
+    mark = "1" * 32
+    with sleeper({leftovers.MARK: mark}) as started:
+        assert leftovers.interrupt(mark, "pulumi") == 0
+        assert started.poll() is None
+        assert leftovers.interrupt(mark, "sleep") == 1
+        assert started.wait(SECONDS) == -signal.SIGINT
+        assert all_live(strangers)
