@@ -27,16 +27,16 @@ def lack(folder: Path, needed: int) -> Problem:
 
 
 @contextlib.contextmanager
-def watched(folder: Path, stop: Callable[[], object]) -> Iterator[threading.Event]:
-    """Call `stop`, once, when the disk of a folder gets low while the block runs; the event is set then."""
+def watched(folder: Path, stop: Callable[[], int]) -> Iterator[threading.Event]:
+    """Call `stop` when the disk of a folder gets low while the block runs, until it has stopped something; the event is set then."""
     low, over = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not over.wait(PAUSE):
             if _free(folder) < LOW:
                 low.set()
-                stop()
-                return
+                if stop():
+                    return
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

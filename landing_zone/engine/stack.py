@@ -343,9 +343,9 @@ def _projects(resources: Iterable[Mapping[str, Any]], *, domains: bool) -> Itera
             yield one
 
 
-def _interrupt(mark: Mapping[str, str]) -> None:
-    """Have the engine finish what is under way, and take no further step."""
-    leftovers.interrupt(mark[leftovers.MARK], "pulumi")
+def _interrupt(mark: Mapping[str, str]) -> int:
+    """Have the engine finish what is under way, and take no further step; 0 when it has not begun."""
+    return leftovers.interrupt(mark[leftovers.MARK], "pulumi")
 
 
 def _nothing() -> None:

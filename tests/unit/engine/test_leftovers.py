@@ -70,6 +70,15 @@ def test_what_was_started_ends_with_a_killed_owner(strangers: list[Started]) -> 
     assert all_live(strangers)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What we start hears an interrupt, also when the shell that started us in the background had us ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_only_the_named_program_of_an_operation_is_interrupted(strangers: list[Started]) -> None:
     mark = "1" * 32
     with sleeper({leftovers.MARK: mark}) as started:
