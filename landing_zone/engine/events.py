@@ -135,6 +135,11 @@ class Tally:
         """True when something failed, and all of it is what passes by itself."""
         return bool(self._passing) and all(self._passing)
 
+    def stopped(self, by: Problem) -> None:
+        """Take in what ended the operation, before all that was said of it; it does not pass by itself."""
+        self.problems.insert(0, by)
+        self._passing.append(False)
+
     def _failed(self, step: StepEventMetadata) -> None:
         """The message about the failure has come before it."""
         if step.op in CREATING and step.new and is_cloud_resource(step.urn) and step.urn not in self._refused:

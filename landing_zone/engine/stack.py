@@ -256,16 +256,15 @@ class Stacks:
                 print(line, file=log)
 
             how: dict[str, Any] = {"parallel": self.parallel, "on_event": tally.hear, "on_output": note, "on_error": note, "color": "never"}
-            if full := room.shortage(self.home.root):
-                tally.problems.append(full)
+            if shortage := room.shortage(self.home.root):
+                tally.stopped(shortage)
             else:
                 try:
                     with leftovers.swept() as mark, room.watched(self.home.root, partial(_interrupt, mark)) as low:
                         call(self._stack(key, program, mark), how)
                 except auto.CommandError as error:
                     if low.is_set():
-                        full = room.lack(self.home.root, room.LOW)
-                        tally.problems.insert(0, full)
+                        tally.stopped(room.lack(self.home.root, room.LOW))
                     elif not tally.problems:
                         tally.problems.append(_unexplained(key, operation, str(error), path))
             if tally.doubts:
@@ -283,7 +282,7 @@ class Stacks:
             tally.resources,
             took,
             tuple(tally.problems),
-            tally.passing and not full,
+            tally.passing,
         )
 
     def _stack(self, key: StackKey, program: Program, mark: Mapping[str, str]) -> auto.Stack:

@@ -63,6 +63,7 @@ class RuleBook:
         self._inside = Peer("tenants", (addresses.supernet.v4, addresses.supernet.v6))
         bastion = Peer("bastion", _hosts(addresses.platform.zones["management"], BASTION))
         self._administration = tuple(_rules("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only"))
+        self._ways_out = tuple((frozenset(service.clients), tuple(self._use(service))) for service in self._services)
         self._destinations = {each.name: Peer(each.name, each.networks) for each in environment.destinations}
         self._administrators = Peer("administrators", environment.bastion.admin_networks)
         self._common = {zone: self._common_rules(zone) for zone in environment.zone_names}
@@ -78,19 +79,17 @@ class RuleBook:
         """The rules of a tenant's groups."""
         return self._apart({zone: self._of_tenant(code, zone) for zone in self._addresses.tenants[code].zones})
 
-    def _apart(self, whole: Mapping[str, Iterable[RuleSpec]]) -> Groups:
-        """What all zones of an owner need is said once, and left out of the groups of its zones."""
-        base = self._for_all(whole)
-        said = frozenset(base)
-        return {None: base, **{zone: tuple(rule for rule in _once(rules) if rule not in said) for zone, rules in whole.items()}}
-
-    def _for_all(self, zone_names: Iterable[str]) -> tuple[RuleSpec, ...]:
-        """What an instance needs in whichever of these zones it is: to come up, to be administered, and the services for all of them."""
-        found = [*self._base, *self._administration]
-        for service in self._services:
-            if set(zone_names) <= set(service.clients):
-                found += self._use(service)
-        return _once(found)
+    def _apart(self, whole: Mapping[str, list[RuleSpec]]) -> Groups:
+        """Beside what these zones of an owner have: what an instance needs to come up and to be administered, and the services that it
+        uses, those for all of the zones once for all."""
+        base = [*self._base, *self._administration]
+        for clients, way_out in self._ways_out:
+            if whole.keys() <= clients:
+                base += way_out
+                continue
+            for zone in clients & whole.keys():
+                whole[zone] += way_out
+        return {None: _once(base), **{zone: _once(rules) for zone, rules in whole.items()}}
 
     def _of_tenant(self, code: str, zone: str) -> list[RuleSpec]:
         block = self._addresses.tenants[code]
@@ -121,7 +120,7 @@ class RuleBook:
         )
 
     def _common_rules(self, zone: str) -> tuple[RuleSpec, ...]:
-        """Rules of a zone that no single tenant has part in, beyond what every instance needs."""
+        """Rules of a zone that no single tenant has part in: of the flows, and of the services in it."""
         found: list[RuleSpec] = []
         for opening in self._openings:
             for direction, here, there in (("ingress", opening.target, opening.source), ("egress", opening.source, opening.target)):
@@ -133,8 +132,7 @@ class RuleBook:
         return _once(found)
 
     def _service_rules(self, service: SharedService, zone: str) -> Iterator[RuleSpec]:
-        if zone in service.clients:
-            yield from self._use(service)
+        """The way in to a service, where it is in this zone."""
         if zone == service.zone:
             for port in service.ports:
                 for client in service.clients:

@@ -37,8 +37,10 @@ def stacks(tmp_path: Path, resize: Resize) -> Stacks:
     return Stacks(home, Folder(home.backend))
 
 
-def parts() -> None:
+def parts(half_way: Callable[[], None] = lambda: None) -> None:
     for number in range(PARTS):
+        if number == PARTS // 2:
+            half_way()
         pulumi.ComponentResource("lz:test:Part", f"part-{number}").register_outputs({"text": "x" * 30_000})
 
 
@@ -56,14 +58,11 @@ def test_what_is_under_way_ends_with_a_whole_state_when_the_room_goes(stacks: St
     """It goes while the program runs, with half of its parts made; when there is room again, the same command makes the rest."""
     filler = tmp_path / "filler"
 
-    def slowly() -> None:
-        for number in range(PARTS):
-            if number == PARTS // 2:
-                filler.write_bytes(b"x" * (2 * room.LEAST - room.LOW // 2))
-                time.sleep(3)
-            pulumi.ComponentResource("lz:test:Part", f"part-{number}").register_outputs({"text": "x" * 30_000})
+    def fill() -> None:
+        filler.write_bytes(b"x" * (2 * room.LEAST - room.LOW // 2))
+        time.sleep(3)
 
-    stopped = stacks.up(KEY, slowly)
+    stopped = stacks.up(KEY, lambda: parts(fill))
     assert stopped.problems[0].what == DISK_FULL
     assert stopped.problems[0].where == str(stacks.home.root)
     made = stacks.resources(KEY)
