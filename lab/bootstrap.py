@@ -83,7 +83,7 @@ def publish_name_servers(machine: Machine) -> None:
 
 
 def map_compute_host(machine: Machine, seconds: float = PATIENCE) -> None:
-    """Wait until nova-compute has reported itself and is mapped into its cell."""
+    """Wait until nova-compute has reported itself and map it into its cell, which nobody else does."""
     log = machine.home / "bootstrap.log"
     deadline = time.monotonic() + seconds
     count = "select count(*) from compute_nodes where deleted = 0"
