@@ -27,7 +27,7 @@ down: venv ## take the lab cloud down and leave the machine as it was
 	@$(LZ) lab down
 
 test: host venv ## every test: lint, unit, engine, nodes, lab (brings it up if it is not), life (takes it down)
-	@$(RUN) lint unit engine nodes lab life
+	@$(RUN) lint unit engine+nodes+lab life
 
 test-unit: venv ## unit tests: no cloud, no network, under a minute
 	@$(RUN) unit

@@ -1,19 +1,24 @@
 """Run the parts of the test suite, say how long each took, and end with one line that counts every test.
 
-usage: python -m tests.run PART...      parts: lint unit engine nodes lab life long
+usage: python -m tests.run PART[+PART...]...      parts: lint unit engine nodes lab life long
+
+Parts that are joined by + run side by side; the last of them shows what it prints at once, the others when all have ended.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -122,21 +127,23 @@ def measured(report: Path) -> tuple[tuple[str, str], ...]:
     return tuple((str(entry.get("name")), str(entry.get("value"))) for entry in entries)
 
 
-def run_part(name: str, part: Part, checkout: Path) -> Result:
-    """Run one part to its end, whatever fails in it."""
+def run_part(name: str, part: Part, checkout: Path, said: IO[str] | None = None) -> Result:
+    """Run one part to its end, whatever fails in it. said: a file for what it prints, in place of showing it."""
     began = time.monotonic()
     broken: list[str] = []
+
+    def status_of(*command: str) -> int:
+        return subprocess.run(command, cwd=checkout, check=False, stdout=said, stderr=said).returncode
+
     for command in part.commands:
-        if subprocess.run(command, cwd=checkout, check=False).returncode:
+        if status_of(*command):
             broken.append(" ".join(command[:3]))
     counts = Counts()
     figures: tuple[tuple[str, str], ...] = ()
     if part.pytest:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            status = subprocess.run(
-                [*PYTEST, *part.pytest, f"--junit-xml={report}", "-o", "junit_family=xunit1"], cwd=checkout, check=False
-            ).returncode
+            status = status_of(*PYTEST, *part.pytest, f"--junit-xml={report}", "-o", "junit_family=xunit1")
             if report.is_file():
                 counts, figures = counted(report), measured(report)
         if status and not counts.failed:
@@ -144,7 +151,21 @@ def run_part(name: str, part: Part, checkout: Path) -> Result:
     return Result(name, time.monotonic() - began, tuple(broken), counts, figures)
 
 
-def summary(results: Sequence[Result]) -> str:
+def run_together(chosen: Mapping[str, Part], checkout: Path) -> list[Result]:
+    """Run parts side by side: the last shows what it prints at once, the others when all have ended."""
+    *others, last = chosen
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(chosen)) as pool, contextlib.ExitStack() as open_files:
+        said = {name: open_files.enter_context((Path(folder) / name).open("w+")) for name in others}
+        print(f"\n----- {last}" + (f" (beside it, shown when all have ended: {' '.join(others)})" if others else ""), flush=True)
+        running = [pool.submit(run_part, name, part, checkout, said.get(name)) for name, part in chosen.items()]
+        results = [one.result() for one in running]
+        for name, file in said.items():
+            file.seek(0)
+            print(f"\n----- {name}\n{file.read()}", flush=True)
+    return results
+
+
+def summary(results: Sequence[Result], seconds: float) -> str:
     """The last line: every test counted, and which parts are not good."""
     total = sum((result.counts for result in results), Counts())
     bad = [result.name for result in results if not result.good]
@@ -152,20 +173,20 @@ def summary(results: Sequence[Result]) -> str:
     words += [f"{total.passed} passed"]
     words += [f"{total.skipped} skipped"] if total.skipped else []
     words += [f"not good: {' '.join(bad)}"] if bad else []
-    return f"===== {', '.join(words)} in {sum(result.seconds for result in results):.2f}s ====="
+    return f"===== {', '.join(words)} in {seconds:.2f}s ====="
 
 
-def main(names: Sequence[str]) -> int:
-    """Run the named parts in order and return 0 when all are good."""
+def main(words: Sequence[str]) -> int:
+    """Run the named parts in order, those in one word side by side, and return 0 when all are good."""
     known = parts(CHECKOUT)
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
+    groups = [word.split("+") for word in words]
+    unknown = [name for group in groups for name in group if name not in known]
+    if unknown or not groups:
         sys.stderr.write(f"no such part: {' '.join(unknown) or '(none named)'}; there are: {' '.join(known)}\n")
         return 2
-    results = []
-    for name in names:
-        print(f"\n----- {name}", flush=True)
-        results.append(run_part(name, known[name], CHECKOUT))
+    began = time.monotonic()
+    results = [result for group in groups for result in run_together({name: known[name] for name in group}, CHECKOUT)]
+    took = time.monotonic() - began
     table = Table("part", "seconds", "passed", "failed", "skipped", "commands that failed")
     for result in results:
         counts = result.counts
@@ -176,7 +197,7 @@ def main(names: Sequence[str]) -> int:
     console.print(table)
     for name, words in (figure for result in results for figure in result.figures):
         print(f"{name}: {words}")
-    print(summary(results), flush=True)
+    print(summary(results, took), flush=True)
     return 0 if all(result.good for result in results) else 1
 
 

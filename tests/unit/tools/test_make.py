@@ -63,31 +63,40 @@ def test_a_pytest_that_cannot_start_is_not_good(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("results", "line"),
     [
-        ([Result("unit", 1.5, counts=Counts(3))], "===== 3 passed in 1.50s ====="),
+        ([Result("unit", 1.5, counts=Counts(3))], "===== 3 passed in 2.50s ====="),
         ([Result("lint", 1.0, ("ruff",)), Result("unit", 1.0, counts=Counts(3, 1, 2))],
-         "===== 1 failed, 3 passed, 2 skipped, not good: lint unit in 2.00s ====="),
+         "===== 1 failed, 3 passed, 2 skipped, not good: lint unit in 2.50s ====="),
     ],
 )  # fmt: skip
 def test_the_last_line_counts_every_test(results: list[Result], line: str) -> None:
-    assert run.summary(results) == line
+    assert run.summary(results, 2.5) == line
 
 
 def test_the_time_of_each_part_is_told_and_the_counts_come_last(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = {"lint": Result("lint", 12.34, ("ruff check",)), "unit": Result("unit", 45.67, counts=Counts(1683, 0, 2))}
-    monkeypatch.setattr(run, "run_part", lambda name, part, checkout: results[name])
+    monkeypatch.setattr(run, "run_part", lambda name, part, checkout, said: results[name])
     assert run.main(["lint", "unit"]) == 1
     lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if line]
     assert ["lint", "12.3", "0", "0", "0", "ruff", "check"] in lines
     assert ["unit", "45.7", "1683", "0", "2"] in lines
-    assert " ".join(lines[-1]) == "===== 1683 passed, 2 skipped, not good: lint in 58.01s ====="
+    assert re.fullmatch(r"===== 1683 passed, 2 skipped, not good: lint in 0\.\d\ds =====", " ".join(lines[-1]))
+
+
+def test_parts_side_by_side_show_each_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each waits for the other's file, so one after the other they would never end."""
+    wait = "touch $0; for i in $(seq 200); do [ -e $1 ] && exec echo $0 met $1; sleep 0.05; done; exit 1"
+    chosen = {name: Part((("sh", "-c", wait, name, other),)) for name, other in (("a", "b"), ("b", "a"))}
+    assert [(result.name, result.good) for result in run.run_together(chosen, tmp_path)] == [("a", True), ("b", True)]
+    said = [line for line in capfd.readouterr().out.splitlines() if line]
+    assert said == ["----- b (beside it, shown when all have ended: a)", "b met a", "----- a", "a met b"]
 
 
 def test_make_test_runs_every_part_and_brings_the_lab_up_by_itself() -> None:
     command = ["make", "--dry-run", "--no-print-directory", "test"]  # below another make it would speak of folders
     planned = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    names = planned.splitlines()[-1].partition(" -m tests.run ")[2].split()
+    names = re.split("[ +]", planned.splitlines()[-1].partition(" -m tests.run ")[2])
     known = run.parts(CHECKOUT)
     assert {*names, "long"} == set(known)
     assert names[-2:] == ["lab", "life"], "the last takes the lab away"
