@@ -18,6 +18,7 @@ from tools import artefacts, pins
 from tools.pins import Artefact, Pins
 
 LOCK = ".lock"  # what files are called that another program may hold
+PATIENCE = 2400  # seconds: twice what another run takes to build all of it on two cores
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,28 @@ def installed(known: Pins | None = None) -> Engine | None:
 def install(progress: Progress, network: bool = True, known: Pins | None = None) -> Engine:
     """Make sure that the engine is in the cache and undamaged, and return it.
 
-    Raises LzError when a program cannot be obtained, BusyError when another process is at it. Whatever happens, the
-    next call can go on from what is there.
+    Another process that is at it is waited for. Raises LzError when a program cannot be obtained, BusyError when the other
+    does not end in PATIENCE. Whatever happens, the next call can go on from what is there.
     """
     known = known or pins.load()
-    ready = installed(known)
-    if ready and all(_is_whole(ready.home, artefact) for artefact in known.artefacts.values()):
-        _keep_no_logs(ready.home)
+    if ready := _whole(known):
         return ready
-    with exclusive(cache("tools") / "lock", "installing the engine"):
+    with exclusive(cache("tools") / "lock", "installing the engine", PATIENCE, progress.say):
+        if ready := _whole(known):  # another run made it, and may use it now
+            return ready
         for artefact in known.artefacts.values():
             made = artefacts.obtain(artefact, known.go, progress, network)
             progress.say(f"{made.name} {made.version}: {made.origin}")
         return _assemble(_place(known), known.artefacts.values())
+
+
+def _whole(known: Pins) -> Engine | None:
+    """The engine if it is there, with every program of it undamaged."""
+    ready = installed(known)
+    if ready is None or not all(_is_whole(ready.home, artefact) for artefact in known.artefacts.values()):
+        return None
+    _keep_no_logs(ready.home)
+    return ready
 
 
 def _within(home: Path, artefact: Artefact) -> Path:

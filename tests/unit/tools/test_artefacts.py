@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -222,7 +223,32 @@ def test_a_run_that_was_ended_before_the_engine_was_mended_is_made_good(known: P
     assert (home / "bin" / "greeter").read_bytes() == GREETER
 
 
-def test_two_installations_at_once_do_not_mix(known: Pins, own_cache: Path) -> None:
+def test_a_second_installation_waits_for_the_first_and_takes_what_it_made(
+    known: Pins, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = engine.install(Progress(), known=known).home
+    aside = made.with_name("aside")
+    made.rename(aside)
+    waiting, said, heard = Progress(), list[str](), threading.Event()
+
+    def end(line: str) -> None:
+        said.append(line)
+        aside.rename(made)
+        heard.set()
+
+    monkeypatch.setattr(waiting, "say", end)
+    monkeypatch.setattr(artefacts, "obtain", lambda *_: pytest.fail("it was there"))
+    with ThreadPoolExecutor(1) as pool:
+        with exclusive(own_cache / "tools" / "lock", "installing the engine"):
+            second = pool.submit(engine.install, waiting, known=known)
+            assert heard.wait(20)
+        assert second.result().home == made
+    assert len(said) == 1
+    assert "its end is waited for" in said[0]
+
+
+def test_an_installation_that_does_not_end_is_told(known: Pins, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 0)
     with exclusive(own_cache / "tools" / "lock", "installing the engine"), pytest.raises(BusyError, match="installing the engine"):
         engine.install(Progress(), known=known)
 
