@@ -52,6 +52,8 @@ def lay_ground(places: Places, regions: Sequence[Region]) -> dict[str, dict[str,
         if not is_made(places, region):
             remove(places, region)
             places.region(region).mkdir(parents=True)
+            # Its databases and passwords belong to accounts of the machine, whose numbers the host gives to others.
+            places.region(region).chmod(0o700)
     known = sign_in(places, regions)
     for region in regions:
         hostnet.up(region, [other for other in REGIONS.values() if other is not region])

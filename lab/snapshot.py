@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from foundation.process import run
+from lab.daemons import EVERY_UNIT
 from lab.machine import Machine
 
 # Who holds data, and where. They are stopped while it is copied; everybody else connects again by itself.
@@ -68,7 +69,7 @@ def restore(machine: Machine) -> None:
     machine.inside("nc", "-q1", "127.0.0.1", "11211", stdin="flush_all\r\nquit\r\n")
     machine.inside("systemctl", "start", *KEEPERS)
     machine.inside("systemctl", "start", "ovn-central", "br-ex-address")
-    machine.inside("systemctl", "start", "--no-block", "nova-compute")
+    machine.inside("systemctl", "start", "--no-block", *EVERY_UNIT)  # nova-compute, and whatever somebody has stopped
     _mark(machine).unlink()
 
 

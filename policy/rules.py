@@ -89,7 +89,7 @@ def no_world_open_ingress(name: str, properties: Properties, facts: Facts) -> It
     prefix = properties.get("remoteIpPrefix")
     if prefix is UNKNOWN:
         return
-    if prefix and not _wide(str(prefix)):
+    if prefix and not wide(str(prefix)):
         return
     if name.partition(".")[0] not in facts.open_groups:
         yield f"lets in {prefix or 'everybody'}", "name the prefixes that need it in `flows`, or put the service into the edge zone"
@@ -105,7 +105,7 @@ def _administers(properties: Properties) -> bool:
     return not protocol or (protocol in ("tcp", "6") and (not first or int(first) <= SSH <= int(last or first)))
 
 
-def _wide(prefix: str) -> bool:
+def wide(prefix: str) -> bool:
     """Whether a prefix is the world, or so much of it that a few such are."""
     net = ip_network(prefix, strict=False)
     return net.prefixlen < WIDEST[net.version] and not (isinstance(net, IPv6Network) and net.subnet_of(UNIQUE_LOCAL))

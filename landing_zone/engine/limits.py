@@ -1,4 +1,5 @@
-"""Limits that no resource of the provider sets: of object storage and of the key manager, project by project.
+"""Limits that no resource of the provider sets: of object storage and of the key manager, project by project. And the end of all
+limits: those that a resource sets stay with their service when the resource is removed, but for Octavia's.
 
 `lz up` sets them by plain calls when the projects stand, and keeps on this machine what it has set. Nobody is asked again until
 the plan gives another limit or the stack is applied anew; what somebody else sets there is for `lz drift`.
@@ -18,12 +19,13 @@ from openstack.exceptions import SDKException, raise_from_response
 from foundation import files
 from foundation.errors import LzError, Problem, raise_all
 from landing_zone.engine.clouds import account_of
+from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.quotas import KEYS, OBJECTS, Limits, by_calls
 from landing_zone.planners.shares import identities
 
-AT_ONCE = 8  # stacks
+AT_ONCE = 8  # stacks, or projects
 NONE = -1  # how a limit that is not set reads
 # Swift knows both names, and tells the second; other stores, and Swift of before 2025, know the first only.
 BYTES = "X-Account-Meta-Quota-Bytes"
@@ -51,9 +53,13 @@ def ensure(run: Run, keys: Iterable[StackKey]) -> None:
 def clear(connection: Connection, services: Iterable[str], projects: Iterable[str]) -> None:
     """Take the limits of removed projects (by id) away, with accounts of object storage that have nothing in them."""
     removers = [REMOVERS[service] for service in services if service in REMOVERS]
-    for project in projects:
+
+    def of_project(project: str) -> None:
         for remove in removers:
             remove(connection, project)
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        list(pool.map(of_project, projects))
 
 
 def _planned(run: Run, key: StackKey) -> Mapping[str, Limits]:
@@ -145,13 +151,25 @@ def _remove_objects(connection: Connection, project: str) -> None:
         raise_from_response(answer)
 
 
-def _remove_keys(connection: Connection, project: str) -> None:
-    answer = connection.key_manager.delete(f"/project-quotas/{project}")
-    if answer.status_code not in UNTOUCHED:
-        raise_from_response(answer)
+def _remove_by(service: str, path: str, headers: Mapping[str, str] | None = None) -> Callable[[Connection, str], None]:
+    """A call that removes the limits of a project in one service (its name in the library), which need not have any."""
+
+    def remove(connection: Connection, project: str) -> None:
+        answer = getattr(connection, service).delete(f"{path}/{project}", headers=headers)
+        if answer.status_code not in UNTOUCHED:
+            raise_from_response(answer)
+
+    return remove
 
 
 # service -> its calls: connection and project id, and the figures
 READERS: Mapping[str, Callable[[Connection, str], Mapping[str, int]]] = {OBJECTS: _read_objects, KEYS: _read_keys}
 WRITERS: Mapping[str, Callable[[Connection, str, Mapping[str, Any]], None]] = {OBJECTS: _write_objects, KEYS: _write_keys}
-REMOVERS: Mapping[str, Callable[[Connection, str], None]] = {OBJECTS: _remove_objects, KEYS: _remove_keys}
+REMOVERS: Mapping[str, Callable[[Connection, str], None]] = {
+    OBJECTS: _remove_objects,
+    KEYS: _remove_by("key_manager", "/project-quotas"),
+    "compute": _remove_by("compute", "/os-quota-sets"),
+    "network": _remove_by("network", "/quotas"),
+    "block-storage": _remove_by("block_storage", "/os-quota-sets"),
+    "dns": _remove_by("dns", "/quotas", ALL_PROJECTS),
+}

@@ -170,6 +170,8 @@ def _remove_instance(connection: Connection, server: Server) -> None:
 
 def _zone(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
     for zone in connection.dns.zones(name=inputs["name"], all_projects=True):
+        if zone.project_id != inputs["projectId"]:
+            continue
         yield Orphan(zone.id, partial(remove_zone, connection, zone.id, inputs["name"]))
 
 

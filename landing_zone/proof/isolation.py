@@ -1,9 +1,10 @@
-"""What a tenant's own credentials can see of another tenant: nothing, while they do see what is the tenant's own."""
+"""What a tenant's own credentials can see of other tenants: nothing, while they do see what is the tenant's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException, SDKException, raise_from_response
@@ -13,54 +14,76 @@ from landing_zone.proof.results import Result, Verdict
 
 Ids = Mapping[str, Mapping[str, str]]
 Getter = Callable[[Connection, str], object]
+Lister = Callable[[Connection], Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class Look:
-    """How things are looked for: the control behind it, the `kind` in a stack's outputs that has their ids, how one is read, and
-    what a tenant must see of its own, or else its blindness means nothing."""
+    """How one thing is looked for: the control behind it, the `kind` in a stack's outputs that has its id, and how it is read."""
 
     control: str
     kind: str
     read: Getter
-    own: str = "network"
 
 
-LOOKS: Mapping[str, Look] = {
-    "network": Look("NET-04", "network", lambda connection, identity: connection.network.get_network(identity)),
-    "subnet": Look("NET-04", "subnet", lambda connection, identity: connection.network.get_subnet(identity)),
-    "router": Look("NET-04", "router", lambda connection, identity: connection.network.get_router(identity)),
-    "security-group": Look("NET-04", "security-group", lambda connection, identity: connection.network.get_security_group(identity)),
-    "project": Look("IAM-01", "project", lambda connection, identity: keystone(connection).get_project(identity)),
-    "domain": Look("IAM-01", "domain", lambda connection, identity: keystone(connection).get_domain(identity)),
-    "group": Look("IAM-01", "group", lambda connection, identity: keystone(connection).get_group(identity)),
-    "object account": Look(
-        "STO-05",
-        "project",
-        lambda connection, project: raise_from_response(connection.object_store.head(account_of(connection, project))),
-        own="object account",
-    ),
+# What a tenant lists is all that it sees, so that one call looks at all other tenants.
+LISTS: Mapping[str, Lister] = {
+    "network": lambda connection: connection.network.networks(),
+    "subnet": lambda connection: connection.network.subnets(),
+    "router": lambda connection: connection.network.routers(),
+    "security-group": lambda connection: connection.network.security_groups(),
+}
+NETWORK = Look("NET-04", "network", lambda connection, identity: connection.network.get_network(identity))
+ACCOUNT = Look(
+    "STO-05", "project", lambda connection, project: raise_from_response(connection.object_store.head(account_of(connection, project)))
+)
+# What a tenant may not list is asked for by its id; beside it, what the tenant must see of its own, or else its blindness means nothing.
+LOOKS: Mapping[str, tuple[Look, Look]] = {
+    "project": (Look("IAM-01", "project", lambda connection, identity: keystone(connection).get_project(identity)), NETWORK),
+    "domain": (Look("IAM-01", "domain", lambda connection, identity: keystone(connection).get_domain(identity)), NETWORK),
+    "group": (Look("IAM-01", "group", lambda connection, identity: keystone(connection).get_group(identity)), NETWORK),
+    "object account": (ACCOUNT, ACCOUNT),
 }
 
 
+def check_all(connection: Connection, region: str, tenant: str, own: Ids, others: Iterable[Ids]) -> Iterator[Result]:
+    """Results for what `tenant` (signed in by `connection`) sees of all other tenants' networks, one for each kind of LISTS."""
+    for kind, listed in LISTS.items():
+        theirs = {identity: name for ids in others for name, identity in ids.get(kind, {}).items()}
+        if not theirs:
+            continue
+        what = f"{tenant} cannot see the {kind}s of other tenants by the API"
+        try:
+            seen = {thing.id for thing in listed(connection)}
+        except SDKException as error:
+            yield Result(NETWORK.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
+            continue
+        visible = [theirs[identity] for identity in theirs.keys() & seen]
+        sees_own = not seen.isdisjoint(own.get(kind, {}).values())
+        yield Result(NETWORK.control, region, what, *_judged(visible, len(theirs), sees_own))
+
+
 def check_pair(connection: Connection, region: str, tenant: str, own: Ids, other: str, others: Ids) -> Iterator[Result]:
-    """Results for what `tenant` (signed in by `connection`) sees of `other`, one for each kind of thing."""
-    sees = {name: _sees_own(connection, LOOKS[name], own) for name in {look.own for look in LOOKS.values()}}
-    for name, look in LOOKS.items():
+    """Results for what `tenant` (signed in by `connection`) sees of `other`, one for each kind of LOOKS."""
+    sees = {look: _sees_own(connection, look, own) for _, look in LOOKS.values()}
+    for name, (look, control) in LOOKS.items():
         if look.kind not in others:
             continue
         what = f"{tenant} cannot see the {name}s of {other} by the API"
         try:
-            visible = sorted(name for name, identity in others[look.kind].items() if _readable(look.read, connection, identity))
+            visible = [name for name, identity in others[look.kind].items() if _readable(look.read, connection, identity)]
         except SDKException as error:
             yield Result(look.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
             continue
-        if visible:
-            yield Result(look.control, region, what, Verdict.FAIL, f"sees {', '.join(visible)}")
-        elif sees[look.own]:
-            yield Result(look.control, region, what, Verdict.PASS, f"none of {len(others[look.kind])}, while it sees its own")
-        else:
-            yield Result(look.control, region, what, Verdict.UNKNOWN, "it does not see its own either")
+        yield Result(look.control, region, what, *_judged(visible, len(others[look.kind]), sees[control]))
+
+
+def _judged(visible: Collection[str], total: int, sees_own: bool) -> tuple[Verdict, str]:
+    if visible:
+        return Verdict.FAIL, f"sees {', '.join(sorted(visible))}"
+    if not sees_own:
+        return Verdict.UNKNOWN, "it does not see its own either"
+    return Verdict.PASS, f"none of {total}, while it sees its own"
 
 
 def _sees_own(connection: Connection, look: Look, own: Ids) -> bool:

@@ -6,7 +6,9 @@ listener answers, and a stop counts only when the same port of the same target d
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh.shell import on_host
 
 SSH_PORT = 22
+REFUSED = os.strerror(errno.ECONNREFUSED)
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
 ENTER_SECONDS = 120  # one session may take that long
@@ -170,6 +173,8 @@ def _judge_pass(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tupl
 def _judge_stop(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tuple[Verdict, str]:
     if got.startswith("answer"):
         return Verdict.FAIL, f"{_way(check)} of {check.target} answers to {check.source}: {got}"
+    if REFUSED in got:
+        return Verdict.UNKNOWN, f"{got}: nobody refuses what is dropped, so something on the way answered, or {check.target} itself"
     control = control_of(check)
     proof = seen.get(control, "could not be entered")
     if _answers(check, proof):

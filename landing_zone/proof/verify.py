@@ -95,7 +95,8 @@ def concerned(region: RegionPlan, part: Selection) -> list[FlowCheck]:
 
 
 def _isolation(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result]:
-    """Each tenant looks at the next one, so that the work grows with the tenants and not with their pairs."""
+    """Each tenant looks at what it may list of all others, and by single calls at the next: the work grows with the tenants, not
+    with their pairs."""
     tenants = [region.tenants[code] for code in sorted(region.tenants)]
     if len(tenants) < 2:
         return
@@ -108,9 +109,11 @@ def _isolation(run: Run, region: RegionPlan, part: Selection) -> Iterator[Result
             connection = as_machine(run, region, user, user.project)
             connection.authorize()
         except (ClientException, SDKException) as error:
-            what = f"{tenant.code} cannot see {other.code} by the API"
+            what = f"{tenant.code} cannot see other tenants by the API"
             yield Result("NET-04", region.name, what, Verdict.UNKNOWN, f"{tenant.code} cannot sign in: {error}")
             continue
+        others = [each for code, each in ids.items() if code != tenant.code]
+        yield from isolation.check_all(connection, region.name, tenant.code, ids[tenant.code], others)
         yield from isolation.check_pair(connection, region.name, tenant.code, ids[tenant.code], other.code, ids[other.code])
 
 

@@ -121,6 +121,10 @@ def test_no_password_in_a_process_list_a_log_or_git(where: Places, regions: tupl
     for path in [*logs, *tracked]:
         text = _read(path)
         assert not [secret for secret in known if secret.encode() in text], path
+    for region in regions:  # in its files long entries are packed
+        said = machine_of(where, region).inside("journalctl", "--output=json", "--output-fields=MESSAGE", "--all", "--no-pager")
+        assert '"MESSAGE"' in said
+        assert not [secret for secret in known if secret in said], region.name
 
 
 def _read(path: Path) -> bytes:
@@ -133,3 +137,5 @@ def _read(path: Path) -> bytes:
 def test_secrets_on_disk_are_for_root_alone(where: Places, regions: tuple[Region, ...]) -> None:
     for file in [where.clouds, where.root / "ca.key", *(where.region(region) / "secrets.json" for region in regions)]:
         assert file.stat().st_mode & 0o777 == 0o600, file
+    for region in regions:
+        assert where.region(region).stat().st_mode & 0o777 == 0o700, "accounts of the host have the numbers of those in the machine"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lab.region import machine_of
 from lab.settings import Places, Region
 from tests.support import resets, traces
 from tests.support.command import lz
-from tests.support.playground import Playground
+from tests.support.playground import Box, Playground
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.lab
@@ -65,7 +66,7 @@ def test_a_wrong_region_is_refused_with_the_right_ones(where: Places) -> None:
     assert "north, south" in done.stderr
 
 
-def _furnish(ground: Playground) -> None:
+def _furnish(ground: Playground) -> Box:
     """An instance that runs with a volume plugged in and a floating address, and one of whatever else has a name; see _there."""
     here: Any = ground.cloud
     box = ground.launch("box")
@@ -75,6 +76,7 @@ def _furnish(ground: Playground) -> None:
     here.object_store.create_container(ground.name)
     here.block_storage.wait_for_status(volume, "available", interval=0.5, wait=60)
     ground.attach(ground.await_active(box), volume)
+    return ground.await_ssh(box)
 
 
 def _there(connection: Connection, name: str) -> set[str]:
@@ -119,13 +121,18 @@ def test_reset_takes_away_what_came_after_up_and_the_cloud_works(
             (tmp_path / region.name).mkdir()
             grounds.append(stack.enter_context(Playground(cloud.connect(region, where), name, tmp_path / region.name)))
         with ThreadPoolExecutor(len(grounds)) as pool:
-            list(pool.map(_furnish, grounds))
+            boxes = list(pool.map(_furnish, grounds))
+        for (ground, box), (_, other) in permutations(zip(grounds, boxes, strict=True), 2):
+            reading = f"timeout 5 bash -c 'head -c 4 < /dev/tcp/{other.address}/22'"
+            assert ground.ssh(box, reading) == "SSH-", f"{box.address} does not reach {other.address} of the other region"
         for region, ground in zip(regions, grounds, strict=True):
             assert _there(ground.cloud, name) == KINDS
             seen = traces.of_instances(machine_of(where, region))
             assert any("process-" in trace for trace in seen), "the census saw no instance: it proves nothing"
+        machine_of(where, north).inside("systemctl", "stop", "barbican-api")
         done = lz("lab", "reset")
         assert done.returncode == 0, done.stderr
+        until(lambda: lz("lab", "doctor").returncode == 0, seconds=60)
         deadline = time.monotonic() + 30
         for region in regions:
             assert _there(cloud.connect(region, where), name) == set()

@@ -45,7 +45,7 @@ LISTERS: Mapping[str, Lister] = {
     "address scope": lambda connection: connection.network.address_scopes(),
     "subnet pool": lambda connection: connection.network.subnet_pools(),
     "instance": lambda connection: connection.compute.servers(all_projects=True),
-    "server group": lambda connection: connection.compute.server_groups(),
+    "server group": lambda connection: connection.compute.server_groups(all_projects=True),
     "volume": lambda connection: connection.block_storage.volumes(all_projects=True),
     "backup": lambda connection: connection.block_storage.backups(all_projects=True),
     "snapshot": lambda connection: connection.block_storage.snapshots(all_projects=True),

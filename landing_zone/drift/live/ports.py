@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from typing import Any
 
 from landing_zone.drift.estate import Ground
 from landing_zone.drift.facts import Fact, Value, address, prefix, rule_name, texts
 from landing_zone.drift.live.view import View, in_projects
+from policy.rules import wide
 
 DEFAULT_GROUP = "default"
 INTERFACE = "network:router_interface"  # also with an ending, where routers are distributed
@@ -150,7 +150,7 @@ def _remote(view: View, rule: Mapping[str, Any]) -> str:
 
 def _lets_all_in(rule: Mapping[str, Any]) -> bool:
     named = rule["remote_group_id"] or rule.get("remote_address_group_id")
-    whole = not rule["remote_ip_prefix"] or ip_network(rule["remote_ip_prefix"], strict=False).prefixlen == 0
+    whole = not rule["remote_ip_prefix"] or wide(rule["remote_ip_prefix"])
     return bool(rule["direction"] == "ingress" and not named and whole)
 
 

@@ -104,6 +104,8 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("tenant-edu", "security group rule", "lab-edu-data: egress IPv6 any to anywhere",
      ruled("lab-edu-data", rule("by-hand", "egress", "IPv6", None, None, None, None))),
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from 0.0.0.0/0", own_group(EDU, "own", WORLD)),
+    ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 any from 128.0.0.0/1",
+     own_group(EDU, "own", rule("by-hand", "ingress", "IPv4", None, None, None, "128.0.0.0/1"))),
     ("tenant-edu", "security group rule", "lab-edu-main/default: ingress IPv4 any from 10.0.0.0/8",
      own_group(EDU, "default", rule("by-hand", "ingress", "IPv4", None, None, None, "10.0.0.0/8"))),
     ("tenant-edu", "security group rule", "lab-edu-main/default: egress IPv6 any to anywhere",

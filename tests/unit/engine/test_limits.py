@@ -56,6 +56,10 @@ class Service:
 class Cloud:
     object_store: Service = field(default_factory=Service)
     key_manager: Service = field(default_factory=Service)
+    compute: Service = field(default_factory=Service)
+    network: Service = field(default_factory=Service)
+    block_storage: Service = field(default_factory=Service)
+    dns: Service = field(default_factory=Service)
     current_project_id: str = "own"
 
 
@@ -150,9 +154,12 @@ def asked(cloud: Any) -> list[str]:
 
 def test_an_empty_account_goes_with_its_limit() -> None:
     cloud = of_account(head=answer(headers={"X-Account-Container-Count": "0"}))
-    limits.clear(cloud, (OBJECTS, KEYS, "compute"), ["p"])
+    limits.clear(cloud, plan().regions["north"].demand.services, ["p"])
     assert asked(cloud) == ["head", "delete"]
     assert cloud.key_manager.asked == [("delete", "/project-quotas/p", None)]
+    assert cloud.compute.asked == cloud.block_storage.asked == [("delete", "/os-quota-sets/p", None)]
+    assert cloud.network.asked == [("delete", "/quotas/p", None)]
+    assert cloud.dns.asked == [("delete", "/quotas/p", {"X-Auth-All-Projects": "true"})]
 
 
 def test_of_an_account_that_has_something_only_the_limit_goes() -> None:

@@ -256,9 +256,10 @@ def test_an_orphaned_domain_is_switched_off_before_it_is_removed() -> None:
 
 def test_an_orphaned_zone_of_another_project_is_removed_and_waited_for() -> None:
     connection = MagicMock()
-    connection.dns.zones.side_effect = [[Thing("z1")], [Thing("z1")], []]
+    zone, others = Thing("z1", project_id="p1"), Thing("z2", project_id="p2")
+    connection.dns.zones.side_effect = [[zone, others], [zone], []]
     connection.dns.delete.return_value = MagicMock(status_code=202)
-    assert orphans.remove(connection, "openstack:dns/zone:Zone", {"name": "lab.example."}) == ("z1",)
+    assert orphans.remove(connection, "openstack:dns/zone:Zone", {"name": "lab.example.", "projectId": "p1"}) == ("z1",)
     connection.dns.delete.assert_called_once_with("/zones/z1", headers={"X-Auth-All-Projects": "true"})
     assert connection.dns.zones.call_count == 3
 

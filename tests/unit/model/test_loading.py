@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def tried(path: Path) -> str:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_files_load(name: str) -> None:
     assert load(shipped(name)).code
+
+
+@pytest.mark.parametrize(("name", "agencies"), [("national-cgc", {"M": 14, "A": 3, "P": 34}), ("regional-dc", {"P": 34})])
+def test_no_ministry_agency_or_province_is_missing(name: str, agencies: dict[str, int]) -> None:
+    tenants = load(shipped(name)).tenants
+    assert Counter(tenant.dti_code.removeprefix("LZ-")[0] for tenant in tenants) == agencies
+    assert len({tenant.dti_code for tenant in tenants}) == len(tenants)
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_a_network_project_may_make_what_is_planned_although_neutron_counts_it_t
     assert min(getattr(workload, field.name) for field in fields(QuotaSpec)) == 0
 
 
-def test_enclave_tenants_have_hosts_and_storage_of_their_own() -> None:
+def test_tenants_of_an_enclave_are_planned_hosts_and_storage_of_their_own() -> None:
     tenants = planned("national-cgc").regions["north"].tenants
     assert (tenants["mps"].availability_zones, tenants["mps"].volume_type) == (("ndb",), "ndb-encrypted")
     assert (tenants["moh"].availability_zones, tenants["moh"].volume_type) == (("az1", "az2"), None)

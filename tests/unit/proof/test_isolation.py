@@ -1,17 +1,20 @@
-"""What a tenant sees of another one: nothing, and only if it does see its own."""
+"""What a tenant sees of others: nothing, and only if it does see its own."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import pytest
 from openstack.exceptions import ForbiddenException, HttpException, NotFoundException
 from requests import Response
 
-from landing_zone.proof.isolation import check_pair
+from landing_zone.proof.isolation import check_all, check_pair
 from landing_zone.proof.results import Verdict
 
 OWN = {"network": {"edu-app": "n-edu"}, "project": {"edu-main": "p-edu"}}
 OTHERS = {"network": {"health-app": "n-health"}, "project": {"health-main": "p-health"}}
+PORTAL = {"network": {"portal-app": "n-portal"}}
 
 
 def connection(visible: set[str], error: Exception | None = None) -> MagicMock:
@@ -20,7 +23,13 @@ def connection(visible: set[str], error: Exception | None = None) -> MagicMock:
             return identity
         raise error or NotFoundException("no")
 
+    def listed() -> list[SimpleNamespace]:
+        if error:
+            raise error
+        return [SimpleNamespace(id=identity) for identity in sorted(visible)]
+
     made = MagicMock()
+    made.network.networks.side_effect = listed
     made.network.get_network.side_effect = get
     made.identity.get_project.side_effect = get
     made.current_project_id = "p-edu"
@@ -36,7 +45,9 @@ def answer(status: int) -> Response:
 
 
 def verdicts(made: MagicMock) -> dict[str, Verdict]:
-    return {result.control: result.verdict for result in check_pair(made, "north", "edu", OWN, "health", OTHERS)}
+    found = [*check_all(made, "north", "edu", OWN, (OTHERS, PORTAL)), *check_pair(made, "north", "edu", OWN, "health", OTHERS)]
+    assert len({result.control for result in found}) == len(found)
+    return {result.control: result.verdict for result in found}
 
 
 def test_blind_for_the_other_and_not_for_itself_passes() -> None:
@@ -49,8 +60,9 @@ def test_forbidden_is_as_good_as_not_found() -> None:
     assert verdicts(made)["IAM-01"] is Verdict.PASS
 
 
-def test_seeing_anything_of_the_other_fails() -> None:
-    found = verdicts(connection({"n-edu", "p-edu", "n-health"}))
+@pytest.mark.parametrize("network", ["n-health", "n-portal"])
+def test_seeing_anything_of_any_other_fails(network: str) -> None:
+    found = verdicts(connection({"n-edu", "p-edu", network}))
     assert found == {"NET-04": Verdict.FAIL, "IAM-01": Verdict.PASS, "STO-05": Verdict.PASS}
 
 

@@ -43,6 +43,7 @@ UDP_FROM_SOURCE, UDP_FROM_TARGET = Attempt("edu", "udp", "10.0.0.9", 22), Attemp
     [
         (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "answer: health"}, Verdict.PASS),
         (STOP, {FROM_SOURCE: "refused: no route", FROM_TARGET: "answer: health"}, Verdict.PASS),
+        (STOP, {FROM_SOURCE: "refused: Connection refused", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
         (STOP, {FROM_SOURCE: "answer: health", FROM_TARGET: "answer: health"}, Verdict.FAIL),
         (STOP, {FROM_SOURCE: "answer: ", FROM_TARGET: "answer: health"}, Verdict.FAIL),
         (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "no answer"}, Verdict.UNKNOWN),
