@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from keystoneauth1.exceptions import ClientException
 from openstack import resource
 from openstack.connection import Connection
-from openstack.exceptions import HttpException, SDKException, raise_from_response
+from openstack.exceptions import ConflictException, HttpException, SDKException, raise_from_response
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from foundation import stopping
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS, STACK
@@ -155,9 +157,13 @@ def _instance(connection: Connection, fact: Fact) -> None:
 
 
 def _load_balancer(connection: Connection, fact: Fact) -> None:
-    """Octavia takes its time, and its port stands in a network until then."""
+    """Octavia takes its time, refuses while it still works on the balancer, and the port stands in a network until the end."""
     balancer = connection.load_balancer.get_load_balancer(fact.id)
-    connection.load_balancer.delete_load_balancer(balancer, cascade=True)
+    until_settled = Retrying(
+        retry=retry_if_exception_type(ConflictException), stop=stop_after_delay(DELETE_TIMEOUT), wait=wait_fixed(1), sleep=stopping.pause,
+        reraise=True,
+    )  # fmt: skip
+    until_settled(connection.load_balancer.delete_load_balancer, balancer, cascade=True)
     resource.wait_for_delete(connection.load_balancer, balancer, interval=1, wait=int(DELETE_TIMEOUT))
 
 

@@ -8,6 +8,7 @@ import pytest
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
 from requests import Response
 
+from foundation import stopping
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.engine.stack import StackKey
@@ -129,12 +130,16 @@ def test_cinder_is_given_time_before_what_comes_next(kind: str) -> None:
     assert connection.block_storage.wait_for_delete.call_args.args == (there,)
 
 
-def test_octavia_is_given_time_before_what_comes_next() -> None:
+def test_octavia_is_given_time_to_end_what_it_does_and_before_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(stopping, "pause", paused.append)
     connection = MagicMock()
     balancer = connection.load_balancer.get_load_balancer.return_value
     balancer.fetch.side_effect = NotFoundException("gone")
+    connection.load_balancer.delete_load_balancer.side_effect = [ConflictException("immutable"), None]
     assert repair.carry_out(planned(by_hand("load balancer"), named=("x",)), {"north": connection}) == []
-    connection.load_balancer.delete_load_balancer.assert_called_once_with(balancer, cascade=True)
+    connection.load_balancer.delete_load_balancer.assert_called_with(balancer, cascade=True)
+    assert paused == [1]
     balancer.fetch.assert_called_once()
 
 
