@@ -49,7 +49,7 @@ from tools import engine
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 ENV = "lab"
-SIGN = re.compile(r"identity: up done")
+INSTANCE = "openstack:compute/instance:Instance"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -169,18 +169,27 @@ def test_preview_only_creates_and_changes_nothing(
         assert census.left_over(before[name], census.take(admin)) == []
 
 
-def test_a_killed_up_is_resumed_by_the_same_command(before: dict[str, census.Census], flags: list[str]) -> None:
-    first = subprocess.Popen(
+def kill_after(sign: str, seconds: float, flags: list[str]) -> None:
+    """Begin an `up`, and kill it so long after a line of what it prints."""
+    began = subprocess.Popen(
         [LZ, "up", *flags, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert first.stderr is not None
-    for line in first.stderr:
-        if SIGN.search(line):
+    assert began.stderr is not None
+    for line in began.stderr:
+        if re.search(sign, line):
             break
-    time.sleep(6)  # into the middle of networks and security groups
-    assert first.poll() is None, "up was over before it could be killed"
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    time.sleep(seconds)
+    assert began.poll() is None, "up was over before it could be killed"
+    os.kill(began.pid, signal.SIGKILL)
+    began.wait()
+
+
+def test_a_twice_killed_up_is_resumed_by_the_same_command(run: Run, flags: list[str]) -> None:
+    kill_after("identity: up done", 6, flags)  # into the middle of networks and security groups
+    kill_after(r"access: up \.\.\.", 10, flags)  # while tenants are made and the bastions start
+    access = [run.stacks.latest(StackKey(ENV, region, "access")) for region in run.connections]
+    begun = {one["resource"]["type"] for state in access for one in state.get("pending_operations") or ()}
+    assert INSTANCE in begun, "no instance was under way when it was killed"
     found = data(lz("up", *flags, "--yes", "--json"))
     assert "create" in changes(found)
 
