@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT
 
 KINDS = ("kvm", "uml", "qemu")
 WANTED = ("auto", *KINDS)
-_CANNOT_SHOW = {
-    "kvm": "",
+# docs/compute.md says more of each, in the same words.
+CANNOT_SHOW: Mapping[str, tuple[str, ...]] = {
+    "kvm": (),
     "uml": (
-        "kernel modules (the kernel has none, so that checks of them cannot be evaluated), live migration, graphical consoles, encrypted "
-        "volumes, several disks on buses other than virtio, and a boundary between a guest's own users and its kernel"
+        "kernel modules", "live migration", "rescue", "graphical consoles", "console input", "encrypted volumes",
+        "swap and ephemeral disks of a flavor", "more than 14 volumes", "disks on buses other than virtio", "resize to another host",
+        "shrinking a disk", "time spent in programs", "XFS, NFS, FUSE, squashfs, IPVS and io_uring", "AppArmor from boot on",
+        "a boundary between an instance's own users and its kernel",
     ),
-    "qemu": "native speed: every instruction is emulated",
-}
+    "qemu": ("native speed",),
+}  # fmt: skip
 
 
 def choose(wanted: str) -> str:
@@ -54,4 +58,4 @@ def kvm_problem(timeout: float = 10) -> str | None:
 
 def cannot_show(kind: str) -> str:
     """What instances of this kind cannot prove, "" when nothing is left out; for `lz lab status`."""
-    return _CANNOT_SHOW[kind]
+    return ", ".join(CANNOT_SHOW[kind])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from foundation.errors import InputError
+from foundation.places import CHECKOUT
 from lab import region
 from lab.compute import choose, install, kvm
 
@@ -49,10 +50,14 @@ def test_a_missing_device_is_named(tmp_path: Path) -> None:
     assert "Inappropriate ioctl" in str(kvm.problem(tmp_path / "kvm"))
 
 
-def test_every_kind_says_what_it_cannot_show() -> None:
+def test_every_kind_says_what_it_cannot_show_as_its_page_does() -> None:
+    page = (CHECKOUT / "docs/compute.md").read_text(encoding="utf-8").partition("### What it cannot show")[2].partition("\n## ")[0].lower()
+    assert page
     assert choose.cannot_show("kvm") == ""
-    assert "modules" in choose.cannot_show("uml")
-    assert "emulated" in choose.cannot_show("qemu")
+    for kind in ("uml", "qemu"):
+        assert choose.CANNOT_SHOW[kind]
+        assert [what for what in choose.CANNOT_SHOW[kind] if what.lower() not in page] == []
+        assert choose.cannot_show(kind) == ", ".join(choose.CANNOT_SHOW[kind])
 
 
 @pytest.fixture
