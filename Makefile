@@ -26,13 +26,13 @@ up: host venv ## all the set-up, the lab cloud, and the first landing zone on it
 down: venv ## take the lab cloud down and leave the machine as it was
 	@$(LZ) lab down
 
-test: host venv ## every test: lint, unit, engine, nodes, lab (brings it up if it is not), life (takes it down)
+test: host venv ## every test but the long ones: lint, unit, engine beside nodes and lab (brings it up if it is not), life (takes it down)
 	@$(RUN) lint unit engine+nodes+lab life
 
 test-unit: venv ## unit tests: no cloud, no network, under a minute
 	@$(RUN) unit
 
-test-long: host venv ## every test that takes minutes: builds from nothing, bundles, drills
+test-long: host venv ## the long tests, each of minutes: builds from nothing, bundles, drills
 	@$(RUN) long
 
 lint: venv ## style, types, YAML, shell, playbooks

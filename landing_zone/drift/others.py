@@ -21,7 +21,7 @@ from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
 from landing_zone.drift.live.holdings import DESIGNATES_OWN
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
-from landing_zone.drift.reading import AT_ONCE, BASE, LISTS
+from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, owner_of
 from landing_zone.drift.repair import REMOVERS, Act, removed
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.orphans import remove_zone
@@ -58,8 +58,6 @@ PLAIN: Mapping[str, str] = {
 SOURCES: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
     **{source: LISTS[source] for source in {"subnets", "ports", "shares", "DNS records", *PLAIN.values()} if source in LISTS},
-    "server groups": ("compute", lambda connection: connection.compute.server_groups(all_projects=True)),
-    "images": ("image", lambda connection: connection.image.images(visibility="all")),
 }
 
 
@@ -160,8 +158,11 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
 def _plain(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
     for kind, source in PLAIN.items():
         for one in lists.get(source, ()):
-            owner = one.owner_id if kind == "image" else one.project_id
-            if owner in taken.projects and one.id not in taken.known and not (kind == "security group" and one.name == DEFAULT_GROUP):
+            if (
+                owner_of(one) in taken.projects
+                and one.id not in taken.known
+                and not (kind == "security group" and one.name == DEFAULT_GROUP)
+            ):
                 yield Fact(kind, _name(kind, one), "", {}, one.id)
 
 
@@ -278,10 +279,10 @@ ACTS: Mapping[str, Act] = {
     "backup": REMOVERS["backup"],
     "snapshot": REMOVERS["snapshot"],
     "volume": REMOVERS["volume"],
-    "image": lambda connection, fact: connection.image.delete_image(fact.id),
+    "image": REMOVERS["image"],
     "container": _container,
     "secret": _secret,
-    "server group": lambda connection, fact: connection.compute.delete_server_group(fact.id),
+    "server group": REMOVERS["server group"],
     "route": REMOVERS["route"],
     "router interface": REMOVERS["router interface"],
     "port": REMOVERS["port"],

@@ -11,6 +11,7 @@ from typing import Any
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException, raise_from_response
+from openstack.image.v2.image import Image
 
 from landing_zone.drift.estate import Estate
 from landing_zone.engine import limits
@@ -80,6 +81,8 @@ LISTS: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
     "network quotas": ("network", lambda connection: _by_project(connection.network.quotas())),
     "load-balancer quotas": ("load-balancer", lambda connection: _by_project(connection.load_balancer.quotas())),
     "instances": ("compute", lambda connection: connection.compute.servers(all_projects=True)),
+    "server groups": ("compute", lambda connection: connection.compute.server_groups(all_projects=True)),
+    "images": ("image", lambda connection: connection.image.images(visibility="all")),
     "volumes": ("block-storage", lambda connection: connection.block_storage.volumes(all_projects=True)),
     "snapshots": ("block-storage", lambda connection: connection.block_storage.snapshots(all_projects=True)),
     "backups": ("block-storage", lambda connection: connection.block_storage.backups(all_projects=True)),
@@ -146,6 +149,11 @@ def _whose(source: str, lists: Mapping[str, Sequence[Any]], ours: Estate) -> lis
     )
     domains = {domain.id: domain.name for domain in lists["domains"]}
     return [one.id for one in lists[kind] if (domains.get(one.domain_id), one.name) in wanted]
+
+
+def owner_of(thing: Any) -> str:
+    """The project (by id) of a thing of any source; only Glance has another word for it."""
+    return str(thing.owner_id if isinstance(thing, Image) else thing.project_id)
 
 
 def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:

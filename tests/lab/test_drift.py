@@ -97,7 +97,7 @@ class Hand:
     def limits(self) -> None:
         """Room for what follows, in every service's quota."""
         project = self.projects[NETWORKS].id
-        self.admin.compute.update_quota_set(project, instances=1, cores=2, ram=4096)
+        self.admin.compute.update_quota_set(project, instances=1, cores=2, ram=4096, server_groups=1)
         self.admin.block_storage.update_quota_set(
             project, volumes=1, gigabytes=4, per_volume_gigabytes=4, snapshots=1, backups=1, backup_gigabytes=4
         )
@@ -178,6 +178,8 @@ class Hand:
         balancer = there.load_balancer.create_load_balancer(name=HAND, vip_subnet_id=subnet.id, project_id=self.projects[NETWORKS].id)
         flavor: Any = there.compute.find_flavor("SCS-1L-1-5")
         image: Any = there.image.find_image("debian-13")
+        there.compute.create_server_group(name=HAND, policy="anti-affinity")
+        there.image.create_image(HAND, data=b"a little content", disk_format="raw", container_format="bare", wait=True)
         there.compute.create_server(name=HAND, flavor_id=flavor.id, image_id=image.id, networks="none")
         zone = next(each for each in there.dns.zones() if each.name.startswith("edu.north."))
         there.dns.create_recordset(zone, name=f"{HAND}.{zone.name}", type="A", records=["203.0.113.1"], ttl=300)
@@ -190,7 +192,7 @@ class Hand:
         backup = there.block_storage.create_backup(name=HAND, volume_id=volume.id)
         there.block_storage.wait_for_status(backup, "available", wait=60)
         there.load_balancer.wait_for_load_balancer(balancer.id, wait=60)
-        for kind in ("instance", "volume", "snapshot", "backup", "load balancer"):
+        for kind in ("instance", "server group", "image", "volume", "snapshot", "backup", "load balancer"):
             self.add(kind, HAND)
         self.add("port", self.network.get_port(balancer.vip_port_id).name)  # the balancer's own
 

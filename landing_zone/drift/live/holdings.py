@@ -22,7 +22,7 @@ def instances(view: View) -> Iterator[Fact]:
         )
 
 
-def holds_data(kind: str, source: str) -> Callable[[View], Iterator[Fact]]:
+def none_in_the_model(kind: str, source: str) -> Callable[[View], Iterator[Fact]]:
     """Things of which the model has none: in projects of the operator's, any is one too many."""
 
     def found(view: View) -> Iterator[Fact]:

@@ -8,7 +8,7 @@ from typing import Any
 from landing_zone.drift.estate import Estate, Ground
 from landing_zone.drift.facts import Fact, Value
 from landing_zone.drift.kinds import KINDS
-from landing_zone.drift.reading import Reading
+from landing_zone.drift.reading import Reading, owner_of
 from landing_zone.planners.shares import TENANT
 
 OWNED = ("projects", "users", "groups")  # by domains
@@ -96,7 +96,7 @@ class View:
 def in_projects(view: View, source: str) -> Iterator[tuple[Any, str]]:
     """Things of our projects, and such that the state knows wherever they are now; each with the layer that makes its project."""
     for one in view.all(source):
-        ground = view.ground(one.project_id)
+        ground = view.ground(owner_of(one))
         if ground or one.id in view.known:
             yield one, ground.layer if ground else ""
 
@@ -104,6 +104,6 @@ def in_projects(view: View, source: str) -> Iterator[tuple[Any, str]]:
 def operators(view: View, source: str) -> Iterator[tuple[Any, str]]:
     """The same without what tenants have in their own projects."""
     for one, maker in in_projects(view, source):
-        ground = view.ground(one.project_id)
+        ground = view.ground(owner_of(one))
         if one.id in view.known or (ground and ground.purpose != "workload"):
             yield one, maker

@@ -10,12 +10,14 @@ import pytest
 from openstack.block_storage.v3.volume import Volume
 from openstack.compute.v2.keypair import Keypair
 from openstack.compute.v2.server import Server
+from openstack.compute.v2.server_group import ServerGroup
 from openstack.dns.v2.zone import Zone
 from openstack.identity.v3.application_credential import ApplicationCredential
 from openstack.identity.v3.credential import Credential
 from openstack.identity.v3.group import Group
 from openstack.identity.v3.project import Project
 from openstack.identity.v3.user import User
+from openstack.image.v2.image import Image
 from openstack.load_balancer.v2.load_balancer import LoadBalancer
 from openstack.network.v2.address_scope import AddressScope
 from openstack.network.v2.floating_ip import FloatingIP
@@ -167,6 +169,8 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
         "instances", Server.existing(id="i", name="by-hand", flavor={"original_name": "any"}, project_id=f"p:{DESK}"))),
     ("access", "volume", "by-hand", adding(
         "volumes", Volume.existing(id="v", name="by-hand", project_id=f"p:{DESK}"))),
+    ("access", "server group", "by-hand", adding("server groups", ServerGroup.existing(id="sg", name="by-hand", project_id=f"p:{DESK}"))),
+    ("access", "image", "by-hand", adding("images", Image.existing(id="im", name="by-hand", owner_id=f"p:{DESK}"))),
     ("access", "load balancer", "by-hand", adding("load balancers", LoadBalancer.existing(id="l", name="by-hand", project_id=f"p:{DESK}"))),
     ("network", "DNS zone", "by-hand.example.", adding(
         "DNS zones", Zone.existing(id="z", name="by-hand.example.", project_id=f"p:{HUB}"))),
@@ -189,6 +193,9 @@ TENANTS_OWN: list[Hand] = [
     own_group(EDU, "default"),
     adding("volumes", Volume.existing(id="v", name="own", project_id=f"p:{EDU}")),
     adding("load balancers", LoadBalancer.existing(id="l", name="own", project_id=f"p:{EDU}")),
+    adding("server groups", ServerGroup.existing(id="sg", name="own", project_id=f"p:{EDU}")),
+    adding("images", Image.existing(id="im", name="own", owner_id=f"p:{EDU}")),
+    adding("images", Image.existing(id="im", name="public", owner_id="p:Default/admin")),
     adding("DNS zones", Zone.existing(id="z", name="own.example.", project_id=f"p:{EDU}")),
     adding("users", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu")),
     adding("members", ("g:lab-edu-members", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu"))),

@@ -10,6 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 from keystoneauth1.exceptions import Unauthorized
 from openstack.exceptions import ConflictException, ForbiddenException, NotFoundException
+from openstack.image.v2.image import Image
 
 from landing_zone.drift import others
 from landing_zone.drift.facts import Fact
@@ -87,7 +88,7 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     named = [SimpleNamespace(id=f"p:{name}", name=name, domain_id="d") for name in ("lab-edu-main", "lab-health-main")]
     cloud.identity.projects.return_value = named
     cloud.block_storage.volumes.return_value = [thing("v", "p:lab-edu-main"), thing("w", "p:lab-portal-main")]
-    cloud.image.images.return_value = [SimpleNamespace(id="i", name="golden", owner_id="p:lab-health-main")]
+    cloud.image.images.return_value = [Image.existing(id="i", name="golden", owner_id="p:lab-health-main")]
     records = [{"id": kind, "name": "edu.example.", "type": kind, "zone_id": zone} for kind in ("NS", "A") for zone in ("z", "else")]
     cloud.dns.get.return_value = SimpleNamespace(status_code=200, json=lambda: {"recordsets": records})
     edu, health = MagicMock(), MagicMock()
@@ -124,7 +125,7 @@ def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenan
 
 
 def test_images_and_floating_addresses_by_their_own_words() -> None:
-    image = SimpleNamespace(id="i", name="golden", owner_id="p:main")
+    image = Image.existing(id="i", name="golden", owner_id="p:main")
     address = SimpleNamespace(id="f", floating_ip_address="198.18.0.9", project_id="p:main")
     assert found(images=[image], floating_addresses=[address]) == [("floating address", "f"), ("image", "i")]
 
