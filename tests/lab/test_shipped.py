@@ -50,7 +50,7 @@ def contents() -> dict[Path, bytes]:
 
 
 def deployed(name: str, where: Places, *part: str) -> None:
-    """Up, as the file says by the eyes of `lz drift`, a second up empty, down, nothing left."""
+    """Up, as the file says by the eyes of `lz drift`, a second up empty, in full also proven by packets; down, nothing left."""
     admin = cloud.connect(REGIONS[SHIPPED[name]], where)
     before = census.take(admin)
     whole = ("--env", f"{name}@lab", "--region", SHIPPED[name])
@@ -62,6 +62,9 @@ def deployed(name: str, where: Places, *part: str) -> None:
         assert (drift.returncode, json.loads(drift.stdout)["differences"]) == (0, [])
         plan = lz("plan", *words, "--full", "--json")
         assert {change for stack in json.loads(plan.stdout) for change in stack["changes"]} == {"same"}
+        if not part:
+            proof = lz("verify", *words, "--json", timeout=1800)
+            assert (proof.returncode, [one for one in json.loads(proof.stdout) if one["result"] != "pass"]) == (0, []), proof.stderr[-3000:]
     finally:
         down = lz("down", *whole, "--yes", timeout=6000)
     assert down.returncode == 0, down.stderr[-3000:]
