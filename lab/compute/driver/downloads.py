@@ -11,6 +11,7 @@ from nova import exception
 from nova.virt import images as nova_images
 from oslo_concurrency import processutils
 
+from .cow import open_plain
 from .images import FORMATS, convert_words, info_words, refusal
 from .state import IMAGE_USER
 from .units import Runner
@@ -25,7 +26,7 @@ def fetch_raw(context: Any, image_id: str, target: Path, work: Path, limit: int,
     meta = nova_images.get_info(context, image_id)
     if meta["disk_format"] not in FORMATS:
         raise exception.ImageUnacceptable(image_id=image_id, reason=f"only {' and '.join(FORMATS)} images can be started here")
-    part, raw = work / f"{image_id}.part", work / f"{image_id}.raw"
+    part, raw, ours = work / f"{image_id}.part", work / f"{image_id}.raw", target.with_name(f"{target.name}.part")
     try:
         nova_images.fetch(context, image_id, str(part))
         os.chown(part, IMAGE_USER, IMAGE_USER)
@@ -37,11 +38,15 @@ def fetch_raw(context: Any, image_id: str, target: Path, work: Path, limit: int,
             part.rename(raw)
         else:
             run(*convert_words(part, kind, raw, "raw"))
-        os.chown(raw, 0, 0)
-        raw.chmod(0o444)
-        raw.rename(target)
+        # An image may have taken its reader over, which owns `work`: what it left is looked at where it cannot swap it for a link.
+        raw.rename(ours)
+        os.close(open_plain(ours))
+        os.chown(ours, 0, 0)
+        ours.chmod(0o444)
+        ours.rename(target)
     except (processutils.ProcessExecutionError, ValueError) as problem:
         raise exception.ImageUnacceptable(image_id=image_id, reason=f"it cannot be read: {problem}") from problem
     finally:
         part.unlink(missing_ok=True)
         raw.unlink(missing_ok=True)
+        ours.unlink(missing_ok=True)

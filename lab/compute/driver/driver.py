@@ -364,7 +364,8 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
             raw.unlink()
             update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
             properties = {"owner_id": instance.project_id, "image_location": "snapshot", "image_state": "available"}
-            with packed.open("rb") as stream:
+            # The program that wrote it reads what a guest has written; one that was taken over could leave a link to any file.
+            with os.fdopen(cow.open_plain(packed), "rb") as stream:
                 glance.API().update(
                     context, image_id, {"disk_format": "qcow2", "container_format": "bare", "properties": properties}, stream
                 )
@@ -501,6 +502,8 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
             raise exception.InstanceFaultRollback(exception.ResizeError(reason="a disk cannot shrink"))
         with self._working(instance):
             self.guests.stop(instance.uuid, timeout)
+            # An earlier resize may have failed and never been taken back: its old disk is not what this one goes back to.
+            self.guests.keep_resized(instance.uuid)
         self.cleanup(context, instance, network_info, block_device_info, destroy_disks=False)
         return ""
 

@@ -31,6 +31,8 @@ def read_connection(info: Mapping[str, Any]) -> tuple[str, str, str]:
     if info.get("driver_volume_type") != "nfs":
         raise VolumeError(f"volumes of type {info.get('driver_volume_type')} are not supported, only those of the NFS driver")
     data = info["data"]
+    if data.get("encrypted"):
+        raise VolumeError("encrypted volumes are not supported")
     share, name, kind = data["export"], data["name"], data.get("format") or "raw"
     if not _FILE.fullmatch(name) or name.startswith("."):
         raise VolumeError(f"{name!r} is not a file name")

@@ -72,6 +72,7 @@ def host(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         (connection(name="a,b"), "not a file name"),
         (connection(name=".hidden"), "not a file name"),
         (connection(format="vmdk"), "vmdk"),
+        (connection(encrypted=True), "encrypted"),
     ],
 )
 def test_what_cannot_be_served_is_refused(info: dict[str, Any], words: str) -> None:
