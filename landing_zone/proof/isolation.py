@@ -47,7 +47,11 @@ LOOKS: Mapping[str, tuple[Look, Look]] = {
 
 
 def check_all(connection: Connection, region: str, tenant: str, own: Ids, others: Iterable[Ids]) -> Iterator[Result]:
-    """Results for what `tenant` (signed in by `connection`) sees of all other tenants' networks, one for each kind of LISTS."""
+    """Results for what `tenant` (signed in by `connection`) sees of all other tenants' networks, one for each kind of LISTS.
+
+    That it sees its own is looked at by a network: of its own routers a tenant need not see any.
+    """
+    sees_own = _sees_own(connection, NETWORK, own)
     for kind, listed in LISTS.items():
         theirs = {identity: name for ids in others for name, identity in ids.get(kind, {}).items()}
         if not theirs:
@@ -59,7 +63,6 @@ def check_all(connection: Connection, region: str, tenant: str, own: Ids, others
             yield Result(NETWORK.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
             continue
         visible = [theirs[identity] for identity in theirs.keys() & seen]
-        sees_own = not seen.isdisjoint(own.get(kind, {}).values())
         yield Result(NETWORK.control, region, what, *_judged(visible, len(theirs), sees_own))
 
 

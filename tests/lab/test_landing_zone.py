@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from landing_zone.proof.credentials import check_tenant
 from landing_zone.proof.results import Verdict
 from tests.support import census
 from tests.support.command import LZ, lz
+from tests.support.waiting import until
 from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
@@ -169,27 +170,26 @@ def test_preview_only_creates_and_changes_nothing(
         assert census.left_over(before[name], census.take(admin)) == []
 
 
-def kill_after(sign: str, seconds: float, flags: list[str]) -> None:
-    """Begin an `up`, and kill it so long after a line of what it prints."""
-    began = subprocess.Popen(
-        [LZ, "up", *flags, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert began.stderr is not None
-    for line in began.stderr:
-        if re.search(sign, line):
-            break
-    time.sleep(seconds)
+def networks_half_made(states: list[dict[str, Any]]) -> bool:
+    return any(len(state.get("resources", ())) > 25 for state in states)
+
+
+def bastion_starts(states: list[dict[str, Any]]) -> bool:
+    return any(one["resource"]["type"] == INSTANCE for state in states for one in state.get("pending_operations") or ())
+
+
+@pytest.mark.parametrize(("layer", "half_way"), [("network", networks_half_made), ("access", bastion_starts)])
+def test_up_is_killed(run: Run, flags: list[str], layer: str, half_way: Callable[[list[dict[str, Any]]], bool]) -> None:
+    """In the middle of what others build on, and while bastions start; the next test makes it good."""
+    keys = [StackKey(ENV, region, layer) for region in run.connections]
+    began = subprocess.Popen([LZ, "up", *flags, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    until(lambda: began.poll() is not None or half_way([run.stacks.latest(key) for key in keys]), seconds=300)
     assert began.poll() is None, "up was over before it could be killed"
     os.kill(began.pid, signal.SIGKILL)
     began.wait()
 
 
-def test_a_twice_killed_up_is_resumed_by_the_same_command(run: Run, flags: list[str]) -> None:
-    kill_after("identity: up done", 6, flags)  # into the middle of networks and security groups
-    kill_after(r"access: up \.\.\.", 10, flags)  # while tenants are made and the bastions start
-    access = [run.stacks.latest(StackKey(ENV, region, "access")) for region in run.connections]
-    begun = {one["resource"]["type"] for state in access for one in state.get("pending_operations") or ()}
-    assert INSTANCE in begun, "no instance was under way when it was killed"
+def test_a_killed_up_is_resumed_by_the_same_command(flags: list[str]) -> None:
     found = data(lz("up", *flags, "--yes", "--json"))
     assert "create" in changes(found)
 
