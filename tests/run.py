@@ -2,8 +2,7 @@
 
 usage: python -m tests.run PART[+PART...]...      parts: lint unit engine nodes lab life long
 
-Parts that are joined by + run side by side: first the programs of all, then the tests of all. The last shows what it prints at
-once, the others when all have ended.
+Parts that are joined by + run side by side; the last of them shows what it prints at once, the others when all have ended.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Barrier
 from typing import IO
 
 from rich.console import Console
@@ -129,26 +127,17 @@ def measured(report: Path) -> tuple[tuple[str, str], ...]:
     return tuple((str(entry.get("name")), str(entry.get("value"))) for entry in entries)
 
 
-def run_part(name: str, part: Part, checkout: Path, said: IO[str] | None = None, others: Barrier | None = None) -> Result:
-    """Run one part to its end, whatever fails in it. said: a file for what it prints, in place of showing it. others: its tests
-    begin when the programs of all parts at this barrier have ended; what it waits there is none of its seconds."""
+def run_part(name: str, part: Part, checkout: Path, said: IO[str] | None = None) -> Result:
+    """Run one part to its end, whatever fails in it. said: a file for what it prints, in place of showing it."""
     began = time.monotonic()
     broken: list[str] = []
 
     def status_of(*command: str) -> int:
-        try:
-            return subprocess.run(command, cwd=checkout, check=False, stdout=said, stderr=said).returncode
-        except OSError as problem:  # no such program: others may wait for this part
-            print(problem, file=said or sys.stderr)
-            return 127
+        return subprocess.run(command, cwd=checkout, check=False, stdout=said, stderr=said).returncode
 
     for command in part.commands:
         if status_of(*command):
             broken.append(" ".join(command[:3]))
-    if others:
-        ended = time.monotonic()
-        others.wait()
-        began += time.monotonic() - ended
     counts = Counts()
     figures: tuple[tuple[str, str], ...] = ()
     if part.pytest:
@@ -163,13 +152,12 @@ def run_part(name: str, part: Part, checkout: Path, said: IO[str] | None = None,
 
 
 def run_together(chosen: Mapping[str, Part], checkout: Path) -> list[Result]:
-    """Run parts side by side, as the usage says."""
+    """Run parts side by side: the last shows what it prints at once, the others when all have ended."""
     *others, last = chosen
-    barrier = Barrier(len(chosen))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(chosen)) as pool, contextlib.ExitStack() as open_files:
         said = {name: open_files.enter_context((Path(folder) / name).open("w+")) for name in others}
         print(f"\n----- {last}" + (f" (beside it, shown when all have ended: {' '.join(others)})" if others else ""), flush=True)
-        running = [pool.submit(run_part, name, part, checkout, said.get(name), barrier) for name, part in chosen.items()]
+        running = [pool.submit(run_part, name, part, checkout, said.get(name)) for name, part in chosen.items()]
         results = [one.result() for one in running]
         for name, file in said.items():
             file.seek(0)
