@@ -46,12 +46,18 @@ LOOKS: Mapping[str, tuple[Look, Look]] = {
 }
 
 
-def check_all(connection: Connection, region: str, tenant: str, own: Ids, others: Iterable[Ids]) -> Iterator[Result]:
-    """Results for what `tenant` (signed in by `connection`) sees of all other tenants' networks, one for each kind of LISTS.
+def check(connection: Connection, region: str, tenant: str, other: str, ids: Mapping[str, Ids]) -> Iterator[Result]:
+    """Results for what `tenant` (signed in by `connection`) sees of all others in `ids`, by LISTS, and of `other`, by LOOKS.
 
-    That it sees its own is looked at by a network: of its own routers a tenant need not see any.
+    ids: by tenant. That it sees its own is looked at by a network where it lists: of its own routers a tenant need not see any.
     """
-    sees_own = _sees_own(connection, NETWORK, own)
+    sees = {look: _sees_own(connection, look, ids[tenant]) for _, look in LOOKS.values()}
+    others = [each for code, each in ids.items() if code != tenant]
+    yield from _of_all(connection, region, tenant, others, sees[NETWORK])
+    yield from _of_one(connection, region, tenant, other, ids[other], sees)
+
+
+def _of_all(connection: Connection, region: str, tenant: str, others: Collection[Ids], sees_own: bool) -> Iterator[Result]:
     for kind, listed in LISTS.items():
         theirs = {identity: name for ids in others for name, identity in ids.get(kind, {}).items()}
         if not theirs:
@@ -66,9 +72,7 @@ def check_all(connection: Connection, region: str, tenant: str, own: Ids, others
         yield Result(NETWORK.control, region, what, *_judged(visible, len(theirs), sees_own))
 
 
-def check_pair(connection: Connection, region: str, tenant: str, own: Ids, other: str, others: Ids) -> Iterator[Result]:
-    """Results for what `tenant` (signed in by `connection`) sees of `other`, one for each kind of LOOKS."""
-    sees = {look: _sees_own(connection, look, own) for _, look in LOOKS.values()}
+def _of_one(connection: Connection, region: str, tenant: str, other: str, others: Ids, sees: Mapping[Look, bool]) -> Iterator[Result]:
     for name, (look, control) in LOOKS.items():
         if look.kind not in others:
             continue

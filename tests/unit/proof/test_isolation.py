@@ -9,7 +9,7 @@ import pytest
 from openstack.exceptions import ForbiddenException, HttpException, NotFoundException
 from requests import Response
 
-from landing_zone.proof.isolation import check_all, check_pair
+from landing_zone.proof.isolation import check
 from landing_zone.proof.results import Verdict, worst
 
 OWN = {"network": {"edu-app": "n-edu"}, "router": {"edu-router": "r-edu"}, "project": {"edu-main": "p-edu"}}
@@ -45,7 +45,7 @@ def answer(status: int) -> Response:
 
 
 def verdicts(made: MagicMock) -> dict[str, Verdict]:
-    found = [*check_all(made, "north", "edu", OWN, (OTHERS, PORTAL)), *check_pair(made, "north", "edu", OWN, "health", OTHERS)]
+    found = list(check(made, "north", "edu", "health", {"edu": OWN, "health": OTHERS, "portal": PORTAL}))
     return {control: worst([one for one in found if one.control == control]) for control in {one.control for one in found}}
 
 
