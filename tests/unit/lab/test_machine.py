@@ -65,3 +65,22 @@ def test_a_folder_for_temporary_files_of_the_host_is_none_of_the_machine(tmp_pat
     monkeypatch.setenv("TMPDIR", str(tmp_path / "only-here"))
     said = of("one", tmp_path).inside("sh", "-c", 'echo "${TMPDIR-none} $HOME $SECRET"', env={"SECRET": "word"})
     assert said.split() == ["none", "/root", "word"]
+
+
+def test_a_process_that_ends_while_children_are_looked_for_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its folder in /proc only the name is left when it is looked into."""
+    child, other = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
+    look = Path.stat
+
+    def ended(path: Path, **how: Any) -> os.stat_result:
+        if path.parts[:3] == ("/", "proc", str(other.pid)):
+            raise ProcessLookupError(3, "No such process")
+        return look(path, **how)
+
+    monkeypatch.setattr(Path, "stat", ended)
+    try:
+        assert child.pid in machine._children(os.getpid())
+    finally:
+        for each in (child, other):
+            each.kill()
+            each.wait()
