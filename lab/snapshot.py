@@ -1,12 +1,14 @@
 """Back to the state right after `up`, without starting the services again.
 
-Starting forty Python daemons takes two cores a minute; what must go back is only the data. So a copy of every folder
-that holds data is made while its keeper is stopped for a moment, and put back in the same way.
+Starting forty Python daemons takes two cores a minute; what must go back is the data. So a copy of every folder that
+holds data is made while its keeper is stopped for a moment, and put back in the same way. A service whose settings
+somebody has changed meanwhile gets the old ones, and it alone starts again.
 """
 
 from __future__ import annotations
 
 import shutil
+import stat
 from pathlib import Path
 
 from foundation.process import run
@@ -18,6 +20,11 @@ KEEPERS = ("mariadb", "ovn-ovsdb-server-nb", "ovn-ovsdb-server-sb", "named")
 FOLDERS = (
     "var/lib/mysql", "var/lib/ovn", "var/cache/bind", "var/lib/glance/images", "srv/cinder", "srv/node", "var/lib/nova/instances",
 )  # fmt: skip
+# Folders of settings in /etc -> how the names of the units begin that read them.
+SETTINGS = {"bind": "named", "mysql": "mariadb"} | {
+    name: name
+    for name in ("barbican", "cinder", "designate", "glance", "haproxy", "keystone", "neutron", "nova", "octavia", "placement", "swift")
+}
 CLEAR_INSTANCES = """
 systemctl stop nova-compute
 systemctl kill --signal=KILL machine.slice 2>/dev/null || true
@@ -51,22 +58,28 @@ def take(machine: Machine) -> None:
             _copy(machine.root / folder, part / folder)
     finally:
         machine.inside("systemctl", "start", *KEEPERS)
+    for name in SETTINGS:
+        _copy(machine.root / "etc" / name, part / "etc" / name)
     part.rename(machine.home / "snapshot")
 
 
 def restore(machine: Machine) -> None:
-    """Put the kept copy back: instances ended, data as it was, caches empty. Raises LzError when there is no copy.
+    """Put the kept copy back: instances ended, data and settings as they were, caches empty. Raises LzError when there is no copy.
 
     Until its end the machine is `unfinished`; then it can only be repeated.
     """
     kept = machine.home / "snapshot"
     _mark(machine).touch()
     machine.inside("bash", "-uc", CLEAR_INSTANCES + FORGET_DOMAINS)
-    machine.inside("systemctl", "stop", *KEEPERS)
-    for folder in FOLDERS:
+    settings = sorted(folder.name for folder in (kept / "etc").glob("*"))
+    changed = [name for name in settings if _entries(kept / "etc" / name) != _entries(machine.root / "etc" / name)]
+    readers = [unit for unit in EVERY_UNIT if unit.startswith(tuple(SETTINGS[name] for name in changed))]
+    machine.inside("systemctl", "stop", *KEEPERS, *readers)
+    for folder in (*FOLDERS, *(f"etc/{name}" for name in changed)):
         _copy(kept / folder, machine.root / folder)
     # Emptied, not restarted: Keystone answers 500 once on every connection that it finds closed.
     machine.inside("nc", "-q1", "127.0.0.1", "11211", stdin="flush_all\r\nquit\r\n")
+    machine.inside("systemctl", "reset-failed")  # who failed often is not started again
     machine.inside("systemctl", "start", *KEEPERS)
     machine.inside("systemctl", "start", "ovn-central", "br-ex-address")
     machine.inside("systemctl", "start", "--no-block", *EVERY_UNIT)  # nova-compute, and whatever somebody has stopped
@@ -80,6 +93,16 @@ def unfinished(machine: Machine) -> bool:
 
 def _mark(machine: Machine) -> Path:
     return machine.home / "restoring"
+
+
+def _entries(folder: Path) -> dict[str, tuple[object, ...]]:
+    """What would tell that somebody has changed a folder: of each path below it kind, mode, owner, and, but of folders, size and time."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in folder.rglob("*"):
+        seen = path.lstat()
+        about = () if stat.S_ISDIR(seen.st_mode) else (seen.st_size, seen.st_mtime_ns)
+        found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_uid, seen.st_gid, *about)
+    return found
 
 
 def _copy(source: Path, target: Path) -> None:

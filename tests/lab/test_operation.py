@@ -129,9 +129,18 @@ def test_reset_takes_away_what_came_after_up_and_the_cloud_works(
             assert _there(ground.cloud, name) == KINDS
             seen = traces.of_instances(machine_of(where, region))
             assert any("process-" in trace for trace in seen), "the census saw no instance: it proves nothing"
-        machine_of(where, north).inside("systemctl", "stop", "barbican-api")
+        machine = machine_of(where, north)
+        machine.inside("systemctl", "stop", "barbican-api")
+        settings = machine.inside("cat", "/etc/placement/placement.conf")
+        machine.inside(
+            "sh",
+            "-c",
+            "echo broken > /etc/placement/placement.conf; chmod 000 /etc/nova/nova.conf; systemctl restart placement-api || true",
+        )
         done = lz("lab", "reset")
         assert done.returncode == 0, done.stderr
+        assert machine.inside("cat", "/etc/placement/placement.conf") == settings
+        assert machine.inside("stat", "--format=%a", "/etc/nova/nova.conf").strip() != "0"
         until(lambda: lz("lab", "doctor").returncode == 0, seconds=60)
         deadline = time.monotonic() + 30
         for region in regions:

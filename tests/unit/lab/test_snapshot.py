@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,42 @@ def test_a_restore_that_is_broken_off_is_unfinished_until_one_comes_to_its_end(
     assert snapshot.unfinished(machine)
     snapshot.restore(machine)
     assert not snapshot.unfinished(machine)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "nova.conf").write_text("theirs"),
+        lambda folder: (folder / "nova.conf").chmod(0),
+        lambda folder: (folder / "nova.conf").unlink(),
+        lambda folder: (folder / "policy.yaml").touch(),
+        lambda folder: (folder / "nova.conf").replace(folder / "other.conf"),
+    ],
+    ids=["content", "mode", "removed", "added", "renamed"],
+)
+def test_changed_settings_go_back_while_those_who_read_them_are_stopped(
+    change: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine("m", tmp_path, (), "n")
+    ours = tmp_path / "root/etc/nova"
+    for name in ("nova", "neutron"):
+        (tmp_path / "root/etc" / name).mkdir(parents=True)
+        (tmp_path / "root/etc" / name / f"{name}.conf").write_text("ours")
+    monkeypatch.setattr(snapshot, "FOLDERS", ())
+    monkeypatch.setattr(snapshot, "SETTINGS", {"nova": "nova", "neutron": "neutron"})
+    said: list[tuple[str, ...]] = []
+
+    def inside(_: Machine, *words: str, **__: object) -> None:
+        said.append(words)
+        if "stop" in words and "nova-api" in words:
+            assert snapshot._entries(ours) != kept, "put back before its readers were stopped"
+
+    monkeypatch.setattr(Machine, "inside", inside)
+    snapshot.take(machine)
+    kept = snapshot._entries(ours)
+    change(ours)
+    snapshot.restore(machine)
+    assert snapshot._entries(ours) == kept
+    stopped = {unit for words in said[2:] if "stop" in words for unit in words[2:]}
+    assert {"nova-api", "nova-compute", "nova-api-metadata"} <= stopped
+    assert not {unit for unit in stopped if unit.startswith("neutron")}
