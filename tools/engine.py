@@ -126,7 +126,7 @@ def clean(known: Pins | None = None) -> int:
                 continue
             if place.is_dir():
                 freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
-                shutil.rmtree(place)
+                shutil.rmtree(place.rename(place.with_name(f"{place.name}.gone")))  # half of it would be taken for whole
             elif place.suffix != LOCK:
                 freed += place.lstat().st_size
                 place.unlink()

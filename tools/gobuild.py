@@ -114,6 +114,7 @@ def unpack_toolchain(archive: Path, root: Path) -> None:
                 shutil.copyfileobj(source, sink)
             if relative.parts[0] == "bin" or relative.parts[:2] == ("pkg", "tool"):
                 target.chmod(0o755)
+    shutil.rmtree(root, ignore_errors=True)  # what is left of one
     part.rename(root)
 
 
@@ -144,7 +145,7 @@ def build(artefact: Artefact, go: Path, output: Path, log: Path, progress: Progr
     """Build `artefact` to the file `output`, with all that the compiler says in `log`. Raises BuildFailed."""
     steps = plan(artefact, go, output)
     cure = "look at the log. Without a way to a Go module proxy: install from a bundle (tools/install --from BUNDLE)"
-    nice = ("nice", "-n", "10")
+    nice = ("setpriv", "--pdeathsig", "KILL", "nice", "-n", "10")  # it ends with us, however we end
 
     def come_to() -> str:  # the compiler writes a line for each package
         lines = log.read_text(errors="replace").count("\n") if log.exists() else 0

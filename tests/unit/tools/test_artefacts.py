@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,23 @@ def test_an_installation_that_does_not_end_is_told(known: Pins, own_cache: Path,
     monkeypatch.setattr(engine, "PATIENCE", 0)
     with exclusive(own_cache / "tools" / "lock", "installing the engine"), pytest.raises(BusyError, match="installing the engine"):
         engine.install(Progress(), known=known)
+
+
+def test_what_a_killed_cleaning_leaves_is_not_taken_for_whole(known: Pins, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = own_cache / "tools/go-1.0.0/bin/go"
+    go.parent.mkdir(parents=True)
+    go.touch()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.clean(known)
+    assert not go.exists()
+    engine.clean(known)
+    assert not list((own_cache / "tools").glob("go-*"))
 
 
 def test_cleaning_keeps_the_engine_and_nothing_else(known: Pins, own_cache: Path) -> None:

@@ -102,6 +102,15 @@ def test_a_toolchain_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "root" / "go").exists()
 
 
+def test_a_toolchain_takes_the_place_of_what_is_left_of_one(tmp_path: Path) -> None:
+    archive, root = tmp_path / "toolchain.zip", tmp_path / "go"
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("golang.org/toolchain@v0.0.1/bin/go", "x")
+    (root / "src").mkdir(parents=True)
+    gobuild.unpack_toolchain(archive, root)
+    assert [str(path.relative_to(root)) for path in root.rglob("*")] == ["bin", "bin/go"]
+
+
 def test_a_build_is_planned_from_the_pin(program: Artefact, own_cache: Path) -> None:
     steps = gobuild.plan(program, Path("/go"), Path("/out/greeter"))
     assert steps.command == (
