@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def take() -> Census:
         links=_lines("ip", "-o", "link", "show", fields=(1,)),
         addresses=_lines("ip", "-o", "address", "show", fields=(1, 3)),
         routes=tuple(sorted({*_lines("ip", "route", "show", "table", "all"), *_lines("ip", "-6", "route", "show", "table", "all")})),
-        firewall=_lines("nft", "list", "ruleset"),
+        firewall=_lines("nft", "--stateless", "list", "ruleset"),  # without counters
         loop_devices=_lines("losetup", "--list", "--noheadings"),
         cgroups=_cgroups(),
         sysctls=_lines("sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.conf.all.rp_filter"),
@@ -87,23 +88,26 @@ def take() -> Census:
 
 def _lines(*command: str, fields: tuple[int, ...] = ()) -> tuple[str, ...]:
     text = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [re.sub(r" expires \d+sec", "", line) for line in text.splitlines() if line.strip()]  # of a route that was advertised
     return tuple(sorted(" ".join(line.split()[n] for n in fields) if fields else line for line in lines))
 
 
 def _processes() -> tuple[str, ...]:
-    """Programs whose root or command line lies in the cache, or that run in a network namespace of the lab."""
-    here = Path("/proc/self/ns/net").stat().st_ino
+    """Programs whose root or command line lies in the cache, or that run in a cgroup or a network namespace like the lab's.
+
+    A network namespace without a name may be anybody's: systemd gives one to services of its own.
+    """
+    named = {space.stat().st_ino for space in Path("/run/netns").glob("*")}
     cache = str(cache_root())
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             root = str((entry / "root").readlink())
-            elsewhere = (entry / "ns/net").stat().st_ino != here
+            inside = (entry / "ns/net").stat().st_ino in named or "/lz-" in (entry / "cgroup").read_text()
         except OSError:
             continue
-        if f"{cache}/lab" in command or root.startswith(cache) or elsewhere or "systemd-nspawn" in command:
+        if f"{cache}/lab" in command or root.startswith(cache) or inside or "systemd-nspawn" in command:
             found.append(command)
     return tuple(sorted(found))
 

@@ -96,11 +96,15 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
         try:
             return _bring_up(where, wanted, kind, progress)
         except BaseException:
-            _take_back(where, [REGIONS[name] for name in wanted if name not in stood])
-            if stood:
-                region.sign_in(where)
-            else:
-                _remove_all(where)
+            try:
+                _take_back(where, [REGIONS[name] for name in wanted if name not in stood])
+                if stood:
+                    region.sign_in(where)
+                else:
+                    _remove_all(where)
+            except LzError as failed:  # told beside what it was for, which is the one to be cured
+                for problem in failed.problems:
+                    progress.say(f"what was made is not all gone: {problem}", style="yellow")
             raise
 
 
@@ -117,27 +121,30 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
     with ThreadPoolExecutor(1) as beside, stopping.heard_by_all(progress.say):
         # Compiled beside all else: from nothing it takes longest, and a region needs it last.
         compiled = beside.submit(kernel.build, progress) if kind == "uml" else None
-        using = _ingredients(where, kind, compiled, progress)
-        for entry in chosen:
-            if snapshot.unfinished(region.machine_of(where, entry)):
-                progress.say(f"{entry.name}: its reset was broken off, so it is made anew")
-        secrets = region.lay_ground(where, chosen)
-        _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen], progress)
+        try:
+            using = _ingredients(where, kind, compiled, progress)
+            for entry in chosen:
+                if snapshot.unfinished(region.machine_of(where, entry)):
+                    progress.say(f"{entry.name}: its reset was broken off, so it is made anew")
+            secrets = region.lay_ground(where, chosen)
+            _side_by_side([partial(region.bring_up, where, entry, secrets[entry.name], using, progress) for entry in chosen], progress)
+        except LzError as failed:
+            if compiled and not compiled.done():
+                for problem in failed.problems:
+                    progress.say(str(problem), style="red")
+                progress.say("the instance kernel is compiled to its end, for the next run; Ctrl-C ends that, too")
+            raise
     made = Standing(code_digest(), names, kind, using.image.digest)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made
 
 
 def _ingredients(where: Places, kind: str, compiled: Future[kernel.KernelBuild] | None, progress: Progress) -> region.Ingredients:
-    layers: list[Path] = []
+    seeds: list[Path] = []
     images: list[image.GuestImage] = []
-
-    def trees_lane() -> None:
-        base = trees.ensure_base(where, progress)
-        layers.extend([trees.ensure_seed(where, base, progress), base])
-
-    _side_by_side([trees_lane, lambda: images.append(image.build(progress))], progress)
-    return region.Ingredients(tuple(layers), kind, compiled, images[0])
+    base = trees.ensure_base(where, progress)  # before the image: both take packages into the same folder, which one at a time may do
+    _side_by_side([lambda: seeds.append(trees.ensure_seed(where, base, progress)), lambda: images.append(image.build(progress))], progress)
+    return region.Ingredients((seeds[0], base), kind, compiled, images[0])
 
 
 def _side_by_side(lanes: Sequence[Callable[[], object]], progress: Progress) -> None:

@@ -65,8 +65,7 @@ class Machine:
 
     def unmount(self) -> None:
         """Take away its tree and all that is mounted below."""
-        for point in mounts_below(self.root):
-            run(["umount", point])
+        _unmount(self.root)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -117,9 +116,7 @@ class Machine:
 
     def power_off(self, timeout: float = 60) -> None:
         """Clean shutdown, guests included; kill what is left after `timeout` seconds."""
-        leader = self.leader()
-        if leader:
-            os.kill(leader, signal.SIGRTMIN + 4)
+        if self._signal(signal.SIGRTMIN + 4):
             deadline = time.monotonic() + timeout
             while self.leader() and time.monotonic() < deadline:
                 time.sleep(0.2)
@@ -127,17 +124,23 @@ class Machine:
 
     def kill(self) -> None:
         """End every process of the machine at once; its files stay."""
-        leader = self.leader()
-        if leader:
-            os.kill(leader, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._kill_leftovers()
         self._pidfile.unlink(missing_ok=True)
         for kind in RUN_KINDS:
             self._forget(RUN / kind / self.name)
 
+    def _signal(self, number: int) -> bool:
+        """Send its systemd a signal; whether there was one to send it to."""
+        leader = self.leader()
+        with contextlib.suppress(ProcessLookupError):
+            if leader:
+                os.kill(leader, number)
+                return True
+        return False
+
     def _forget(self, folder: Path) -> None:
-        for point in mounts_below(folder):
-            run(["umount", point])
+        _unmount(folder)
         with contextlib.suppress(FileNotFoundError):
             folder.rmdir()
 
@@ -228,6 +231,12 @@ def forget_folders() -> None:
     for folder in (*(RUN / kind for kind in RUN_KINDS), RUN):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _unmount(folder: Path) -> None:
+    """Take away what is mounted at or below a folder."""
+    for point in mounts_below(folder):
+        run(["umount", point], cure=f"leave {point}: a shell or an open file in it keeps it; then run it again")
 
 
 def _rmdir(group: Path) -> None:

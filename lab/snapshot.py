@@ -7,11 +7,13 @@ somebody has changed meanwhile gets the old ones, and it alone starts again.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import stat
 from pathlib import Path
 
-from foundation.process import run
+from foundation.process import CommandFailed, run
 from lab.daemons import EVERY_UNIT
 from lab.machine import Machine
 
@@ -20,6 +22,7 @@ KEEPERS = ("mariadb", "ovn-ovsdb-server-nb", "ovn-ovsdb-server-sb", "named")
 FOLDERS = (
     "var/lib/mysql", "var/lib/ovn", "var/cache/bind", "var/lib/glance/images", "srv/cinder", "srv/node", "var/lib/nova/instances",
 )  # fmt: skip
+WRITERS = tuple(unit for unit in EVERY_UNIT if unit.startswith(("swift-", "glance-", "cinder-")))  # write there, too
 # Folders of settings in /etc -> how the names of the units begin that read them.
 SETTINGS = {"bind": "named", "mysql": "mariadb"} | {
     name: name
@@ -72,6 +75,9 @@ def restore(machine: Machine) -> None:
     _mark(machine).touch()
     machine.inside("bash", "-uc", CLEAR_INSTANCES + FORGET_DOMAINS)
     settings = sorted(folder.name for folder in (kept / "etc").glob("*"))
+    # As they are, but for a moment: what they write into folders that are being replaced would make the copy fail, or stay.
+    with contextlib.suppress(CommandFailed):  # one that does not run
+        machine.inside("systemctl", "kill", "--signal=STOP", *WRITERS)
     changed = [name for name in settings if _entries(kept / "etc" / name) != _entries(machine.root / "etc" / name)]
     readers = [unit for unit in EVERY_UNIT if unit.startswith(tuple(SETTINGS[name] for name in changed))]
     machine.inside("systemctl", "stop", *KEEPERS, *readers)
@@ -83,6 +89,8 @@ def restore(machine: Machine) -> None:
     machine.inside("systemctl", "start", *KEEPERS)
     machine.inside("systemctl", "start", "ovn-central", "br-ex-address")
     machine.inside("systemctl", "start", "--no-block", *EVERY_UNIT)  # nova-compute, and whatever somebody has stopped
+    with contextlib.suppress(CommandFailed):
+        machine.inside("systemctl", "kill", "--signal=CONT", *WRITERS)
     _mark(machine).unlink()
 
 
@@ -98,10 +106,11 @@ def _mark(machine: Machine) -> Path:
 def _entries(folder: Path) -> dict[str, tuple[object, ...]]:
     """What would tell that somebody has changed a folder: of each path below it kind, mode, owner, and, but of folders, size and time."""
     found: dict[str, tuple[object, ...]] = {}
-    for path in folder.rglob("*"):
-        seen = path.lstat()
-        about = () if stat.S_ISDIR(seen.st_mode) else (seen.st_size, seen.st_mtime_ns)
-        found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_uid, seen.st_gid, *about)
+    for path in (Path(above, name) for above, folders, files in os.walk(folder) for name in (*folders, *files)):
+        with contextlib.suppress(FileNotFoundError):  # an editor that is open there has files that come and go
+            seen = path.lstat()
+            about = () if stat.S_ISDIR(seen.st_mode) else (seen.st_size, seen.st_mtime_ns)
+            found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_uid, seen.st_gid, *about)
     return found
 
 

@@ -34,6 +34,7 @@ TOOLS = {
 HOST_PACKAGES = (*sorted(set(TOOLS.values())), "libc6-dev", "debian-archive-keyring")
 JOBS = 2
 STOP_SECONDS = 1  # Ctrl-C ends the compiler, too, and we hear of it a moment later
+PART = ".part"  # behind the name of a build that is not whole yet
 PATIENCE = 2400  # seconds: twice what another run's build takes on two cores
 
 
@@ -77,6 +78,8 @@ def find(root: Path) -> KernelBuild | None:
     """The newest finished build of today's inputs below `root`, or None."""
     found = []
     for record in root.glob("*/build.json"):
+        if record.parent.suffix == PART:
+            continue
         data = json.loads(record.read_text())
         kernel = record.parent / "linux"
         if data["inputs"] == inputs() and kernel.exists():
@@ -153,7 +156,7 @@ def _build_one(source: Source, apt: _Apt, work: Path, progress: Progress) -> Ker
         _unpack(apt.download(source), work)
     for patch in sorted((HERE / "patches").glob("*.patch")):
         run(["patch", "--strip=1", "--batch", f"--directory={tree}", f"--input={patch}"], log=log)
-    make = ["nice", "-n", "10", "make", f"--directory={tree}", "ARCH=um", f"O={out}", f"--jobs={JOBS}"]
+    make = [*debian.ENDS_WITH_US, "nice", "-n", "10", "make", f"--directory={tree}", "ARCH=um", f"O={out}", f"--jobs={JOBS}"]
     # The same input gives the same file: no user, host or time of this build goes in.
     env = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "LC_ALL": "C"}
     fragment = HERE / "lab.config"
@@ -172,7 +175,7 @@ def _build_one(source: Source, apt: _Apt, work: Path, progress: Progress) -> Ker
 
 def _keep(kernel: Path, source: Source, whole: str) -> KernelBuild:
     """Put the finished kernel below the cache in one step: a killed run leaves nothing that looks finished."""
-    part = cache("kernel") / f"{whole}.part"
+    part = cache("kernel") / f"{whole}{PART}"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     run(["strip", "--output-target=elf64-x86-64", "-o", part / "linux", kernel])

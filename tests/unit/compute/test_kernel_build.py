@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from foundation import lock, progress, stopping
 from foundation.errors import InputError, LzError, Problem
 from foundation.process import CommandFailed
 from foundation.progress import Progress
+from lab import debian
 from lab.compute import kernel
 
 
@@ -45,7 +47,8 @@ def test_only_a_build_of_todays_inputs_counts(tmp_path: Path) -> None:
     finished(tmp_path, "a", "linux-source-7.3", kernel.inputs())
     finished(tmp_path, "b", "linux-source-7.10", kernel.inputs())
     finished(tmp_path, "c", "linux-source-8.0", "other inputs")
-    (tmp_path / "d.part").mkdir()
+    finished(tmp_path, "d.part", "linux-source-9.0", kernel.inputs())  # killed before it was named
+    (finished(tmp_path, "e.part", "linux-source-9.0", kernel.inputs()) / "build.json").write_text("")  # the disk was full
     found = kernel.find(tmp_path)
     assert found is not None
     assert (found.version, found.digest) == ("linux-source-7.10-1", "b")
@@ -55,6 +58,26 @@ def test_only_a_build_of_todays_inputs_counts(tmp_path: Path) -> None:
 def test_a_build_whose_kernel_is_gone_does_not_count(tmp_path: Path) -> None:
     (finished(tmp_path, "a", "linux-source-7.3", kernel.inputs()) / "linux").unlink()
     assert kernel.find(tmp_path) is None
+
+
+def test_its_compilers_end_with_whoever_asked_for_them(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run would leave a quarter of an hour's work behind, in a folder that the next run removes."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(kernel, "_unpack", lambda *_: None)
+    monkeypatch.setattr(kernel, "_keep", lambda *_: None)
+
+    def run(words: Sequence[object], **_: object) -> str:
+        ran.append([str(word) for word in words])
+        (cache / "work/out/.config").touch()
+        return ""
+
+    monkeypatch.setattr(kernel, "run", run)
+    (cache / "work").mkdir(parents=True)
+    apt = FakeApt(cache)
+    kernel._build_one(apt.sources()[0], apt, cache / "work", Progress())  # type: ignore[arg-type]
+    making = [words for words in ran if "make" in words]
+    assert making
+    assert all(tuple(words[: len(debian.ENDS_WITH_US)]) == debian.ENDS_WITH_US for words in making)
 
 
 def test_a_missing_tool_is_named_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +92,9 @@ def test_a_missing_tool_is_named_before_anything_is_done(tmp_path: Path, monkeyp
 class FakeApt:
     def __init__(self, _root: Path) -> None:
         pass
+
+    def download(self, source: kernel.Source) -> Path:
+        return Path(source.package)
 
     def sources(self) -> list[kernel.Source]:
         return [kernel.Source("linux-source-7.3", "7.3.4-1"), kernel.Source("linux-source-7.2", "7.2.1-1")]

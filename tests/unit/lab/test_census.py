@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from lab import census
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -44,6 +47,26 @@ def test_a_setting_that_is_another_counts(name: str, host: Path) -> None:
     before = seen(host)
     (host / name).write_text("after ")
     assert [line.split()[0] for line in seen(host) if line not in before] == [name]
+
+
+def test_what_counts_or_runs_down_by_itself_is_no_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ip").write_text(
+        "#!/bin/sh\necho default via fe80::1 dev eth0 proto ra metric 1024 expires $(date +%N | tail -c 4)sec hoplimit 64\n"
+    )
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert census._lines("ip", "-6", "route") == ("default via fe80::1 dev eth0 proto ra metric 1024 hoplimit 64",)
+
+
+def test_a_program_in_a_network_of_its_own_is_not_the_labs() -> None:
+    """systemd starts services so, and whoever runs containers."""
+    alone = subprocess.Popen(["unshare", "--net", "sleep", "98765"])
+    try:
+        until(lambda: Path(f"/proc/{alone.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink())
+        assert not [line for line in census._processes() if "98765" in line]
+    finally:
+        alone.kill()
+        alone.wait()
 
 
 def test_a_link_that_leads_elsewhere_counts(host: Path) -> None:

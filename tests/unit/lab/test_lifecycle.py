@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,10 +21,11 @@ import pytest
 import yaml
 
 from foundation import stopping
-from foundation.errors import InputError, Problem
+from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
-from lab import health, lifecycle, region, requirements
+from lab import debian, health, image, lifecycle, region, requirements, trees
+from lab.compute import kernel
 from lab.settings import REGIONS, Places, Region
 
 
@@ -169,6 +171,57 @@ def test_logs_that_cannot_be_kept_keep_nothing_from_being_taken_away(
     with pytest.raises(RuntimeError, match="made to fail"):
         up("north", "south")
     assert steps == ["all removed", "logs of north", "north removed", "logs of south", "south removed", "all removed"]
+
+
+def test_what_cannot_be_taken_away_hides_no_cause(where: Places, steps: list[str], broken: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def held(where: Places, entry: Region) -> None:
+        raise LzError(Problem("target is busy", cure="leave it"))
+
+    monkeypatch.setattr(region, "remove", held)
+    monkeypatch.setattr(Progress, "say", lambda _, text, style="": said.append(text))
+    with pytest.raises(RuntimeError, match="made to fail"):
+        up("north")
+    assert "target is busy" in said[-1]
+    assert "leave it" in said[-1]
+
+
+def test_base_and_image_do_not_wait_for_each_others_packages(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process would name itself as the other that has to end."""
+    done: list[str] = []
+
+    def packages(name: str) -> None:
+        with debian.archives(done.append):
+            time.sleep(0.3)
+        done.append(name)
+
+    monkeypatch.setattr(debian, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(trees, "ensure_base", lambda *_: packages("base"))
+    monkeypatch.setattr(trees, "ensure_seed", lambda *_: done.append("seed"))
+    monkeypatch.setattr(image, "build", lambda *_: packages("image"))
+    lifecycle._ingredients(where, "uml", None, Progress())
+    assert sorted(done) == ["base", "image", "seed"]
+
+
+@pytest.mark.timeout(20)
+def test_why_up_fails_is_told_before_the_kernel_is_compiled(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+    said: list[str] = []
+
+    def say(_: Progress, text: str, style: str = "") -> None:
+        said.append(text)
+        told.set()
+
+    def fail(*_: object) -> None:
+        raise LzError(Problem("the mirror does not answer"))
+
+    monkeypatch.setattr(lifecycle, "_ingredients", fail)
+    monkeypatch.setattr(kernel, "build", lambda _: told.wait(15))
+    monkeypatch.setattr(Progress, "say", say)
+    with pytest.raises(LzError, match="the mirror does not answer"):
+        lifecycle._bring_up(where, ("north",), "uml", Progress())
+    assert "the mirror does not answer" in said[0]
 
 
 def test_a_region_that_could_not_be_added_is_taken_away_again(where: Places, steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

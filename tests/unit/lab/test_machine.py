@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from foundation.process import CommandFailed
 from lab import machine
 from lab.machine import Machine
 
@@ -65,6 +66,23 @@ def test_a_folder_for_temporary_files_of_the_host_is_none_of_the_machine(tmp_pat
     monkeypatch.setenv("TMPDIR", str(tmp_path / "only-here"))
     said = of("one", tmp_path).inside("sh", "-c", 'echo "${TMPDIR-none} $HOME $SECRET"', env={"SECRET": "word"})
     assert said.split() == ["none", "/root", "word"]
+
+
+def test_a_machine_that_ends_just_before_its_signal_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setattr(Machine, "leader", lambda _: ended.pid)
+    monkeypatch.setattr(Machine, "_kill_leftovers", lambda _: None)
+    machine_ = of("lz-test-ended", tmp_path)
+    machine_.power_off(timeout=5)
+    machine_.kill()
+
+
+def test_a_mount_that_somebody_is_in_has_a_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "mounts_below", lambda _: [str(tmp_path)])  # which is no mount point: umount refuses
+    with pytest.raises(CommandFailed) as caught:
+        of("m", tmp_path).unmount()
+    assert "leave" in caught.value.problems[0].cure
 
 
 def test_a_process_that_ends_while_children_are_looked_for_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

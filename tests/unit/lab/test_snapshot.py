@@ -46,6 +46,17 @@ def test_a_machine_without_libvirt_is_reset_all_the_same(tmp_path: Path) -> None
     assert done.stderr == ""
 
 
+def test_who_writes_into_the_data_is_held_while_it_goes_back(
+    tmp_path: Path, inside: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_copy", lambda *_: inside.append(("copied",)))
+    snapshot.restore(Machine("m", tmp_path, (), "n"))
+    told = [word for words in inside for word in words if word in ("--signal=STOP", "copied", "--signal=CONT")]
+    assert told == ["--signal=STOP", *["copied"] * len(snapshot.FOLDERS), "--signal=CONT"]
+    held = next(words for words in inside if "--signal=STOP" in words)
+    assert {"swift-object", "swift-container-updater", "glance-api", "cinder-backup"} <= set(held)
+
+
 @pytest.mark.parametrize("last", ["bash", "stop", "nc", "start"])
 def test_a_restore_that_is_broken_off_is_unfinished_until_one_comes_to_its_end(
     last: str, tmp_path: Path, inside: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
