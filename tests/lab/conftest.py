@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 from openstack.connection import Connection
@@ -23,10 +25,20 @@ PART = ("--env", "lab", "--region", "north", "--layer", "identity", "--layer", "
 PART_LAYERS = {"identity", "network", "tenant-edu"}
 
 
+LAB = pytest.StashKey[subprocess.CompletedProcess[str]]()  # how `lz lab up` ended
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Bring the lab up before the clock of a test runs: the first one has not the minutes that this may take."""
+    chosen = any(item.path.is_relative_to(Path(__file__).parent) for item in session.items)
+    if chosen and not session.config.getoption("collectonly"):
+        session.config.stash[LAB] = lz("lab", "up")
+
+
 @pytest.fixture(scope="session")
-def where() -> Places:
+def where(request: pytest.FixtureRequest) -> Places:
     """The places of a lab that stands."""
-    done = lz("lab", "up")
+    done = request.config.stash[LAB]
     assert done.returncode == 0, f"the lab did not come up, so nothing that needs it was tested:\n{done.stderr[-3000:]}"
     return places()
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenacity import retry, stop_after_attempt
+
 from tools import host
 
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/landing-zone-tests.conf")
@@ -54,13 +56,9 @@ def running(folder: Path) -> Iterator[Database]:
     first = folder / "first"
     first.write_text(password)
     os.chown(first, NOBODY, NOBODY)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     _run(bin_ / "initdb", "-D", data, "-U", "state", "--auth=scram-sha-256", f"--pwfile={first}", "--no-sync", "--no-locale", "-E", "UTF8")
     first.unlink()
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off -c logging_collector=off"
-    _run(bin_ / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
+    port = _start(bin_ / "pg_ctl", data, folder / "log")
     passfile = folder / "pgpass"
     passfile.touch(mode=0o600)
     passfile.write_text(f"127.0.0.1:{port}:postgres:state:{password}\n")
@@ -68,6 +66,17 @@ def running(folder: Path) -> Iterator[Database]:
         yield Database(f"postgres://state@127.0.0.1:{port}/postgres?sslmode=disable", passfile, password)
     finally:
         _run(bin_ / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+
+
+@retry(stop=stop_after_attempt(5), reraise=True)
+def _start(pg_ctl: Path, data: Path, log: Path) -> int:
+    """Start the server and return its port: another one when somebody has taken the first before the server could."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off -c logging_collector=off"
+    _run(pg_ctl, "-D", data, "-l", log, "-w", "-o", options, "start")
+    return port
 
 
 def _run(*words: str | Path) -> None:

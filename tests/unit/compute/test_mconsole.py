@@ -122,7 +122,7 @@ def test_a_kernel_that_does_not_listen_yet_is_asked_again(short_path: Path) -> N
     kernel = threading.Timer(0.3, lambda: late.append(KernelSocket(short_path / "mconsole", obey)))
     kernel.start()
     mconsole.shut_down(short_path / "mconsole", guest.pid, patience=0.1)
-    assert guest.poll() is not None
+    assert not _lives(guest.pid)
     kernel.join()
     late[0].close()
 
