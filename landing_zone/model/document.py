@@ -67,6 +67,14 @@ def read(path: Path) -> Document:
     return document
 
 
+def number(text: str, kind: type[int] | type[float]) -> int | float | str:
+    """The number that a text is. What is none stays text: the model refuses it where a number is asked for, and knows its key."""
+    try:
+        return kind(text)
+    except ValueError:  # also from Python's own limit of digits
+        return text
+
+
 @dataclass
 class _Written:
     """A value, a list or mapping of such, and where it stands; `row`: it was a row of a CSV file."""
@@ -245,9 +253,9 @@ class _Nodes:
             case "str" | "merge":
                 return _Written(text, place)
             case "int":
-                return _Written(int(text), place)
+                return _Written(number(text, int), place)
             case "float":
-                return _Written(float(text), place)
+                return _Written(number(text, float), place)
             case "bool":
                 return _Written(text.lower() == "true", place)
             case "null":

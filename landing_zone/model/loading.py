@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from foundation.errors import InputError, raise_all
 from landing_zone.model import rest, rules
 from landing_zone.model.complaints import findings, look_up, problem
-from landing_zone.model.document import Document, read
+from landing_zone.model.document import Document, number, read
 from landing_zone.model.environment import Environment
 
 _NUMBERS = ("level", "size")
@@ -41,7 +41,7 @@ def _type_row(row: dict[str, Any]) -> None:
     for key in _NUMBERS:
         text = row.get(key)
         if isinstance(text, str) and text.isascii() and text.isdigit():
-            row[key] = int(text)
+            row[key] = number(text, int)
     for key in _LISTS:
         if isinstance(row.get(key), str):
             row[key] = row[key].split()

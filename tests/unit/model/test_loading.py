@@ -90,3 +90,27 @@ def test_a_wrong_row_of_a_register_is_named_by_its_file_and_line(tmp_path: Path)
         line = next(number for number, text in enumerate(lines.splitlines(), start=1) if text.startswith(code))
         assert f"{tmp_path / 'registers' / 'provinces.csv'}:{line}, key {key}" in message
     assert message.count("cure:") == 2
+
+
+UNREADABLE = ("!!int abc", "!!float x", "9" * 5000)
+
+
+@pytest.mark.parametrize("written", UNREADABLE)
+@pytest.mark.parametrize(("key", "found"), [("level", "level: 1"), ("regions[0].latitude", "latitude: 21.0285")])
+def test_a_number_that_cannot_be_read_is_refused_with_its_key(tmp_path: Path, written: str, key: str, found: str) -> None:
+    lines = shipped("lab").read_text(encoding="utf-8").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip() == found)
+    lines[at] = lines[at].replace(found, f"{found.partition(':')[0]}: {written}")
+    path = tmp_path / "env.yaml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    value = written.rpartition(" ")[2][:20]
+    assert f'{path}:{at + 1}, key {key}, value "{value}' in tried(path)
+
+
+@pytest.mark.parametrize("column", ["level", "size"])
+def test_a_number_in_a_register_that_cannot_be_read_is_refused_with_its_key(tmp_path: Path, column: str) -> None:
+    register = tmp_path / "more.csv"
+    register.write_text(f"code,dti_code,name.vi,name.en,{column}\nmore,LAB-09,Thêm,More,{'9' * 5000}\n", encoding="utf-8")
+    path = tmp_path / "env.yaml"
+    path.write_text(shipped("lab").read_text(encoding="utf-8") + "  - !include more.csv\n", encoding="utf-8")
+    assert f'{register}:2, key tenants[3].{column}, value "999' in tried(path)
