@@ -325,7 +325,7 @@ class Environment(Record):
     flows: tuple[Flow, ...] = Field(default=(), description="Connections that are permitted.")
     bastion: Bastion = Field(description="The way in.")
     federation: Federation | None = Field(
-        default=None, description="Identity provider; needed from level 2, and for `people`. Not made by `lz`."
+        default=None, description="Identity provider; needed from level 2, that of enclaves counted, and for `people`. Not made by `lz`."
     )
     quota_profiles: tuple[QuotaProfile, ...] = Field(min_length=1, description="Limits that projects refer to.")
     tenant_defaults: TenantDefaults = Field(description="What a tenant has that does not say otherwise.")
@@ -344,6 +344,11 @@ class Environment(Record):
         if not isinstance(own, int) or (figure is not None and not figures()[key].allows(level or self.level, own)):
             return figure
         return own
+
+    @property
+    def highest_level(self) -> int:
+        """The highest level of anything in it, its enclaves counted: what a region as a whole has to meet."""
+        return max([self.level, *(enclave.level for enclave in self.enclaves)])
 
     @property
     def zone_names(self) -> tuple[str, ...]:

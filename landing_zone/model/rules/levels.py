@@ -78,15 +78,16 @@ def enclaves(environment: Environment) -> Iterator[Finding]:
 
 
 def federation(environment: Environment) -> Iterator[Finding]:
-    """People sign on by an identity provider from the level that asks for it, and wherever people are named."""
+    """People sign on by an identity provider where the highest level in the environment asks for it, and wherever people are named."""
     if environment.federation is not None:
         return
-    if environment.figure("federated_sign_on"):
+    level = environment.highest_level
+    if environment.figure("federated_sign_on", level):
         source = figures()["federated_sign_on"].source
         yield Finding(
             ("federation",),
             "the key 'federation' is missing",
-            f"level {environment.level} asks for it. Source: {source}",
+            f"level {level} asks for it. Source: {source}",
             "add federation: with provider, protocol and issuer",
         )
     for index, tenant in enumerate(environment.tenants):

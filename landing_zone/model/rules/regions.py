@@ -59,19 +59,20 @@ def pairs(environment: Environment) -> Iterator[Finding]:
 
 
 def primary(environment: Environment) -> Iterator[Finding]:
-    """There is a primary region, and from the level that asks for it a pair."""
+    """There is a primary region, and a pair where the highest level in the environment asks for one."""
     if all(region.role != "primary" for region in environment.regions):
         yield Finding(("regions", 0, "role"), "no region has the role primary", cure="make one of them primary")
-    if environment.figure("second_region") and not any(region.counterpart for region in environment.regions):
+    level = environment.highest_level
+    if environment.figure("second_region", level) and not any(region.counterpart for region in environment.regions):
         source = figures()["second_region"].source
         cure = "add a second region with role: secondary, each naming the other as counterpart"
-        yield Finding(("regions",), f"level {environment.level} asks for a second region", f"Source: {source}", cure)
+        yield Finding(("regions",), f"level {level} asks for a second region", f"Source: {source}", cure)
 
 
 def apart(environment: Environment) -> Iterator[Finding]:
     """The regions of a pair are as far apart as the highest level in the environment asks for."""
-    levels = [environment.level, *(enclave.level for enclave in environment.enclaves)]
-    figure = environment.figure("dr_min_distance_km", max(levels))
+    level = environment.highest_level
+    figure = environment.figure("dr_min_distance_km", level)
     if figure is None:
         return
     known = {region.name: index for index, region in enumerate(environment.regions)}
@@ -81,7 +82,7 @@ def apart(environment: Environment) -> Iterator[Finding]:
             continue
         distance = distance_km(environment.regions[other], region)
         if distance < figure:
-            away = f"{distance:.1f} km from {environment.regions[other].name}; level {max(levels)} asks for {figure} km"
+            away = f"{distance:.1f} km from {environment.regions[other].name}; level {level} asks for {figure} km"
             why = f"{away}. Source: {figures()['dr_min_distance_km'].source}"
             yield Finding(
                 ("regions", index, "latitude"),

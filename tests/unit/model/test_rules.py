@@ -127,6 +127,7 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "serves others too",
     ),
     "no identity provider": ("ministry-agc", lambda data: data.pop("federation"), "federation", "is missing"),
+    "no identity provider for an enclave": ("lab", put("enclaves", [ENCLAVE]), "federation", "level 5 asks for it"),
     "people without identity provider": (
         "lab",
         put("tenants.0.people", [{"federated_id": "a", "groups": ["managers"]}]),
@@ -149,6 +150,12 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         lambda data: (data["regions"].pop(), data["regions"][0].pop("counterpart")),
         "regions",
         "asks for a second region",
+    ),
+    "one region with an enclave of level 5": (
+        "lab",
+        both(lambda data: (data["regions"].pop(), data["regions"][0].pop("counterpart")), put("enclaves", [ENCLAVE])),
+        "regions",
+        "level 5 asks for a second region",
     ),
     "regions too near": (
         "national-cgc",
