@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from foundation.errors import Problem
+from foundation.errors import Problem, raise_all
 from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import LEVELS, figures
 from landing_zone.model.slots import slot_range
@@ -68,8 +68,29 @@ def checked_ledger(environment: Environment, ledger: Ledger) -> Ledger:
                 for key in moved
             )
         )
+    raise_all(_too_small(environment, ledger), LedgerError)
     wanted = {tenant.code: tenant.size for tenant in environment.tenants}
     return replace(assign(ledger, wanted, slot_range(environment)), layout={**ledger.layout, **cut})
+
+
+def _too_small(environment: Environment, ledger: Ledger) -> Iterator[Problem]:
+    """Supernets that end before slots which tenants have already: a tenant has the same in every region, also in one that is new."""
+    known = {**ledger.retired, **ledger.slots}
+    ends = {known[tenant.code].start + known[tenant.code].count: tenant.code for tenant in environment.tenants if tenant.code in known}
+    if not ends:
+        return
+    end = max(ends)
+    for index, region in enumerate(environment.regions):
+        for family, slot in (("ipv4", environment.addressing.tenant_ipv4), ("ipv6", environment.addressing.tenant_ipv6)):
+            net = getattr(region.addresses, family)
+            longest = slot - (end - 1).bit_length()
+            if net.prefixlen > longest:
+                yield Problem(
+                    f"region {region.name} is too small for address slots that have been given out",
+                    f"key regions[{index}].addresses.{family}, value {net}",
+                    f"it ends before slot {end - 1}, which tenant {ends[end]} has in every region; a slot is a /{slot}",
+                    f"give region {region.name} an IPv{net.version} prefix of /{longest} or shorter",
+                )
 
 
 def _region(environment: Environment, region: Region, ledger: Ledger, by_level: Figures) -> RegionPlan:

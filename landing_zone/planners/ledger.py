@@ -44,9 +44,6 @@ def assign(ledger: Ledger, wanted: Mapping[str, int], slots: range) -> Ledger:
     changed = sorted(code for code, size in wanted.items() if code in known and known[code].count != size)
     if changed:
         raise LedgerError(*(_resized(code, known[code].count, wanted[code], code in ledger.retired) for code in changed))
-    outside = sorted(code for code in wanted if code in known and known[code].start + known[code].count > slots.stop)
-    if outside:
-        raise LedgerError(*(_outside(code) for code in outside))
     taken = bytearray(max((slots.stop, *(run.start + run.count for run in known.values()))))
     for run in known.values():
         taken[run.start : run.start + run.count] = b"\1" * run.count
@@ -101,11 +98,6 @@ def _resized(code: str, had: int, wants: int, retired: bool) -> Problem:
         else f"write size: {had}, or move it to a tenant of another code"
     )
     return Problem(what, f"key size of tenant {code}", "its addresses would move under running systems", cure)
-
-
-def _outside(code: str) -> Problem:
-    cure = "give the regions back supernets as long as they were"
-    return Problem(f"the addresses of tenant {code} are no longer in the supernets", "key regions.addresses", "a supernet has shrunk", cure)
 
 
 def _no_room(code: str, size: int, slots: int, taken: int, retired: int) -> Problem:

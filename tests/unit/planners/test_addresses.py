@@ -148,6 +148,26 @@ def test_a_region_may_be_added_later() -> None:
     assert later.regions["north"] == plan(one).regions["north"]
 
 
+@pytest.mark.parametrize(
+    ("family", "prefix", "cure"),
+    [
+        ("ipv4", "10.65.0.0/20", "give region south an IPv4 prefix of /19 or shorter"),
+        ("ipv6", "fd64:6c7a:2::/54", "give region south an IPv6 prefix of /53 or shorter"),
+    ],
+)
+def test_a_region_that_is_too_small_for_slots_that_were_given_out_is_named(family: str, prefix: str, cure: str) -> None:
+    lab = support.environment("lab")
+    one = lab.model_copy(update={"regions": lab.regions[:1]})
+    small = lab.regions[1].addresses.model_copy(update={family: ip_network(prefix)})
+    later = lab.model_copy(update={"regions": (lab.regions[0], lab.regions[1].model_copy(update={"addresses": small}))})
+    with pytest.raises(LedgerError) as caught:
+        plan(later, plan(one).ledger)
+    (problem,) = caught.value.problems
+    assert problem.where == f"key regions[1].addresses.{family}, value {prefix}"
+    assert "slot 6, which tenant portal has" in problem.why
+    assert problem.cure == cure
+
+
 def test_subnets_of_the_plan_are_those_of_the_address_plan_and_never_overlap() -> None:
     for name, region in regions():
         found = addresses_of(support.environment(name))[region.name]

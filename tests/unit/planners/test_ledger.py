@@ -89,7 +89,6 @@ def test_release_of_what_is_in_use_or_unknown_is_refused() -> None:
         (Ledger(retired={"gone": Run(2, 4)}), {"a": 1}, range(2, 6), "4 of 4 slots are taken, 4 of them by tenants that are gone"),
         (Ledger(slots={"a": Run(2, 1)}), {"a": 2}, range(2, 6), "cannot change its size from 1 to 2"),
         (Ledger(retired={"a": Run(2, 1)}), {"a": 2}, range(2, 6), "lz ledger release a"),
-        (Ledger(slots={"a": Run(6, 1)}), {"a": 1}, range(2, 6), "no longer in the supernets"),
     ],
 )
 def test_what_would_move_addresses_is_refused(ledger: Ledger, wanted: dict[str, int], slots: range, words: str) -> None:
