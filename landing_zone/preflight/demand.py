@@ -88,10 +88,12 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
     instances = tuple(spec for spec in planned if spec.name not in standing)
     addresses = _named(everything, "networking/floatingIp:FloatingIp", logical=True)
     floating = tuple(spec for spec in planned if spec.floating and spec.name not in addresses)
+    connected = _named(everything, TYPES["ports"])
+    ports = tuple(spec for spec in planned if spec.name not in connected)
     routers = _named(everything, TYPES["routers"])
     return Need(
         region=region,
-        accounts=tuple(_accounts(people, layers, states, instances, floating)),
+        accounts=tuple(_accounts(people, layers, states, instances, ports, floating)),
         instances=instances,
         floating=len(floating),
         gateways=sum(1 for layer in layers.values() for router in layer.routers if router.external_network and router.name not in routers),
@@ -117,21 +119,25 @@ def _accounts(
     layers: Mapping[str, NetworkLayer],
     states: Mapping[str, State],
     instances: tuple[InstanceSpec, ...],
+    ports: tuple[InstanceSpec, ...],
     floating: tuple[InstanceSpec, ...],
 ) -> Iterable[Account]:
-    """Every project with its own network things, instances and floating addresses yet to be made."""
+    """Every project with its own network things, and instances, their ports and floating addresses yet to be made."""
     making = {_owner(layer): _missing(layer, states.get(name, [])) for name, layer in layers.items()}
     for stack, spec in people.items():
         state = states.get(stack, [])
         ids = _named(state, "identity/project:Project")
         for project in spec.projects:
+            own = making.get(project.name, QuotaSpec())
             yield Account(
                 name=project.name,
                 id=ids.get(project.name),
                 planned=project.quota,
                 kept=_kept(project.name, project.quota, state),
                 making=replace(
-                    making.get(project.name, QuotaSpec()), floating_ips=sum(1 for server in floating if server.project == project.name)
+                    own,
+                    ports=own.ports + sum(1 for server in ports if server.project == project.name),
+                    floating_ips=sum(1 for server in floating if server.project == project.name),
                 ),
                 instances=tuple(server for server in instances if server.project == project.name),
             )

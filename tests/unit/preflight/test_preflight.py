@@ -100,6 +100,16 @@ def test_instances_and_addresses_that_stand_are_needed_no_more() -> None:
     assert (found.floating, found.gateways) == (0, 1)  # that of a tenant with an edge of its own
 
 
+def test_a_port_counts_against_the_project_of_its_instance_until_it_stands() -> None:
+    bastion = region().access.bastion
+    count = sum(1 for spec in fresh().instances if spec.project == bastion.project)
+    assert account(fresh(), bastion.project).making.ports == count
+    assert account(need(region(), {"access": [resource(TYPES["ports"], bastion.name)]}), bastion.project).making.ports == count - 1
+    assert sum(each.making.ports for each in fresh().accounts) == region().demand.created.ports
+    workload = account(fresh(), "lab-edu-main")
+    assert workload.making.ports == len(workload.instances) == 2
+
+
 def test_addresses_that_were_given_out_do_not_move() -> None:
     subnets = [subnet for network in region().tenants["edu"].network.networks for subnet in network.subnets]
     right = [resource(TYPES["subnets"], each.name, cidr=each.cidr) for each in subnets]
@@ -287,11 +297,11 @@ def test_a_quota_of_floating_addresses_that_is_too_small_by_one(less: int) -> No
     assert len(said(checks.quotas(replace(fresh(), accounts=(planned,)), administrator(-1)))) == less
 
 
-@pytest.mark.parametrize("short", ["instances", "cores", "ram_mib"])
+@pytest.mark.parametrize("short", ["instances", "cores", "ram_mib", "ports"])
 def test_a_planned_quota_that_is_too_small_by_one_for_its_instances(short: str) -> None:
     bastion = account(fresh(), region().access.bastion.project)
     count = len(bastion.instances)
-    exact = {"instances": count, "cores": count * SIZE.cpus, "ram_mib": count * SIZE.ram}
+    exact = {"instances": count, "cores": count * SIZE.cpus, "ram_mib": count * SIZE.ram, "ports": checks.NEUTRON_TWICE * count}
     for less, problems in ((0, 0), (1, 1)):
         planned = replace(bastion, planned=replace(bastion.planned, **{**exact, short: exact[short] - less}))
         assert len(said(checks.quotas(replace(fresh(), accounts=(planned,)), administrator(-1)))) == problems
