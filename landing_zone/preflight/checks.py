@@ -109,20 +109,39 @@ def content(need: Need, found: Content) -> Iterator[Problem]:
                 why=f"it has: {', '.join(sorted(flavors)) or 'none'}",
                 cure="correct the environment file, or have the flavor made",
             )
-    images: dict[str, Image] = {}
-    for name in need.region.demand.images:
+    ids = {account.name: account.id for account in need.accounts}
+    images: dict[tuple[str, str], Image] = {}
+    lacking: dict[tuple[str, tuple[Image, ...]], list[str]] = {}
+    for name, project in sorted({(spec.image, spec.project) for spec in (need.region.access.bastion, *need.region.probes.instances)}):
+        seen = tuple(image for image in found.images if image.name == name and _sees(ids.get(project), image))
+        if len(seen) == 1 and seen[0].status == "active":
+            images[name, project] = seen[0]
+        else:
+            lacking.setdefault((name, seen), []).append(project)
+    for (name, seen), projects in lacking.items():
         known = [image for image in found.images if image.name == name]
-        if len(known) == 1 and known[0].status == "active":
-            images[name] = known[0]
-            continue
         yield Problem(
             f"region {region} does not have exactly one usable image {name!r}",
-            why=", ".join(f"{image.id} is {image.status}" for image in known) or "there is none",
-            cure="upload the image, or remove those that are not meant (the lab: lz lab up)",
+            where=f"instances of project {', '.join(projects[:MOST_SHOWN])}" + (", ..." if len(projects) > MOST_SHOWN else ""),
+            why=", ".join(_offered(image, image in seen) for image in known) or "there is none",
+            cure="upload the image for all (openstack image set --public), or remove or rename what is not meant (the lab: lz lab up)",
         )
-    for pair in sorted({(spec.flavor, spec.image) for spec in need.instances}):
-        if pair[0] in flavors and pair[1] in images:
-            yield from _fits(region, flavors[pair[0]], images[pair[1]])
+    pairs = {(spec.flavor, images[key]) for spec in need.instances if (key := (spec.image, spec.project)) in images}
+    for flavor, image in sorted(pairs, key=lambda pair: (pair[0], pair[1].name, pair[1].id)):
+        if flavor in flavors:
+            yield from _fits(region, flavors[flavor], image)
+
+
+def _sees(project: str | None, image: Image) -> bool:
+    """Whether an account of a project (None: not made yet) finds an image by its name, as the provider does: in Glance's usual list."""
+    return image.visibility == "public" or project == image.owner or project in image.members
+
+
+def _offered(image: Image, seen: bool) -> str:
+    if seen:
+        return f"{image.id} is {image.status}"
+    offer = {"shared": "shared by", "community": "offered to the community by"}.get(image.visibility, "private to")
+    return f"{image.id} is {offer} project {image.owner}"
 
 
 def _fits(region: str, flavor: Flavor, image: Image) -> Iterator[Problem]:

@@ -48,13 +48,19 @@ class Flavor:
 
 @dataclass(frozen=True)
 class Image:
-    """Least memory in MiB and least disk in GiB that it needs."""
+    """Least memory in MiB and least disk in GiB that it needs; who sees it, by ids of projects.
+
+    `members` are those that have accepted it, where its `visibility` is shared.
+    """
 
     name: str
     id: str
     status: str
     min_ram: int
     min_disk: int
+    visibility: str
+    owner: str
+    members: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

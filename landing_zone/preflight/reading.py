@@ -84,9 +84,16 @@ def _free(network: Any, identity: str) -> int:
 
 
 def content(place: Place) -> Content:
-    """All flavors, and the images of the plan's names."""
-    images = [image for name in place.need.region.demand.images for image in place.connection.image.images(name=name)]
-    return Content(flavors(place), tuple(Image(each.name, each.id, each.status, each.min_ram or 0, each.min_disk or 0) for each in images))
+    """All flavors, and the images of the plan's names, whoever sees them."""
+    found = place.connection.image
+    images = [image for name in place.need.region.demand.images for image in found.images(name=name, visibility="all")]
+    return Content(flavors(place), tuple(_image(found, each) for each in images))
+
+
+def _image(service: Any, each: Any) -> Image:
+    members = service.members(each.id) if each.visibility == "shared" else ()
+    accepted = frozenset(member.member_id for member in members if member.status == "accepted")
+    return Image(each.name, each.id, each.status, each.min_ram or 0, each.min_disk or 0, each.visibility, each.owner or "", accepted)
 
 
 def flavors(place: Place) -> tuple[Flavor, ...]:

@@ -1,4 +1,4 @@
-"""Preflight on the live lab: silent when all is well; a quota that somebody made too small by one is found."""
+"""Preflight on the live lab: silent when all is well; what somebody made too small by one, or takes a name of ours, is found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openstack.connection import Connection
@@ -62,3 +63,17 @@ def test_the_administrators_quota_short_by_one(admin: Connection) -> None:
         assert found() == [f"region north: the administrator's project may have {needed - 1} sharing policies, {needed} are needed"]
     with sharing_policies(admin, needed):
         assert found(0) == []
+
+
+def test_an_image_counts_for_those_who_see_it(admin: Connection) -> None:
+    name = load_plan("lab").regions["north"].access.bastion.image
+    images: Any = admin.image
+    made = images.create_image(
+        name, data=b"a little", disk_format="raw", container_format="bare", wait=True, allow_duplicates=True, visibility="private"
+    )
+    try:
+        assert found(0) == []
+        images.update_image(made, visibility="public")
+        assert found() == [f"region north does not have exactly one usable image {name!r}"]
+    finally:
+        images.delete_image(made)

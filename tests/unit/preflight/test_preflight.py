@@ -191,7 +191,7 @@ def flavors() -> tuple[Flavor, ...]:
 
 
 def image(**changes: Any) -> Image:
-    return replace(Image("debian-13", "i1", "active", SIZE.ram, SIZE.disk), **changes)
+    return replace(Image("debian-13", "i1", "active", SIZE.ram, SIZE.disk, "public", "p1"), **changes)
 
 
 def test_flavors_and_images() -> None:
@@ -202,6 +202,45 @@ def test_flavors_and_images() -> None:
 @pytest.mark.parametrize("images", [(), (image(status="queued"),), (image(), image(id="i2"))])
 def test_there_must_be_exactly_one_usable_image(images: tuple[Image, ...]) -> None:
     assert said(checks.content(fresh(), Content(flavors(), images))) == ["region north does not have exactly one usable image 'debian-13'"]
+
+
+@cache
+def founded() -> Need:
+    """The projects of all instances stand."""
+    found = fresh()
+    return replace(found, accounts=tuple(replace(each, id=f"id-of-{each.name}") for each in found.accounts))
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared", "community"])
+def test_an_image_that_only_others_see_is_none_of_ours(visibility: str) -> None:
+    foreign = image(id="i2", visibility=visibility, owner="tenant", members=frozenset({"another"}))
+    for found in (fresh(), founded()):
+        assert said(checks.content(found, Content(flavors(), (image(), foreign)))) == []
+        (problem,) = checks.content(found, Content(flavors(), (foreign,)))
+        assert problem.what == "region north does not have exactly one usable image 'debian-13'"
+        assert problem.why.startswith("i2 is ")
+        assert problem.why.endswith(" project tenant")
+
+
+def test_an_image_that_is_private_to_a_project_is_named_as_such() -> None:
+    (problem,) = checks.content(founded(), Content(flavors(), (image(visibility="private"),)))
+    assert problem.why == "i1 is private to project p1"
+    assert "--public" in problem.cure
+
+
+HOME = f"id-of-{region().access.bastion.project}"
+
+
+@pytest.mark.parametrize("seen", [{"visibility": "private", "owner": HOME}, {"visibility": "shared", "members": frozenset({HOME})}])
+def test_an_image_that_the_project_of_an_instance_sees_counts_for_it(seen: dict[str, Any]) -> None:
+    """A second one of that name, which the bastion's project has, or has accepted: nobody could say which is meant."""
+    project = region().access.bastion.project
+    second = image(id="i2", **seen)
+    (problem,) = checks.content(founded(), Content(flavors(), (image(), second)))
+    assert (problem.where, problem.why) == (f"instances of project {project}", "i1 is active, i2 is active")
+    assert len(said(checks.content(founded(), Content(flavors(), (second,))))) == 1, "the probes of other projects do not see it"
+    only = replace(founded(), region=replace(region(), probes=replace(region().probes, instances=())))
+    assert said(checks.content(only, Content(flavors(), (second,)))) == []
 
 
 @pytest.mark.parametrize("changes", [{"min_ram": SIZE.ram + 1}, {"min_disk": SIZE.disk + 1}])

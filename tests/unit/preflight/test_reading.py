@@ -16,7 +16,7 @@ from landing_zone.engine.opening import load_plan
 from landing_zone.planners.plan import QuotaSpec
 from landing_zone.preflight import reading
 from landing_zone.preflight.demand import NETWORK_LIMITS, Account, need
-from landing_zone.preflight.facts import Handshake, Host, Limit, Outer
+from landing_zone.preflight.facts import Handshake, Host, Image, Limit, Outer
 from landing_zone.preflight.reading import Place
 from tests.support.keystone import keystone, make_certificates
 
@@ -76,6 +76,26 @@ def test_free_addresses_are_those_of_ipv4() -> None:
         {"ip_version": 6, "total_ips": 10**9, "used_ips": 1},
     ]
     assert reading.outer_networks(place(connection)) == (Outer("public", 6), Outer("other", None))
+
+
+def test_images_are_read_with_who_sees_them() -> None:
+    connection = MagicMock()
+    connection.compute.flavors.return_value = []
+    both = {"name": "debian-13", "status": "active", "min_ram": None, "min_disk": 1, "owner": "p1"}
+    connection.image.images.return_value = [
+        SimpleNamespace(id="i1", visibility="public", **both),
+        SimpleNamespace(id="i2", visibility="shared", **both),
+    ]
+    connection.image.members.return_value = [
+        SimpleNamespace(member_id="p2", status="accepted"),
+        SimpleNamespace(member_id="p3", status="pending"),
+    ]
+    assert reading.content(place(connection)).images == (
+        Image("debian-13", "i1", "active", 0, 1, "public", "p1"),
+        Image("debian-13", "i2", "active", 0, 1, "shared", "p1", frozenset({"p2"})),
+    )
+    connection.image.images.assert_called_once_with(name="debian-13", visibility="all")
+    connection.image.members.assert_called_once_with("i2")
 
 
 def test_hosts_are_those_that_placement_offers_with_what_it_has_left() -> None:
