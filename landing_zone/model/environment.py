@@ -164,7 +164,11 @@ class QuotaProfile(Record):
     load_balancers: Whole = Field(default=0, description="Load balancers; ten listeners, pools and health monitors each.")
     dns_zones: Whole = Field(default=0, description="DNS zones; a hundred record sets each.")
     object_gib: Whole = Field(default=0, description="Object storage, GiB; `backup_gib` comes on top: Cinder may keep backups there.")
-    secrets: Whole = Field(default=20, description="Secrets in the key manager, one of them for each encrypted volume; as many containers.")
+    secrets: Whole = Field(
+        default=20,
+        description="Secrets in the key manager, one of them for each encrypted volume: from level 2 as many as `volumes`, or more. "
+        "As many containers.",
+    )
 
 
 class Project(Record):

@@ -8,7 +8,7 @@ from landing_zone.model import platform
 from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
 from landing_zone.model.environment import Environment, Group, Project, Tenant, TenantDefaults
-from landing_zone.model.levels import zones
+from landing_zone.model.levels import figures, zones
 
 _CAPACITIES = ("cores", "ram_gib", "volume_gib", "backup_gib", "object_gib", "floating_ips")
 
@@ -91,6 +91,23 @@ def capacity(environment: Environment) -> Iterator[Finding]:
                 )
 
 
+def secrets(environment: Environment) -> Iterator[Finding]:
+    """Where volumes are encrypted, a project may have a secret for each volume that it may have (control STO-04)."""
+    users: dict[str, Tenant] = {}
+    for tenant in environment.tenants:
+        if environment.figure("encrypted_volumes", max(environment.level, tenant.level)):
+            users |= {project.quota: users.get(project.quota, tenant) for project in environment.projects_for(tenant)}
+    for index, profile in enumerate(environment.quota_profiles):
+        if profile.name in users and profile.secrets < profile.volumes:
+            why = f"tenant {users[profile.name].code} may have {profile.volumes} volumes, each encrypted with a key that is a secret"
+            yield Finding(
+                ("quota_profiles", index, "secrets"),
+                f"secrets: quota profile {profile.name} has {profile.secrets}, fewer than volumes",
+                f"{why}. Source: {figures()['encrypted_volumes'].source}",
+                f"raise it to {profile.volumes} or more, or lower volumes",
+            )
+
+
 def _holders(environment: Environment, key: str) -> Iterator[tuple[Path_, tuple[str, ...]]]:
     holders: list[tuple[Path_, Tenant | TenantDefaults]] = [(("tenant_defaults",), environment.tenant_defaults)]
     holders += [(("tenants", index), tenant) for index, tenant in enumerate(environment.tenants)]
@@ -127,4 +144,4 @@ def _profiles(projects: Sequence[Project], profiles: set[str], path: Path_) -> I
             )
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (zone_lists, references, floating, capacity)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (zone_lists, references, floating, capacity, secrets)

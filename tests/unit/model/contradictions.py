@@ -59,6 +59,10 @@ def _level_above(data: Any, path: Path_) -> Any:
     return None if _holder(data, path).get("enclave") else 5
 
 
+def _where_encrypted(value: Any) -> Value:
+    return lambda data, _: value if data["level"] > 1 else None
+
+
 _QUOTAS = ("cores", "ram_gib", "volume_gib", "backup_gib", "object_gib", "floating_ips")
 _UNKNOWN = Contradiction(_always("gone"))
 _ENDS = ("flows[].from", "flows[].to")
@@ -93,6 +97,8 @@ CONTRADICTIONS: dict[str, Contradiction] = {
     "bastion.admin_networks[]": Contradiction(_supernet),
     "quota_profiles[].name": Contradiction(_always("gone"), _PROFILE_USERS),
     **{f"quota_profiles[].{key}": Contradiction(_always(10_000_000), (f"regions[].capacity.{key}",)) for key in _QUOTAS},
+    "quota_profiles[].secrets": Contradiction(_where_encrypted(0)),
+    "quota_profiles[].volumes": Contradiction(_where_encrypted(10_000_000), ("quota_profiles[].secrets",)),
     "tenant_defaults.zones[]": Contradiction(_always("management")),
     "tenant_defaults.projects[].code": Contradiction(_always("network")),
     "tenant_defaults.projects[].quota": _UNKNOWN,
@@ -130,8 +136,8 @@ FREE = frozenset(
         *("tenant_defaults.groups[].role", "tenant_defaults.projects[].purpose"),
         *("tenants[].groups[].role", "tenants[].people[].federated_id", "tenants[].projects[].purpose", "tenants[].size"),
         *("regions[].latitude", "regions[].longitude"),  # only both together make two regions too near: test_rules.py
-        *(f"quota_profiles[].{key}" for key in ("backups", "dns_zones", "instances", "load_balancers", "ports", "secrets")),
-        *(f"quota_profiles[].{key}" for key in ("security_group_rules", "security_groups", "snapshots", "volumes")),
+        *(f"quota_profiles[].{key}" for key in ("backups", "dns_zones", "instances", "load_balancers", "ports")),
+        *(f"quota_profiles[].{key}" for key in ("security_group_rules", "security_groups", "snapshots")),
     }
 )
 """Keys that nothing else in a file can contradict: texts for people, and what only the cloud can say (preflight does)."""

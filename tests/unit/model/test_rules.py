@@ -249,6 +249,18 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "trial is missing",
     ),
     "floating address without edge": ("lab", put("quota_profiles.0.floating_ips", 1), "tenants[0].code", "without an edge zone"),
+    "a secret too few": (
+        "ministry-agc",
+        put("quota_profiles.0.secrets", 59),
+        "quota_profiles[0].secrets, value 59",
+        "tenant office may have 60 volumes",
+    ),
+    "more volumes than secrets by default": (
+        "ministry-agc",
+        put("quota_profiles.1.volumes", 21),
+        "quota_profiles[1].secrets",
+        "raise it to 21",
+    ),
     "quotas above capacity": ("lab", put("regions.0.capacity.cores", 43), "regions[0].capacity.cores", "may use 44, region north has 43"),
     "unknown zone in a flow": ("lab", put("flows.1.from", "warehouse"), "flows[1].from", "unknown zone or destination"),
     "zone of no tenant in a flow": ("lab", put("flows.1.from", "edu/warehouse"), "flows[1].from", "unknown zone"),
@@ -371,6 +383,14 @@ def test_every_rule_has_a_case() -> None:
         f"{part.__name__}.{rule}" for part in parts for rule, _ in inspect.getmembers(part, inspect.isgeneratorfunction) if rule[0] != "_"
     }
     assert public == {f"{part.__name__}.{rule.__name__}" for part in parts for rule in part.RULES}
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_secrets_hold_as_many_volumes_from_the_level_that_encrypts_them(level: int) -> None:
+    """The lab's tenants are of level 1: theirs are encrypted where their environment is of a higher one."""
+    spoil = both(put("level", level), put("quota_profiles.0.secrets", 3))
+    assert any("quota_profiles[0].secrets" in problem.where for problem in complaints(changed("lab", spoil))) is (level == 2)
+    assert not any("secrets" in problem.where for problem in complaints(changed("lab", put("level", level))))
 
 
 def test_all_problems_are_told_at_once() -> None:
