@@ -207,7 +207,9 @@ class Tenant(Record):
     name: Name = Field(description="Name of the agency.")
     level: Level = Field(description="Security level of what the tenant runs.")
     enclave: Code | None = Field(default=None, description="Enclave in which it runs; needed where its level is above the environment's.")
-    regions: tuple[Code, ...] = Field(default=(), description="Regions in which it has resources; none: all.")
+    regions: tuple[Code, ...] = Field(
+        default=(), description="Regions in which it has resources, from level 3 one and its counterpart at least; none: all."
+    )
     size: Size = Field(default=1, description="How many address slots it takes; each zone's subnet grows with it.")
     zones: tuple[ZoneName, ...] = Field(default=(), description="Tenant zones that it uses; none: those of `tenant_defaults`.")
     projects: tuple[Project, ...] = Field(default=(), description="Its projects; none: those of `tenant_defaults`.")

@@ -69,6 +69,20 @@ def primary(environment: Environment) -> Iterator[Finding]:
         yield Finding(("regions",), f"level {level} asks for a second region", f"Source: {source}", cure)
 
 
+def tenants_in_pairs(environment: Environment) -> Iterator[Finding]:
+    """A tenant whose level asks for a second region has, among those that it names, a region together with its counterpart."""
+    pair_of = {region.name: region.counterpart for region in environment.regions if region.counterpart}  # none: `primary` says so
+    for index, tenant in enumerate(environment.tenants):
+        if not tenant.regions or not environment.figure("second_region", tenant.level):
+            continue
+        if pair_of and not any(pair_of.get(name) in tenant.regions for name in tenant.regions):
+            asked = f"level {tenant.level} asks for a second region. Source: {figures()['second_region'].source}"
+            cure = (
+                f"add a counterpart ({', '.join(f'{pair_of[name]} for {name}' for name in sorted(pair_of))}), or remove the key to have all"
+            )
+            yield Finding(("tenants", index, "regions"), "regions: none of them stands with its counterpart", asked, cure)
+
+
 def apart(environment: Environment) -> Iterator[Finding]:
     """The regions of a pair are as far apart as the highest level in the environment asks for."""
     level = environment.highest_level
@@ -129,4 +143,4 @@ def reach(environment: Environment) -> Iterator[Finding]:
         yield Finding(path, "the database is not reached by verified TLS", why, f"write url: {_FORMS['postgres']}")
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, apart, backend, reach)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, tenants_in_pairs, apart, backend, reach)

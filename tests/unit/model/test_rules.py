@@ -157,6 +157,18 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "regions",
         "level 5 asks for a second region",
     ),
+    "a tenant of level 3 in one region": (
+        "ministry-agc",
+        put("tenants.0.regions", ["north"]),
+        "tenants[0].regions",
+        "level 3 asks for a second region. Source: Decree",
+    ),
+    "a tenant of an enclave in one region": (
+        "lab",
+        both(put("enclaves", [ENCLAVE]), put("tenants.0.enclave", "high"), put("tenants.0.level", 4), put("tenants.0.regions", ["south"])),
+        "tenants[0].regions",
+        "level 4 asks for a second region",
+    ),
     "regions too near": (
         "national-cgc",
         both(put("regions.1.latitude", 21.1), put("regions.1.longitude", 105.9)),
@@ -383,6 +395,11 @@ def test_every_rule_has_a_case() -> None:
         f"{part.__name__}.{rule}" for part in parts for rule, _ in inspect.getmembers(part, inspect.isgeneratorfunction) if rule[0] != "_"
     }
     assert public == {f"{part.__name__}.{rule.__name__}" for part in parts for rule in part.RULES}
+
+
+@pytest.mark.parametrize("names", [[], ["north", "south"]])
+def test_a_tenant_may_name_a_pair_and_below_level_3_any_region(names: list[str]) -> None:
+    assert not complaints(changed("ministry-agc", both(put("tenants.0.regions", names), put("tenants.6.regions", ["south"]))))
 
 
 @pytest.mark.parametrize("level", [1, 2])
