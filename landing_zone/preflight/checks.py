@@ -217,6 +217,14 @@ def collisions(need: Need, taken: Taken) -> Iterator[Problem]:
                         where=f"{kind} {other}",
                         cure="remove it, or give the environment another code; after a lost state: docs/operations.md",
                     )
+    for wanted, others in taken.identities.items():
+        for other in others:
+            yield Problem(
+                f"region {need.region.name} has a {wanted.kind} {wanted.name!r} that is not ours",
+                where=f"{wanted.kind} {other} in domain {wanted.domain}",
+                why="in a domain a name is there once, with capitals or without",
+                cure="remove or rename it, or choose another name in the environment file; after a lost state: docs/operations.md",
+            )
 
 
 def addresses(need: Need, _: object) -> Iterator[Problem]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from landing_zone.planners import quotas
-from landing_zone.planners.plan import IdentitySpec, InstanceSpec, NetworkLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.plan import (
+    GroupSpec,
+    IdentitySpec,
+    InstanceSpec,
+    MachineUserSpec,
+    NetworkLayer,
+    ProjectSpec,
+    QuotaSpec,
+    RegionPlan,
+)
 from landing_zone.planners.shares import PROBES, TENANT
 
+Kind = Literal["project", "group", "user"]
+PROJECT, GROUP, USER = "identity/project:Project", "identity/groupV3:GroupV3", "identity/user:User"  # a domain is a project, too
 State = list[dict[str, Any]]  # resources of one stack, as the engine keeps them
 TYPES: Mapping[str, str] = {
     "networks": "networking/network:Network",
@@ -54,12 +65,22 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A project, group or account that is yet to be made in a domain that stands (its id)."""
+
+    kind: Kind
+    name: str
+    domain: str
+
+
+@dataclass(frozen=True)
 class Need:
     """What a region must have for what is yet to be made.
 
     `domains`, `zones` and `networks` are planned names with the ids that are ours (None: not made yet). `floating` addresses
     and `gateways` of routers each take an address of the external network; `sharing` policies count against the administrator.
-    `moved` are subnets that stand and have another prefix in the plan: theirs and the plan's, by name.
+    `moved` are subnets that stand and have another prefix in the plan: theirs and the plan's, by name. `identities` have names
+    that somebody may have given to something in their domains.
     """
 
     region: RegionPlan
@@ -72,6 +93,7 @@ class Need:
     zones: Mapping[str, str | None]
     networks: Mapping[str, str | None]
     moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    identities: tuple[Wanted, ...] = ()
 
 
 def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str], bool] = lambda _: True) -> Need:
@@ -100,12 +122,27 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
         sharing=sum(_missing(layer, states.get(name, [])).rbac_policies for name, layer in layers.items()),
         domains=_ids(
             (domain.name for layer, spec in people.items() if asked(layer) for domain in spec.domains),
-            _named(everything, "identity/project:Project"),
+            _named(everything, PROJECT),
         ),
         zones=_ids((zone.name for layer in layers.values() for zone in layer.dns_zones), _named(everything, "dns/zone:Zone")),
         networks=_ids((each.name for layer in layers.values() for each in layer.networks), _named(everything, TYPES["networks"])),
         moved=_moved(layers.values(), everything),
+        identities=tuple(_identities((spec for layer, spec in people.items() if asked(layer)), everything)),
     )
+
+
+def _identities(people: Iterable[IdentitySpec], state: State) -> Iterator[Wanted]:
+    projects, groups, users = (_named(state, kind) for kind in (PROJECT, GROUP, USER))
+    for spec in people:
+        planned: tuple[tuple[Kind, Iterable[ProjectSpec | GroupSpec | MachineUserSpec], Mapping[str, str]], ...] = (
+            ("project", spec.projects, projects),
+            ("group", spec.groups, groups),
+            ("user", spec.machine_users, users),
+        )
+        for kind, things, made in planned:
+            yield from (
+                Wanted(kind, each.name, projects[each.domain]) for each in things if each.name not in made and each.domain in projects
+            )
 
 
 def _moved(layers: Iterable[NetworkLayer], state: Iterable[dict[str, Any]]) -> dict[str, tuple[str, str]]:
@@ -126,7 +163,7 @@ def _accounts(
     making = {_owner(layer): _missing(layer, states.get(name, [])) for name, layer in layers.items()}
     for stack, spec in people.items():
         state = states.get(stack, [])
-        ids = _named(state, "identity/project:Project")
+        ids = _named(state, PROJECT)
         for project in spec.projects:
             own = making.get(project.name, QuotaSpec())
             yield Account(

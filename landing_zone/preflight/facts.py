@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from landing_zone.preflight.demand import Wanted
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,12 @@ class Quotas:
 
 @dataclass(frozen=True)
 class Taken:
-    """Names that are in use in the cloud: name -> ids."""
+    """Names that are in use in the cloud: name -> ids; for what is wanted within a domain, ids of what has its name there."""
 
     domains: Mapping[str, tuple[str, ...]]
     zones: Mapping[str, tuple[str, ...]]
     networks: Mapping[str, tuple[str, ...]]
+    identities: Mapping[Wanted, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

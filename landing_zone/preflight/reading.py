@@ -19,7 +19,7 @@ from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.limits import READERS
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.preflight.checks import MICROVERSIONS, demanded
-from landing_zone.preflight.demand import COMPUTE_LIMITS, DNS_LIMITS, NETWORK_LIMITS, Account, Need
+from landing_zone.preflight.demand import COMPUTE_LIMITS, DNS_LIMITS, NETWORK_LIMITS, Account, Need, Wanted
 from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
 
 TIMEOUT = 10.0  # seconds for a handshake
@@ -152,12 +152,36 @@ def handshake(host: str, port: int, context: ssl.SSLContext) -> Handshake:
 
 
 def taken(place: Place) -> Taken:
-    """Domains, DNS zones and networks that have a name of the plan."""
+    """Domains, DNS zones and networks that have a name of the plan, and what has one in a domain that stands."""
     need, connection = place.need, place.connection
-    domains = keystone(connection).domains()
+    domains = _folded(keystone(connection).domains())
     zones = connection.dns.zones(all_projects=True) if need.zones else ()
     networks = connection.network.networks()
-    return Taken(_named(domains, need.domains), _named(zones, need.zones), _named(networks, need.networks))
+    return Taken(
+        {name: domains[name.casefold()] for name in need.domains if name.casefold() in domains},
+        _named(zones, need.zones),
+        _named(networks, need.networks),
+        _identities(keystone(connection), need.identities),
+    )
+
+
+def _identities(service: Any, wanted: tuple[Wanted, ...]) -> Mapping[Wanted, tuple[str, ...]]:
+    listed = {"project": service.projects, "group": service.groups, "user": service.users}
+    found: dict[Wanted, tuple[str, ...]] = {}
+    for kind, domain in sorted({(each.kind, each.domain) for each in wanted}):
+        names = _folded(listed[kind](domain_id=domain))
+        here = (each for each in wanted if (each.kind, each.domain) == (kind, domain))
+        found |= {each: names[each.name.casefold()] for each in here if each.name.casefold() in names}
+    return found
+
+
+def _folded(things: Any) -> dict[str, tuple[str, ...]]:
+    """Ids by name without capitals: where Keystone keeps its names in MySQL, Lab-Edu is taken by lab-edu."""
+    found: dict[str, tuple[str, ...]] = {}
+    for thing in things:
+        name = thing.name.casefold()
+        found[name] = (*found.get(name, ()), thing.id)
+    return found
 
 
 def _named(things: Any, names: Mapping[str, str | None]) -> Mapping[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.planners.plan import RegionPlan
 from landing_zone.preflight import checks
-from landing_zone.preflight.demand import NETWORK_LIMITS, TYPES, Need, State, need
+from landing_zone.preflight.demand import NETWORK_LIMITS, TYPES, Need, State, Wanted, need
 from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
 from landing_zone.proof.results import Verdict
 
@@ -288,6 +288,34 @@ def test_names_that_something_else_has(kind: str, name: str) -> None:
     taken = replace(Taken({}, {}, {}), **found)
     assert len(said(checks.collisions(fresh(), taken))) == 1
     assert said(checks.collisions(replace(fresh(), **known), taken)) == []
+
+
+def test_identities_that_are_yet_to_be_made_in_domains_that_stand() -> None:
+    assert fresh().identities == ()
+    found = need(region(), {"tenant-edu": edu()})
+    names = {(each.kind, each.name) for each in found.identities}
+    own = region().tenants["edu"].identity
+    assert names == {*(("group", each.name) for each in own.groups), *(("user", each.name) for each in own.machine_users)}
+    assert {each.domain for each in found.identities} == {"id-of-lab-edu"}
+    made = [*edu(), resource("identity/groupV3:GroupV3", "lab-edu-readers"), resource("identity/user:User", "lab-edu-automation")]
+    fewer = {(each.kind, each.name) for each in need(region(), {"tenant-edu": made}).identities}
+    assert names - fewer == {("group", "lab-edu-readers"), ("user", "lab-edu-automation")}
+    platform = [resource("identity/project:Project", "lab-platform", isDomain=True)]
+    added = need(region(), {"identity": platform}, partial(Selection(tenants=frozenset({"edu"})).has, "north"))
+    assert [(each.kind, each.name) for each in added.identities] == [("project", "lab-edu-network")], (
+        "what is made in the platform's domain"
+    )
+
+
+@pytest.mark.parametrize("kind", ["project", "group", "user"])
+def test_an_identity_that_somebody_made_in_a_domain_of_ours(kind: Any) -> None:
+    wanted = Wanted(kind, "lab-edu-more", "id-of-lab-edu")
+    found = replace(fresh(), identities=(wanted,))
+    assert said(checks.collisions(found, Taken({}, {}, {}))) == []
+    (problem,) = checks.collisions(found, Taken({}, {}, {}, {wanted: ("x1",)}))
+    assert problem.what == f"region north has a {kind} 'lab-edu-more' that is not ours"
+    assert problem.where == f"{kind} x1 in domain id-of-lab-edu"
+    assert problem.cure
 
 
 def administrator(limit: int, used: int = 1, reserved: int = 0) -> Quotas:

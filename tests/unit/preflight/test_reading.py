@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.opening import load_plan
 from landing_zone.planners.plan import QuotaSpec
 from landing_zone.preflight import reading
-from landing_zone.preflight.demand import NETWORK_LIMITS, Account, need
+from landing_zone.preflight.demand import NETWORK_LIMITS, Account, Wanted, need
 from landing_zone.preflight.facts import Handshake, Host, Image, Limit, Outer
 from landing_zone.preflight.reading import Place
 from tests.support.keystone import keystone, make_certificates
@@ -76,6 +77,24 @@ def test_free_addresses_are_those_of_ipv4() -> None:
         {"ip_version": 6, "total_ips": 10**9, "used_ips": 1},
     ]
     assert reading.outer_networks(place(connection)) == (Outer("public", 6), Outer("other", None))
+
+
+def test_names_in_a_domain_are_compared_without_capitals() -> None:
+    """As MySQL does it, on which Keystone has its names once a domain."""
+    connection = MagicMock()
+    connection.identity.domains.return_value = [SimpleNamespace(name="Lab-Edu", id="d2")]
+    connection.identity.projects.return_value = [
+        SimpleNamespace(name="LAB-edu-main", id="x1"),
+        SimpleNamespace(name="lab-edu-mine", id="x2"),
+    ]
+    connection.identity.groups.return_value = []
+    here = place(connection)
+    project, group = Wanted("project", "lab-edu-main", "d1"), Wanted("group", "lab-edu-main", "d1")
+    found = reading.taken(replace(here, need=replace(here.need, identities=(project, group))))
+    assert found.identities == {project: ("x1",)}
+    assert found.domains == {"lab-edu": ("d2",)}
+    connection.identity.projects.assert_called_once_with(domain_id="d1")
+    connection.identity.users.assert_not_called()
 
 
 def test_images_are_read_with_who_sees_them() -> None:
