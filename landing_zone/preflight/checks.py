@@ -217,6 +217,7 @@ def collisions(need: Need, taken: Taken) -> Iterator[Problem]:
                         where=f"{kind} {other}",
                         cure="remove it, or give the environment another code; after a lost state: docs/operations.md",
                     )
+    yield from _zones_around(need, taken)
     for wanted, others in taken.identities.items():
         for other in others:
             yield Problem(
@@ -225,6 +226,26 @@ def collisions(need: Need, taken: Taken) -> Iterator[Problem]:
                 why="in a domain a name is there once, with capitals or without",
                 cure="remove or rename it, or choose another name in the environment file; after a lost state: docs/operations.md",
             )
+
+
+def _zones_around(need: Need, taken: Taken) -> Iterator[Problem]:
+    """Zones of other projects that are above or below one that is yet to be made; of those above, Designate looks at the nearest alone."""
+    ids = {account.name: account.id for account in need.accounts}
+    layers = (need.region.network, *(tenant.network for tenant in need.region.tenants.values()))
+    owners = {zone.name: ids.get(zone.project) for layer in layers for zone in layer.dns_zones}
+    for name in (name for name, made in need.zones.items() if made is None):
+        above = [zone for zone in taken.around if name.endswith(f".{zone.name}")]
+        nearest = max((len(zone.name) for zone in above), default=0)
+        beside = [("below", zone) for zone in above if len(zone.name) == nearest]
+        beside += [("above", zone) for zone in taken.around if zone.name.endswith(f".{name}")]
+        for side, zone in beside:
+            if zone.project != owners[name]:
+                yield Problem(
+                    f"region {need.region.name}: DNS zone {name!r} cannot be made {side} {zone.name!r} of another project",
+                    where=f"DNS zone {zone.id} of project {zone.project}",
+                    why="Designate lets only the project that has a zone make others within it or around it",
+                    cure="remove it, or give the environment another `domain`; after a lost state: docs/operations.md",
+                )
 
 
 def addresses(need: Need, _: object) -> Iterator[Problem]:

@@ -114,13 +114,26 @@ class Quotas:
 
 
 @dataclass(frozen=True)
+class DnsZone:
+    """A zone of Designate, and the id of the project that has it."""
+
+    name: str
+    id: str
+    project: str
+
+
+@dataclass(frozen=True)
 class Taken:
-    """Names that are in use in the cloud: name -> ids; for what is wanted within a domain, ids of what has its name there."""
+    """Names that are in use in the cloud: name -> ids; for what is wanted within a domain, ids of what has its name there.
+
+    `around` are zones above and below those of the plan.
+    """
 
     domains: Mapping[str, tuple[str, ...]]
     zones: Mapping[str, tuple[str, ...]]
     networks: Mapping[str, tuple[str, ...]]
     identities: Mapping[Wanted, tuple[str, ...]] = field(default_factory=dict)
+    around: tuple[DnsZone, ...] = ()
 
 
 @dataclass(frozen=True)

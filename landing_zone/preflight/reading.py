@@ -20,7 +20,21 @@ from landing_zone.engine.limits import READERS
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.preflight.checks import MICROVERSIONS, demanded
 from landing_zone.preflight.demand import COMPUTE_LIMITS, DNS_LIMITS, NETWORK_LIMITS, Account, Need, Wanted
-from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
+from landing_zone.preflight.facts import (
+    Content,
+    DnsZone,
+    Flavor,
+    Handshake,
+    Host,
+    Image,
+    Limit,
+    Outer,
+    Quotas,
+    Rooms,
+    Taken,
+    Version,
+    Worker,
+)
 
 TIMEOUT = 10.0  # seconds for a handshake
 AT_ONCE = 8  # calls at once
@@ -155,14 +169,24 @@ def taken(place: Place) -> Taken:
     """Domains, DNS zones and networks that have a name of the plan, and what has one in a domain that stands."""
     need, connection = place.need, place.connection
     domains = _folded(keystone(connection).domains())
-    zones = connection.dns.zones(all_projects=True) if need.zones else ()
+    zones = list(connection.dns.zones(all_projects=True)) if need.zones else []
     networks = connection.network.networks()
     return Taken(
         {name: domains[name.casefold()] for name in need.domains if name.casefold() in domains},
         _named(zones, need.zones),
         _named(networks, need.networks),
         _identities(keystone(connection), need.identities),
+        tuple(zone for zone in map(_dns_zone, zones) if any(_around(zone.name, name) for name in need.zones)),
     )
+
+
+def _dns_zone(each: Any) -> DnsZone:
+    return DnsZone(each.name.casefold(), each.id, each.project_id)
+
+
+def _around(one: str, other: str) -> bool:
+    """Whether one of two DNS names lies within the other."""
+    return one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def _identities(service: Any, wanted: tuple[Wanted, ...]) -> Mapping[Wanted, tuple[str, ...]]:

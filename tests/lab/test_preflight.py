@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,3 +78,30 @@ def test_an_image_counts_for_those_who_see_it(admin: Connection) -> None:
         assert found() == [f"region north does not have exactly one usable image {name!r}"]
     finally:
         images.delete_image(made)
+
+
+def test_a_dns_zone_of_another_project_around_ours(admin: Connection) -> None:
+    dns: Any = admin.dns
+    above = "north.lab.gclz.internal."
+    made = dns.create_zone(name=above, email="hostmaster@example.org", ttl=300)
+    try:
+        said = found()
+        region = load_plan("lab").regions["north"]
+        planned = [zone.name for layer in (region.network, *(each.network for each in region.tenants.values())) for zone in layer.dns_zones]
+        assert said == [f"region north: DNS zone {name!r} cannot be made below {above!r} of another project" for name in planned]
+    finally:
+        dns.delete_zone(made)
+        while any(zone.id == made.id for zone in dns.zones()):
+            time.sleep(0.5)
+
+
+def test_a_project_by_hand_in_a_domain_of_ours(admin: Connection) -> None:
+    """Its name has capitals, which Keystone's database does not tell apart."""
+    assert lz("up", *HERE, "--layer", "identity", "--yes").returncode == 0
+    identity: Any = admin.identity
+    domain = identity.find_domain("lab-platform", ignore_missing=False)
+    made = identity.create_project(name="LAB-Edu-Network", domain_id=domain.id)
+    try:
+        assert found() == ["region north has a project 'lab-edu-network' that is not ours"]
+    finally:
+        identity.delete_project(made)

@@ -19,7 +19,21 @@ from landing_zone.engine.runs import Run, Selection
 from landing_zone.planners.plan import RegionPlan
 from landing_zone.preflight import checks
 from landing_zone.preflight.demand import NETWORK_LIMITS, TYPES, Need, State, Wanted, need
-from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
+from landing_zone.preflight.facts import (
+    Content,
+    DnsZone,
+    Flavor,
+    Handshake,
+    Host,
+    Image,
+    Limit,
+    Outer,
+    Quotas,
+    Rooms,
+    Taken,
+    Version,
+    Worker,
+)
 from landing_zone.proof.results import Verdict
 
 SIZE = Flavor("SCS-1L-1-5", 1, 1024, 5)
@@ -288,6 +302,37 @@ def test_names_that_something_else_has(kind: str, name: str) -> None:
     taken = replace(Taken({}, {}, {}), **found)
     assert len(said(checks.collisions(fresh(), taken))) == 1
     assert said(checks.collisions(replace(fresh(), **known), taken)) == []
+
+
+EDU = "edu.north.lab.gclz.internal."
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["north.lab.gclz.internal."], "cannot be made below 'north.lab.gclz.internal.'"),
+        (["internal."], "cannot be made below 'internal.'"),
+        (["www.edu.north.lab.gclz.internal."], "cannot be made above 'www.edu.north.lab.gclz.internal.'"),
+        (["lab.gclz.internal.", "b.a.edu.north.lab.gclz.internal."], "cannot be made above 'b.a.edu"),
+    ],
+)
+def test_dns_zones_of_others_below_and_above(names: list[str], words: str) -> None:
+    """Designate refuses a zone in one of another project, and around one."""
+    need_edu = need(region(), {"tenant-edu": edu()}, partial(Selection(tenants=frozenset({"edu"})).has, "north"))
+    foreign = tuple(DnsZone(name, f"z{index}", "other") for index, name in enumerate(names))
+    for found in (need_edu, replace(need_edu, accounts=())):
+        problems = said(checks.collisions(found, Taken({}, {}, {}, around=foreign)))
+        assert len(problems) == len(names)
+        assert any(problem.startswith(f"region north: DNS zone {EDU!r} {words}") for problem in problems)
+    ours = tuple(replace(zone, project="id-of-lab-edu-network") for zone in foreign)
+    assert said(checks.collisions(need_edu, Taken({}, {}, {}, around=ours))) == []
+    assert said(checks.collisions(replace(need_edu, zones={EDU: "z9"}), Taken({}, {}, {}, around=foreign))) == [], "it stands"
+
+
+def test_only_the_nearest_dns_zone_above_decides() -> None:
+    need_edu = need(region(), {"tenant-edu": edu()}, partial(Selection(tenants=frozenset({"edu"})).has, "north"))
+    above = (DnsZone("internal.", "z1", "other"), DnsZone("north.lab.gclz.internal.", "z2", "id-of-lab-edu-network"))
+    assert said(checks.collisions(need_edu, Taken({}, {}, {}, around=above))) == []
 
 
 def test_identities_that_are_yet_to_be_made_in_domains_that_stand() -> None:

@@ -17,7 +17,7 @@ from landing_zone.engine.opening import load_plan
 from landing_zone.planners.plan import QuotaSpec
 from landing_zone.preflight import reading
 from landing_zone.preflight.demand import NETWORK_LIMITS, Account, Wanted, need
-from landing_zone.preflight.facts import Handshake, Host, Image, Limit, Outer
+from landing_zone.preflight.facts import DnsZone, Handshake, Host, Image, Limit, Outer
 from landing_zone.preflight.reading import Place
 from tests.support.keystone import keystone, make_certificates
 
@@ -95,6 +95,15 @@ def test_names_in_a_domain_are_compared_without_capitals() -> None:
     assert found.domains == {"lab-edu": ("d2",)}
     connection.identity.projects.assert_called_once_with(domain_id="d1")
     connection.identity.users.assert_not_called()
+
+
+def test_dns_zones_around_those_of_the_plan_are_read_and_no_others() -> None:
+    connection = MagicMock()
+    names = ["lab.gclz.internal.", "A.edu.north.lab.gclz.internal.", "edu.north.lab.gclz.internal.", "xedu.north.lab.gclz.internal."]
+    connection.dns.zones.return_value = [SimpleNamespace(name=name, id=f"z{index}", project_id="p1") for index, name in enumerate(names)]
+    found = reading.taken(place(connection))
+    assert found.around == (DnsZone("lab.gclz.internal.", "z0", "p1"), DnsZone("a.edu.north.lab.gclz.internal.", "z1", "p1"))
+    assert found.zones == {"edu.north.lab.gclz.internal.": ("z2",)}
 
 
 def test_images_are_read_with_who_sees_them() -> None:
