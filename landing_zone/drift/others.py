@@ -19,7 +19,7 @@ from openstack.exceptions import ForbiddenException, NotFoundException, raise_fr
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
-from landing_zone.drift.live.holdings import DESIGNATES_OWN
+from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, owner_of
 from landing_zone.drift.repair import REMOVERS, Act, removed
@@ -186,7 +186,7 @@ def _shares(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
 def _records(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
     """In our zones: those of a zone by hand go with it."""
     for one in lists.get("DNS records", ()):
-        if one["zone_id"] in taken.zones and one["type"] not in DESIGNATES_OWN:
+        if one["zone_id"] in taken.zones and not designates_own(one):
             yield Fact("DNS record", f"{one['name']} {one['type']}", "", {}, one["id"], "", {"zone": one["zone_id"]})
 
 

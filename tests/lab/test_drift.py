@@ -184,6 +184,8 @@ class Hand:
         zone = next(each for each in there.dns.zones() if each.name.startswith("edu.north."))
         there.dns.create_recordset(zone, name=f"{HAND}.{zone.name}", type="A", records=["203.0.113.1"], ttl=300)
         self.add("DNS record", f"{HAND}.{zone.name} A")
+        there.dns.create_recordset(zone, name=f"{HAND}-sub.{zone.name}", type="NS", records=["ns.elsewhere.example."], ttl=300)
+        self.add("DNS record", f"{HAND}-sub.{zone.name} NS")
         there.dns.create_zone(name=f"{HAND}.{zone.name}", email="a@b.example", ttl=300)
         self.add("DNS zone", f"{HAND}.{zone.name}")
         there.block_storage.wait_for_status(volume, "available", wait=60)

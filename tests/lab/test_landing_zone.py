@@ -578,8 +578,9 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     own.key_manager.create_secret(name="left-secret", payload="seal", payload_content_type="text/plain")
     own.compute.create_server_group(name="left-group", policy="anti-affinity")
     zone = next(zone for zone in admin.dns.zones(all_projects=True) if zone.name.startswith("edu."))
-    record = {"name": f"left.{zone.name}", "type": "A", "records": ["203.0.113.1"]}
-    admin.dns.post(f"/zones/{zone.id}/recordsets", json=record, headers=ALL_PROJECTS).raise_for_status()
+    for name, kind, content in (("left", "A", "203.0.113.1"), ("left-sub", "NS", "ns.elsewhere.example.")):
+        record = {"name": f"{name}.{zone.name}", "type": kind, "records": [content]}
+        admin.dns.post(f"/zones/{zone.id}/recordsets", json=record, headers=ALL_PROJECTS).raise_for_status()
     own.load_balancer.create_load_balancer(name="left-balancer", vip_subnet_id=subnet.id, provider="ovn")
     router = admin.network.create_router(name="left-router")
     leg = admin.network.create_port(network_id=application.id, project_id=admin.current_project_id)
@@ -609,6 +610,7 @@ def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for
         "router interface",
         "server group left-group",
         "DNS record left.edu.",
+        "DNS record left-sub.edu.",
     ):
         assert what in done.stderr
     assert run.standing(Selection()) == before

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.live.view import View, operators
 
-DESIGNATES_OWN = ("SOA", "NS")
+APEX_OWN = ("SOA", "NS")
 
 
 def instances(view: View) -> Iterator[Fact]:
@@ -48,7 +49,13 @@ def records(view: View) -> Iterator[Fact]:
     makers = {zone.id: maker for zone, maker in operators(view, "DNS zones")}
     for one in view.all("DNS records"):
         maker = makers.get(one["zone_id"])
-        if maker is not None and one["type"] not in DESIGNATES_OWN:
+        if maker is not None and not designates_own(one):
             at = {"zone": one["zone_id"]}
             layer = view.layer("DNS record", maker)
             yield Fact("DNS record", f"{one['name']} {one['type']}", layer, {}, one["id"], one["zone_id"], at)
+
+
+def designates_own(record: Mapping[str, Any]) -> bool:
+    """Whether Designate wrote a record set by itself. It does so at a zone's own name only: name servers below it hand a part of
+    the zone to somebody else."""
+    return record["type"] in APEX_OWN and record["name"] == record["zone_name"]

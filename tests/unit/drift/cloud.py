@@ -199,7 +199,9 @@ class Cloud:
                 description=zone.description,
             )  # fmt: skip
             self._made("DNS zones", "DNS zone", made_zone)
-            self.add("DNS records", {"id": f"soa:{zone.name}", "zone_id": f"z:{zone.name}", "name": zone.name, "type": "SOA"})
+            for kind in ("SOA", "NS"):
+                record = {"id": f"{kind}:{zone.name}", "zone_id": f"z:{zone.name}", "zone_name": zone.name, "name": zone.name, "type": kind}
+                self.add("DNS records", record)
 
     def _shares(self, kind: str, identity: str, name: str, projects: tuple[str, ...]) -> None:
         for project in projects:

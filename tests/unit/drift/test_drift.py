@@ -40,6 +40,8 @@ from tests.unit.drift.cloud import Cloud, assignment, cloud_of, port, rule, shar
 
 Hand = Callable[[Cloud], object]
 EDU, HEALTH, HUB, DESK = "lab-edu-main", "lab-health-main", "lab-platform-network", "lab-platform-management"
+ZONE = "edu.north.lab.gclz.internal."
+ZONE_ID = f"z:{ZONE}"
 
 
 def found(cloud: Cloud) -> list[Difference]:
@@ -174,8 +176,10 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("access", "load balancer", "by-hand", adding("load balancers", LoadBalancer.existing(id="l", name="by-hand", project_id=f"p:{DESK}"))),
     ("network", "DNS zone", "by-hand.example.", adding(
         "DNS zones", Zone.existing(id="z", name="by-hand.example.", project_id=f"p:{HUB}"))),
-    ("tenant-edu", "DNS record", "www.edu.north.lab.gclz.internal. A", adding("DNS records", {
-        "id": "rr", "zone_id": "z:edu.north.lab.gclz.internal.", "name": "www.edu.north.lab.gclz.internal.", "type": "A"})),
+    ("tenant-edu", "DNS record", f"www.{ZONE} A", adding("DNS records", {
+        "id": "rr", "zone_id": ZONE_ID, "zone_name": ZONE, "name": f"www.{ZONE}", "type": "A"})),
+    ("tenant-edu", "DNS record", f"sub.{ZONE} NS", adding("DNS records", {
+        "id": "rr", "zone_id": ZONE_ID, "zone_name": ZONE, "name": f"sub.{ZONE}", "type": "NS"})),
 ]  # fmt: skip
 
 

@@ -89,7 +89,11 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     cloud.identity.projects.return_value = named
     cloud.block_storage.volumes.return_value = [thing("v", "p:lab-edu-main"), thing("w", "p:lab-portal-main")]
     cloud.image.images.return_value = [Image.existing(id="i", name="golden", owner_id="p:lab-health-main")]
-    records = [{"id": kind, "name": "edu.example.", "type": kind, "zone_id": zone} for kind in ("NS", "A") for zone in ("z", "else")]
+    records = [
+        {"id": kind, "name": f"{name}edu.example.", "type": kind, "zone_id": zone, "zone_name": "edu.example."}
+        for name, kind in (("", "NS"), ("", "A"), ("sub.", "NS"))
+        for zone in ("z", "else")
+    ]
     cloud.dns.get.return_value = SimpleNamespace(status_code=200, json=lambda: {"recordsets": records})
     edu, health = MagicMock(), MagicMock()
     edu.object_store.containers.return_value = [SimpleNamespace(name="papers")]
@@ -105,6 +109,7 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
         ("container", "papers"),
         ("secret", "seal"),
         ("DNS record", "edu.example. A"),
+        ("DNS record", "sub.edu.example. NS"),
     ]
     assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers", "seal"]
     cloud.dns.delete.return_value = edu.key_manager.delete.return_value = SimpleNamespace(status_code=204)
