@@ -21,7 +21,7 @@ from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
-from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, owner_of
+from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, Lister, owner_of
 from landing_zone.drift.repair import REMOVERS, Act, removed
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.orphans import remove_zone
@@ -55,7 +55,7 @@ PLAIN: Mapping[str, str] = {
     "DNS zone": "DNS zones",
 }
 # The same as in LISTS: source -> the service that it needs, and how it is read.
-SOURCES: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
+SOURCES: Mapping[str, tuple[str, Lister]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
     **{source: LISTS[source] for source in {"subnets", "ports", "shares", "DNS records", *PLAIN.values()} if source in LISTS},
 }
@@ -254,7 +254,7 @@ def _secrets(project: str, store: Connection) -> Iterator[Fact]:
             yield Fact("secret", one.name, "", {}, str(one.secret_ref).rsplit("/", 1)[-1], project)
 
 
-def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:
+def _all(lister: Lister, connection: Connection) -> list[Any]:
     return list(lister(connection))
 
 

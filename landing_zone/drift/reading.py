@@ -18,6 +18,7 @@ from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
 
+Lister = Callable[[Connection], Iterable[Any]]
 AT_ONCE = 8  # calls under way in a region: each service has one or two of them
 PAGE = 1000  # record sets in one answer, Designate's own limit
 
@@ -57,8 +58,13 @@ def _records(connection: Connection) -> Iterable[dict[str, Any]]:
         marker = {"marker": found[-1]["id"]}
 
 
+def _extended(extension: str, lister: Lister) -> Lister:
+    """What Neutron has by an extension: without that, none."""
+    return lambda connection: lister(connection) if connection.network.find_extension(extension) else ()
+
+
 # What the rest is read by; without these nothing of the region can be judged.
-BASE: Mapping[str, Callable[[Connection], Iterable[Any]]] = {
+BASE: Mapping[str, Lister] = {
     "domains": lambda connection: keystone(connection).domains(),
     "projects": lambda connection: keystone(connection).projects(),
     "users": lambda connection: keystone(connection).users(),
@@ -66,7 +72,7 @@ BASE: Mapping[str, Callable[[Connection], Iterable[Any]]] = {
     "networks": lambda connection: connection.network.networks(),
 }
 # source -> the service that it needs, and how it is read
-LISTS: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
+LISTS: Mapping[str, tuple[str, Lister]] = {
     "roles": ("identity", lambda connection: keystone(connection).roles()),
     "assignments": ("identity", lambda connection: keystone(connection).role_assignments()),
     "credentials": ("identity", lambda connection: keystone(connection).credentials()),
@@ -74,6 +80,7 @@ LISTS: Mapping[str, tuple[str, Callable[[Connection], Iterable[Any]]]] = {
     "routers": ("network", lambda connection: connection.network.routers()),
     "ports": ("network", lambda connection: connection.network.ports()),
     "security groups": ("network", lambda connection: connection.network.security_groups()),
+    "address groups": ("network", _extended("address-group", lambda connection: connection.network.address_groups())),
     "shares": ("network", lambda connection: connection.network.rbac_policies()),
     "floating addresses": ("network", lambda connection: connection.network.ips()),
     "address scopes": ("network", lambda connection: connection.network.address_scopes()),
@@ -156,7 +163,7 @@ def owner_of(thing: Any) -> str:
     return str(thing.owner_id if isinstance(thing, Image) else thing.project_id)
 
 
-def _all(lister: Callable[[Connection], Iterable[Any]], connection: Connection) -> list[Any]:
+def _all(lister: Lister, connection: Connection) -> list[Any]:
     return list(lister(connection))
 
 

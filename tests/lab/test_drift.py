@@ -142,6 +142,14 @@ class Hand:
         default = next(self.network.security_groups(project_id=self.projects[WORK].id, name="default"))
         self.network.create_security_group_rule(security_group_id=default.id, direction="egress", ether_type="IPv4")
         self.add("security group rule", rule_name(f"{WORK}/default", "egress", "IPv4", None, (None, None), ""))
+        several = self.network.create_address_group(name=HAND, project_id=self.projects[WORK].id, addresses=["0.0.0.0/1", "128.0.0.0/1"])
+        own = self.network.create_security_group(name=f"{HAND}-own", project_id=self.projects[WORK].id)
+        self.network.create_security_group_rule(
+            security_group_id=own.id, direction="ingress", ether_type="IPv4", protocol="tcp", port_range_min=22, port_range_max=22,
+            remote_address_group_id=several.id,
+        )  # fmt: skip
+        name = rule_name(f"{WORK}/{HAND}-own", "ingress", "IPv4", "tcp", (22, 22), f"address group {HAND}")
+        self.add("security group rule", name)
         self.network.create_security_group(**ours)
         self.add("security group", HAND)
         routes = {"router": {"routes": [{"destination": "203.0.113.0/24", "nexthop": "10.64.8.1"}]}}
@@ -261,7 +269,7 @@ class Hand:
 
     def tenants_own(self) -> None:
         """What a tenant may have without anybody asking."""
-        own = self.network.create_security_group(name=f"{HAND}-own", project_id=self.projects[WORK].id)
+        own = self.network.find_security_group(f"{HAND}-own")
         self.network.create_port(
             network_id=self.nets["lab-edu-data"].id,
             project_id=self.projects[WORK].id,
@@ -277,6 +285,8 @@ class Hand:
                 self.network.delete_port(port)
         for group in self.network.security_groups(name=f"{HAND}-own"):
             self.network.delete_security_group(group)
+        for several in self.network.address_groups(name=HAND):
+            self.network.delete_address_group(several)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from landing_zone.drift.facts import Fact, address, prefix, route_name, share_name, texts
 from landing_zone.drift.live.view import View, in_projects
 
-SHARED_KINDS = {"network": "networks", "security_group": "security groups", "subnetpool": "subnet pools", "address_scope": "address scopes"}
+SHARED_KINDS = {
+    "network": "networks",
+    "security_group": "security groups",
+    "address_group": "address groups",
+    "subnetpool": "subnet pools",
+    "address_scope": "address scopes",
+}
 
 
 def address_scopes(view: View) -> Iterator[Fact]:

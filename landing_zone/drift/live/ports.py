@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from landing_zone.drift.estate import Ground
@@ -114,13 +115,14 @@ def security_groups(view: View) -> Iterator[Fact]:
 def rules(view: View) -> Iterator[Fact]:
     """Rules of the operator's groups, of tenants' own those that let the whole world in, and of default groups any: what stands
     there holds for whatever names no group, and nobody has declared it."""
+    members = {one.id: one.addresses for one in view.all("address groups")}
     for group, maker in in_projects(view, "security groups"):
         ground = view.ground(group.project_id)
         theirs = ground is not None and ground.purpose == "workload"
         known_as = view.name("security groups", group.id)
         label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
         for rule in group.security_group_rules:
-            if theirs and group.name != DEFAULT_GROUP and not _lets_all_in(rule):
+            if theirs and group.name != DEFAULT_GROUP and not _lets_all_in(rule, members):
                 continue
             yield view.fact(
                 "security group rule",
@@ -145,13 +147,24 @@ def _remote(view: View, rule: Mapping[str, Any]) -> str:
     if rule["remote_group_id"]:
         return f"group {view.name('security groups', rule['remote_group_id'])}"
     several = rule.get("remote_address_group_id")
-    return f"address group {several}" if several else ""
+    return f"address group {view.name('address groups', several)}" if several else ""
 
 
-def _lets_all_in(rule: Mapping[str, Any]) -> bool:
-    named = rule["remote_group_id"] or rule.get("remote_address_group_id")
-    whole = not rule["remote_ip_prefix"] or wide(rule["remote_ip_prefix"])
-    return bool(rule["direction"] == "ingress" and not named and whole)
+def _lets_all_in(rule: Mapping[str, Any], members: Mapping[str, Iterable[str]]) -> bool:
+    """`members` are those of address groups; one that is not among them may have any."""
+    if rule["direction"] != "ingress" or rule["remote_group_id"]:
+        return False
+    several = rule.get("remote_address_group_id")
+    if several:
+        return several not in members or _wide_together(members[several])
+    return not rule["remote_ip_prefix"] or wide(rule["remote_ip_prefix"])
+
+
+def _wide_together(prefixes: Iterable[str]) -> bool:
+    nets = [ip_network(text, strict=False) for text in prefixes]
+    four = collapse_addresses(net for net in nets if isinstance(net, IPv4Network))
+    six = collapse_addresses(net for net in nets if isinstance(net, IPv6Network))
+    return any(wide(str(net)) for net in (*four, *six))
 
 
 def floating_addresses(view: View) -> Iterator[Fact]:

@@ -12,7 +12,7 @@ from landing_zone.drift.reading import Reading, owner_of
 from landing_zone.planners.shares import TENANT
 
 OWNED = ("projects", "users", "groups")  # by domains
-NAMED = ("networks", "subnets", "routers", "ports", "security groups", "address scopes", "subnet pools", "roles")
+NAMED = ("networks", "subnets", "routers", "ports", "security groups", "address groups", "address scopes", "subnet pools", "roles")
 
 
 class View:

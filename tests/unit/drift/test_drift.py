@@ -19,6 +19,7 @@ from openstack.identity.v3.project import Project
 from openstack.identity.v3.user import User
 from openstack.image.v2.image import Image
 from openstack.load_balancer.v2.load_balancer import LoadBalancer
+from openstack.network.v2.address_group import AddressGroup
 from openstack.network.v2.address_scope import AddressScope
 from openstack.network.v2.floating_ip import FloatingIP
 from openstack.network.v2.network import Network
@@ -62,6 +63,10 @@ def adding(source: str, *things: Any) -> Hand:
     return lambda cloud: cloud.add(source, *things)
 
 
+def together(*hands: Hand) -> Hand:
+    return lambda cloud: [hand(cloud) for hand in hands]
+
+
 def giving(source: str, name: str, /, **values: Any) -> Hand:
     return lambda cloud: cloud.give(source, name, **values)
 
@@ -94,6 +99,13 @@ def own_group(project: str, name: str, *rules: dict[str, Any]) -> Hand:
     return adding("security groups", made)
 
 
+def by_addresses(*addresses: str) -> Hand:
+    """A rule of a tenant's own group that lets in an address group of these."""
+    several = AddressGroup.existing(id="ag", name="several", project_id=f"p:{EDU}", addresses=list(addresses))
+    allowing = {**rule("r", "ingress", "IPv4", "tcp", 22, 22, None), "remote_address_group_id": several.id}
+    return together(adding("address groups", several), own_group(EDU, "own", allowing))
+
+
 def test_nothing_is_found_where_the_cloud_is_what_the_plan_says() -> None:
     assert found(cloud_of("lab", "north")) == []
 
@@ -110,6 +122,12 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from 0.0.0.0/0", own_group(EDU, "own", WORLD)),
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 any from 128.0.0.0/1",
      own_group(EDU, "own", rule("by-hand", "ingress", "IPv4", None, None, None, "128.0.0.0/1"))),
+    ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group several",
+     by_addresses("10.0.0.0/16", "128.0.0.0/1")),
+    ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group several",
+     by_addresses("10.0.0.0/8", "11.0.0.0/8", "fd00::/8")),
+    ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group unseen",
+     own_group(EDU, "own", {**rule("r", "ingress", "IPv4", "tcp", 22, 22, None), "remote_address_group_id": "unseen"})),
     ("tenant-edu", "security group rule", "lab-edu-main/default: ingress IPv4 any from 10.0.0.0/8",
      own_group(EDU, "default", rule("by-hand", "ingress", "IPv4", None, None, None, "10.0.0.0/8"))),
     ("tenant-edu", "security group rule", "lab-edu-main/default: egress IPv6 any to anywhere",
@@ -148,6 +166,9 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("tenant-edu", "share", "network public with lab-edu-main", adding("shares", share("by-hand", "network", "net:public", f"p:{EDU}"))),
     ("network", "share", "subnetpool lab-platform-v4 with everybody", adding(
         "shares", share("by-hand", "subnetpool", "sp:lab-platform-v4", "*"))),
+    ("tenant-edu", "share", "address group several with everybody", together(
+        adding("address groups", AddressGroup.existing(id="ag", name="several", project_id=f"p:{EDU}", addresses=[])),
+        adding("shares", share("by-hand", "address_group", "ag", "*")))),
     ("network", "router", "by-hand", adding("routers", Router.existing(id="r", name="by-hand", project_id=f"p:{HUB}", routes=[]))),
     ("tenant-edu", "route", "lab-edu-router: 10.66.0.0/16 via 10.64.0.9",
      routed("lab-edu-router", lambda routes: [*routes, {"destination": "10.66.0.0/16", "nexthop": "10.64.0.9"}])),
@@ -194,6 +215,8 @@ TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
     own_group(EDU, "own", rule("r", "ingress", "IPv4", "tcp", 80, 80, "10.64.0.0/16"), rule("q", "egress", "IPv4", None, None, None, None)),
+    by_addresses("10.0.0.0/16", "10.1.0.0/16", "fc00::/8", "fd00::/8"),
+    by_addresses(),
     own_group(EDU, "default"),
     adding("volumes", Volume.existing(id="v", name="own", project_id=f"p:{EDU}")),
     adding("load balancers", LoadBalancer.existing(id="l", name="own", project_id=f"p:{EDU}")),

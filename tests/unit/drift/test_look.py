@@ -73,6 +73,15 @@ def test_a_service_that_the_region_is_not_planned_to_have_is_not_asked() -> None
     assert "volumes" not in reading.lists
 
 
+def test_what_neutron_has_by_an_extension_is_not_asked_of_one_without_it() -> None:
+    cloud = connection()
+    cloud.network.find_extension.return_value = None
+    cloud.network.address_groups.side_effect = HttpException("404")
+    reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
+    assert reading.faults == {}
+    assert reading.lists["address groups"] == []
+
+
 def resource(kind: str, name: str, identity: str, **inputs: str) -> dict[str, Any]:
     return {"type": kind, "urn": f"urn:pulumi:s::p::{kind}::{name}", "id": identity, "inputs": inputs}
 
