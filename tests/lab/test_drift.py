@@ -126,6 +126,10 @@ class Hand:
         self.network.create_port(network_id=data.id, **ours)
         self.add("port", HAND)
         self.network.create_port(
+            network_id=self.nets["public"].id, project_id=self.projects[WORK].id, name=f"{HAND}-outside", security_group_ids=[]
+        )
+        self.add("port", f"{HAND}-outside")
+        self.network.create_port(
             network_id=data.id,
             project_id=self.projects[WORK].id,
             name=f"{HAND}-open",

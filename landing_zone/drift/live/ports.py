@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
-from landing_zone.drift.estate import Ground
 from landing_zone.drift.facts import Fact, Value, address, prefix, rule_name, texts
 from landing_zone.drift.live.view import View, in_projects
 from policy.rules import wide
@@ -41,14 +40,15 @@ def interfaces(view: View) -> Iterator[Fact]:
 
 
 def ports(view: View) -> Iterator[Fact]:
-    """Ports in our networks and projects, but for those of routers, of Neutron itself, and of tenants where they may have them."""
-    for one, ground in _plain_ports(view):
+    """Ports in our networks and projects and of our instances, but for those of routers, of Neutron itself, and of tenants where
+    they may have them."""
+    for one, maker in _plain_ports(view):
         if one.id not in view.known and _is_tenants(view, one):
             continue
         yield view.of_project(
             "port",
             one,
-            ground.layer,
+            maker,
             one.name or f"{', '.join(_addresses(one))} in {view.name('networks', one.network_id)}",
             network=view.name("networks", one.network_id),
             description=one.description,
@@ -63,29 +63,29 @@ def ports(view: View) -> Iterator[Fact]:
 
 def open_ports(view: View) -> Iterator[Fact]:
     """Tenants' ports in our networks that may send from any address: only somebody with the operator's rights can make such."""
-    for one, ground in _plain_ports(view):
-        if view.owner("networks", one.network_id) and _is_tenants(view, one):
+    for one, maker in _plain_ports(view):
+        if _is_tenants(view, one):
             pairs = _other_addresses(one)
             if not one.is_port_security_enabled or pairs:
                 name = f"off for port {one.name or ', '.join(_addresses(one))} in {view.name('networks', one.network_id)}"
-                yield view.fact("port security", name, ground.layer, one.id, enabled=one.is_port_security_enabled, other_addresses=pairs)
+                yield view.fact("port security", name, maker, one.id, enabled=one.is_port_security_enabled, other_addresses=pairs)
 
 
-def _plain_ports(view: View) -> Iterator[tuple[Any, Ground]]:
+def _plain_ports(view: View) -> Iterator[tuple[Any, str]]:
+    """Each with the layer that makes its network or project. One of an instance of ours may be in no network or project of ours."""
     for one in view.all("ports"):
-        owner = one.device_owner or ""
+        owner, device = one.device_owner or "", one.device_id or ""
         ground = view.owner("networks", one.network_id) or view.ground(one.project_id)
-        its_own = any((one.device_id or "").startswith(start) for start in NEUTRONS_OWN.get(owner, ()))
-        if ground and not owner.startswith(INTERFACE) and not its_own:
-            yield one, ground
+        its_own = any(device.startswith(start) for start in NEUTRONS_OWN.get(owner, ()))
+        if (ground or device in view.known) and not owner.startswith(INTERFACE) and not its_own:
+            yield one, ground.layer if ground else ""
 
 
 def _is_tenants(view: View, port: Any) -> bool:
+    """Whether a port of a tenant's is where it may have some: a network of ours that the model shares with its project."""
     ground = view.ground(port.project_id)
-    if ground is None or ground.purpose != "workload":
+    if ground is None or ground.purpose != "workload" or view.owner("networks", port.network_id) is None:
         return False
-    if view.owner("networks", port.network_id) is None:
-        return True
     return view.project(port.project_id) in view.ours.shared.get(view.name("networks", port.network_id), ())
 
 

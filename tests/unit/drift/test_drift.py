@@ -178,6 +178,12 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("access", "port", "by-hand", adding("ports", port("net:lab-platform-transit", DESK, name="by-hand"))),
     ("access", "port", "10.64.1.2 in lab-platform-transit", adding(
         "ports", port("net:lab-platform-transit", "Default/admin", "10.64.1.2", device_owner="network:dhcp", device_id="mine"))),
+    ("tenant-edu", "port", "198.18.0.5 in public", adding("ports", port("net:public", EDU, "198.18.0.5", device_owner="compute:nova"))),
+    ("tenant-edu", "port", "192.0.2.5 in lab-edu-data", together(
+        adding("networks", Network.existing(id="n", name="lab-edu-data", project_id="p:Default/admin")),
+        adding("ports", port("n", EDU, "192.0.2.5")))),
+    ("access", "port", "second leg", adding("ports", port(
+        "net:public", "Default/admin", name="second leg", device_owner="compute:nova", device_id="i:lab-platform-bastion"))),
     ("tenant-edu", "port security", "off for port open in lab-edu-data", adding(
         "ports", port("net:lab-edu-data", EDU, name="open", port_security_enabled=False))),
     ("tenant-edu", "port security", "off for port wide in lab-edu-data", adding(
@@ -228,6 +234,9 @@ TENANTS_OWN: list[Hand] = [
     adding("members", ("g:lab-edu-members", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu"))),
     adding("networks", Network.existing(id="n", name="lab-edu-data", project_id="p:Default/admin")),
     adding("projects", Project.existing(id="p:2", name=EDU, domain_id="d:Default")),
+    adding("ports", port("net:public", "", "198.18.0.6", device_owner="network:floatingip", device_id="fip:lab-platform-bastion")),
+    adding("ports", port("net:public", "", "198.18.0.7", device_owner="network:router_gateway", device_id="r:lab-platform-hub")),
+    adding("ports", port("net:public", "Default/admin", "198.18.0.8", device_owner="compute:nova", device_id="i:of-somebody")),
 ]  # fmt: skip
 
 
