@@ -164,6 +164,9 @@ class Hand:
         leg = self.network.create_port(network_id=data.id, **{**ours, "name": f"{HAND}-leg"})
         self.network.add_interface_to_router(router, port=leg.id)
         self.add("router interface", f"{HAND}-leg")
+        hop = self.subnets["lab-edu-data-v4"].gateway_ip
+        self.network.add_extra_routes_to_router(router, body={"router": {"routes": [{"destination": "203.0.113.0/24", "nexthop": hop}]}})
+        self.add("route", route_name(HAND, "203.0.113.0/24", hop))
         net = self.network.create_network(**ours)
         self.add("network", HAND)  # with a subnet, which goes away with it and is not told by itself
         self.network.create_subnet(network_id=net.id, ip_version=4, cidr="203.0.113.0/24", **ours)

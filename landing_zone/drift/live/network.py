@@ -105,8 +105,10 @@ def routers(view: View) -> Iterator[Fact]:
 
 
 def routes(view: View) -> Iterator[Fact]:
+    """Of a router that no state knows they are told by themselves: while one leads through a network, Neutron lets no router leave it."""
     for router, maker in in_projects(view, "routers"):
+        parent = router.id if router.id in view.known else ""
         for route in router.routes or ():
             name = route_name(view.name("routers", router.id), prefix(route["destination"]), str(address(route["nexthop"])))
             at = {"router": router.id, "destination": route["destination"], "nexthop": route["nexthop"]}
-            yield Fact("route", name, view.layer("route", maker), {}, "", router.id, at)
+            yield Fact("route", name, view.layer("route", maker), {}, "", parent, at)

@@ -338,6 +338,20 @@ def test_what_goes_with_something_else_is_not_told_by_itself() -> None:
     assert after(adding("networks", twin), adding("subnets", lot)) == [("not in the model", "network", "network", "by-hand")]
 
 
+def test_a_route_is_told_beside_its_router_which_leaves_no_network_while_a_route_leads_through_it() -> None:
+    by_hand = Router.existing(
+        id="r", name="by-hand", project_id=f"p:{HUB}", routes=[{"destination": "192.0.2.0/24", "nexthop": "10.64.0.9"}]
+    )
+    leg = port("net:lab-edu-data", "", name="leg", device_owner="network:router_interface", device_id="r")
+    kinds = [kind for _, _, kind, _ in after(adding("routers", by_hand), adding("ports", leg))]
+    assert kinds == ["route", "router interface", "router"]
+
+
+def test_routes_of_a_router_of_ours_that_is_gone_are_not_told_by_themselves() -> None:
+    gone = [one for one in after(no("routers", "lab-edu-router")) if one[2] in {"route", "router"}]
+    assert gone == [("missing", "tenant-edu", "router", "lab-edu-router")]
+
+
 def test_what_the_file_no_longer_asks_for_is_known_to_be_of_an_earlier_up() -> None:
     cloud = cloud_of("lab", "north")
     edu = cloud.region.tenants["edu"]
