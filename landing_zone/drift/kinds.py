@@ -48,6 +48,7 @@ _ALL = (
     Kind("image", "CMP-01", "access", "in its own projects", data=True, service="image"),
     Kind("route", "NET-04", "network"),
     Kind("router interface", "NET-04", "network", resource="openstack:networking/port:Port"),
+    Kind("trunk", "NET-04", "access", "in its own projects"),
     Kind("port", "NET-04", "access", "of its own projects, in networks that are shared with them", "openstack:networking/port:Port"),
     Kind(
         "security group rule",

@@ -79,6 +79,7 @@ LISTS: Mapping[str, tuple[str, Lister]] = {
     "subnets": ("network", lambda connection: connection.network.subnets()),
     "routers": ("network", lambda connection: connection.network.routers()),
     "ports": ("network", lambda connection: connection.network.ports()),
+    "trunks": ("network", _extended("trunk", lambda connection: connection.network.trunks())),
     "security groups": ("network", lambda connection: connection.network.security_groups()),
     "address groups": ("network", _extended("address-group", lambda connection: connection.network.address_groups())),
     "shares": ("network", lambda connection: connection.network.rbac_policies()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from openstack import resource
@@ -29,6 +30,8 @@ from landing_zone.planners.quotas import KEYS, OBJECTS
 
 UNAUTHORIZED = 401
 REVOKED = 2.0  # seconds: with a grant Keystone revokes all tokens of its holder, also a new one of the same second; it may be ours
+OFFERED = "awaiting-transfer"
+TRANSFERS = "/os-volume-transfer"
 Act = Callable[[Connection, Fact], object]
 
 
@@ -177,6 +180,7 @@ def _backup(connection: Connection, fact: Fact) -> None:
 def _snapshot(connection: Connection, fact: Fact) -> None:
     """Cinder takes its time, and a volume is not removed before its snapshots are gone."""
     snapshot = connection.block_storage.get_snapshot(fact.id)
+    _take_back(connection, connection.block_storage.get_volume(snapshot.volume_id))
     connection.block_storage.delete_snapshot(fact.id)
     connection.block_storage.wait_for_delete(snapshot, interval=1, wait=int(DELETE_TIMEOUT))
 
@@ -184,8 +188,27 @@ def _snapshot(connection: Connection, fact: Fact) -> None:
 def _volume(connection: Connection, fact: Fact) -> None:
     """It counts against its project's quota until it is gone, and its project goes next."""
     volume = connection.block_storage.get_volume(fact.id)
+    _take_back(connection, volume)
     connection.block_storage.delete_volume(fact.id)
     connection.block_storage.wait_for_delete(volume, interval=1, wait=int(DELETE_TIMEOUT))
+
+
+def _take_back(connection: Connection, volume: Any) -> None:
+    """End the transfers of a volume: while it is offered to another project, Cinder removes neither it nor, by some drivers, its
+    snapshots. The library does not ask for the transfers of all projects, though it has a word for it."""
+    if volume.status != OFFERED:
+        return
+    answer = connection.block_storage.get(TRANSFERS, params={"all_tenants": "1"})
+    raise_from_response(answer)
+    for one in answer.json()["transfers"]:
+        if one["volume_id"] == volume.id:
+            raise_from_response(connection.block_storage.delete(f"{TRANSFERS}/{one['id']}"))
+
+
+def _trunk(connection: Connection, fact: Fact) -> None:
+    """Neutron touches no trunk that is switched off."""
+    connection.network.update_trunk(fact.id, is_admin_state_up=True)
+    connection.network.delete_trunk(fact.id)
 
 
 def _project(connection: Connection, fact: Fact) -> None:
@@ -222,6 +245,7 @@ REMOVERS: Mapping[str, Act] = {
     "image": lambda connection, fact: connection.image.delete_image(fact.id),
     "route": _route,
     "router interface": lambda connection, fact: connection.network.remove_interface_from_router(fact.at["router"], port=fact.id),
+    "trunk": _trunk,
     "port": lambda connection, fact: connection.network.delete_port(fact.id),
     "security group rule": lambda connection, fact: connection.network.delete_security_group_rule(fact.id),
     "security group": lambda connection, fact: connection.network.delete_security_group(fact.id),

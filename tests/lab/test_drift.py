@@ -123,8 +123,10 @@ class Hand:
         self.add("share", share_name("network", data.name, "lab-platform-management"))
         address = self.network.create_ip(floating_network_id=self.nets["public"].id, project_id=ours["project_id"])
         self.add("floating address", address.floating_ip_address)
-        self.network.create_port(network_id=data.id, **ours)
+        parent = self.network.create_port(network_id=data.id, **ours)
         self.add("port", HAND)
+        self.network.create_trunk(port_id=parent.id, is_admin_state_up=False, **ours)
+        self.add("trunk", HAND)
         self.network.create_port(
             network_id=self.nets["public"].id, project_id=self.projects[WORK].id, name=f"{HAND}-outside", security_group_ids=[]
         )
@@ -208,6 +210,8 @@ class Hand:
         there.block_storage.wait_for_status(snapshot, "available", wait=60)
         backup = there.block_storage.create_backup(name=HAND, volume_id=volume.id)
         there.block_storage.wait_for_status(backup, "available", wait=60)
+        there.block_storage.wait_for_status(volume, "available", wait=60)
+        there.block_storage.create_transfer(volume_id=volume.id, name=HAND)
         there.load_balancer.wait_for_load_balancer(balancer.id, wait=60)
         for kind in ("instance", "server group", "image", "volume", "snapshot", "backup", "load balancer"):
             self.add(kind, HAND)

@@ -562,7 +562,10 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     application = next(admin.network.networks(name="lab-edu-application"))
     subnet = next(admin.network.subnets(name="lab-edu-application-v4"))
     group = own.network.create_security_group(name="left-behind")
-    own.network.create_port(name="left-port", network_id=application.id, security_group_ids=[group.id])
+    parent = own.network.create_port(name="left-port", network_id=application.id, security_group_ids=[group.id])
+    sub = own.network.create_port(name="left-sub-port", network_id=application.id, security_group_ids=[group.id])
+    lane = {"port_id": sub.id, "segmentation_type": "vlan", "segmentation_id": 7}
+    own.network.create_trunk(name="left-trunk", port_id=parent.id, sub_ports=[lane])
     own.compute.create_server(
         name="left-server",
         image_id=next(own.image.images(name="debian-13")).id,
@@ -573,6 +576,7 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     own.block_storage.wait_for_status(volume, "available", wait=120)
     snapshot = own.block_storage.create_snapshot(name="left-snapshot", volume_id=volume.id)
     own.block_storage.wait_for_status(snapshot, "available", wait=120)
+    own.block_storage.create_transfer(volume_id=volume.id, name="left-transfer")
     own.object_store.create_container("left-container")
     own.object_store.upload_object("left-container", "paper", data=b"paper")
     own.key_manager.create_secret(name="left-secret", payload="seal", payload_content_type="text/plain")
@@ -603,6 +607,7 @@ def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for
     for what in (
         "instance left-server",
         "port left-port",
+        "trunk left-trunk",
         "security group left-behind",
         "load balancer left-balancer",
         "project left-project",

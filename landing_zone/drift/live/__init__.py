@@ -30,6 +30,7 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "router": (("routers",), network.routers),
     "route": (("routers",), network.routes),
     "router interface": (("ports", "routers"), ports.interfaces),
+    "trunk": (("trunks",), holdings.none_in_the_model("trunk", "trunks")),
     "port": (("ports", "security groups"), ports.ports),
     "port security": (("ports",), ports.open_ports),
     "security group": (("security groups",), ports.security_groups),

@@ -27,6 +27,7 @@ from openstack.network.v2.router import Router
 from openstack.network.v2.security_group import SecurityGroup
 from openstack.network.v2.subnet import Subnet
 from openstack.network.v2.subnet_pool import SubnetPool
+from openstack.network.v2.trunk import Trunk
 
 from landing_zone.drift import live
 from landing_zone.drift.compare import compare
@@ -198,6 +199,7 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
         "instances", Server.existing(id="i", name="by-hand", flavor={"original_name": "any"}, project_id=f"p:{DESK}"))),
     ("access", "volume", "by-hand", adding(
         "volumes", Volume.existing(id="v", name="by-hand", project_id=f"p:{DESK}"))),
+    ("access", "trunk", "by-hand", adding("trunks", Trunk.existing(id="t", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "server group", "by-hand", adding("server groups", ServerGroup.existing(id="sg", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "image", "by-hand", adding("images", Image.existing(id="im", name="by-hand", owner_id=f"p:{DESK}"))),
     ("access", "load balancer", "by-hand", adding("load balancers", LoadBalancer.existing(id="l", name="by-hand", project_id=f"p:{DESK}"))),
@@ -227,6 +229,7 @@ TENANTS_OWN: list[Hand] = [
     adding("volumes", Volume.existing(id="v", name="own", project_id=f"p:{EDU}")),
     adding("load balancers", LoadBalancer.existing(id="l", name="own", project_id=f"p:{EDU}")),
     adding("server groups", ServerGroup.existing(id="sg", name="own", project_id=f"p:{EDU}")),
+    adding("trunks", Trunk.existing(id="t", name="own", project_id=f"p:{EDU}")),
     adding("images", Image.existing(id="im", name="own", owner_id=f"p:{EDU}")),
     adding("images", Image.existing(id="im", name="public", owner_id="p:Default/admin")),
     adding("DNS zones", Zone.existing(id="z", name="own.example.", project_id=f"p:{EDU}")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest.mock import MagicMock
 
 import pytest
+from openstack.block_storage.v3.volume import Volume
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
 from requests import Response
 
@@ -29,9 +30,9 @@ def planned(*differences: Difference, named: tuple[str, ...] = ()) -> repair.Rep
 
 
 def test_what_others_hang_on_to_is_removed_first() -> None:
-    kinds = ["network", "security group", "subnet", "port", "security group rule", "router", "router interface", "share"]
+    kinds = ["network", "security group", "subnet", "port", "trunk", "security group rule", "router", "router interface", "share"]
     removed = [one.fact.kind for one in planned(*map(by_hand, kinds)).remove]
-    assert removed == ["share", "router interface", "port", "security group rule", "security group", "router", "subnet", "network"]
+    assert removed == ["share", "router interface", "trunk", "port", "security group rule", "security group", "router", "subnet", "network"]
 
 
 @pytest.mark.parametrize("kind", ["instance", "volume", "snapshot", "backup", "load balancer", "DNS zone", "project"])
@@ -126,8 +127,29 @@ def test_cinder_is_given_time_before_what_comes_next(kind: str) -> None:
     connection = MagicMock()
     there = getattr(connection.block_storage, f"get_{kind}").return_value
     assert repair.carry_out(planned(by_hand(kind), named=("x",)), {"north": connection}) == []
-    assert [call[0] for call in connection.block_storage.method_calls] == [f"get_{kind}", f"delete_{kind}", "wait_for_delete"]
+    calls = [call[0] for call in connection.block_storage.method_calls]
+    assert [name for name in calls if not name.startswith("get_")] == [f"delete_{kind}", "wait_for_delete"]
     assert connection.block_storage.wait_for_delete.call_args.args == (there,)
+
+
+@pytest.mark.parametrize("kind", ["volume", "snapshot"])
+def test_a_volume_that_is_offered_to_another_project_is_taken_back_before_it_or_its_snapshot_goes(kind: str) -> None:
+    connection = MagicMock()
+    cinder = connection.block_storage
+    cinder.get_snapshot.return_value.volume_id = "v"
+    cinder.get_volume.return_value = Volume.existing(id="v", status="awaiting-transfer")
+    cinder.get.return_value.status_code = cinder.delete.return_value.status_code = 200
+    cinder.get.return_value.json.return_value = {"transfers": [{"id": "t", "volume_id": "v"}, {"id": "u", "volume_id": "another"}]}
+    assert repair.carry_out(planned(by_hand(kind), named=("x",)), {"north": connection}) == []
+    assert cinder.get.call_args.kwargs == {"params": {"all_tenants": "1"}}
+    calls = [call for call in cinder.method_calls if call[0] in {"delete", f"delete_{kind}"}]
+    assert [call.args for call in calls] == [("/os-volume-transfer/t",), ("id of x",)]
+
+
+def test_a_trunk_that_is_switched_off_goes_too() -> None:
+    connection = MagicMock()
+    assert repair.carry_out(planned(by_hand("trunk")), {"north": connection}) == []
+    assert [call[0] for call in connection.network.method_calls] == ["update_trunk", "delete_trunk"]
 
 
 def test_octavia_is_given_time_to_end_what_it_does_and_before_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
