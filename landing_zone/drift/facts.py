@@ -61,6 +61,16 @@ def share_name(kind: str, name: str, target: str, action: str = "access_as_share
     return f"{kind.replace('_', ' ')} {name} with {target}" + ("" if action == "access_as_shared" else f" ({action})")
 
 
+def zone_share_name(zone: str, target: str) -> str:
+    """A DNS zone in which another project may write."""
+    return f"{zone} with {target}"
+
+
+def zone_transfer_name(zone: str, target: str) -> str:
+    """A DNS zone that is offered to another project ("": to any)."""
+    return f"{zone} to {target or 'whoever has its key'}"
+
+
 def route_name(router: str, destination: str, hop: str) -> str:
     """A static route."""
     return f"{router}: {destination} via {hop}"

@@ -36,6 +36,8 @@ _ALL = (
     Kind("access key", "IAM-05", "identity", "those of people; machine accounts have none"),
     Kind("key pair", "IAM-05", "access", "those of people"),
     Kind("DNS record", "OPS-04", "network", "in zones of its own projects", service="dns"),
+    Kind("DNS zone share", "OPS-04", "network", "of zones in its own projects", service="dns"),
+    Kind("DNS zone transfer", "OPS-04", "network", "of zones in its own projects", service="dns"),
     Kind("share", "NET-04", "network", resource="openstack:networking/rbacPolicyV2:RbacPolicyV2"),
     Kind("floating address", "NET-07", "access", "in projects with a quota of such", "openstack:networking/floatingIp:FloatingIp"),
     Kind("port security", "NET-04", "network"),

@@ -18,13 +18,12 @@ from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException, raise_from_response
 
 from foundation.errors import Problem
-from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name
+from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name, zone_share_name, zone_transfer_name
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, Lister, owner_of
 from landing_zone.drift.repair import REMOVERS, Act, removed
 from landing_zone.engine.credentials import as_machine
-from landing_zone.engine.orphans import remove_zone
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
@@ -58,7 +57,11 @@ PLAIN: Mapping[str, str] = {
 # The same as in LISTS: source -> the service that it needs, and how it is read.
 SOURCES: Mapping[str, tuple[str, Lister]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
-    **{source: LISTS[source] for source in {"subnets", "ports", "shares", "DNS records", *PLAIN.values()} if source in LISTS},
+    **{
+        source: LISTS[source]
+        for source in {"subnets", "ports", "shares", "DNS records", "DNS zone shares", "DNS zone transfers", *PLAIN.values()}
+        if source in LISTS
+    },
 }
 
 
@@ -127,7 +130,7 @@ def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
     by_hand = {one.id: one for one in lists["projects"] if one.domain_id in taken.domains and one.id not in taken.known}
     whole = replace(taken, projects=taken.projects | by_hand.keys())
     found = [Fact("project", one.name, "", {}, one.id) for one in by_hand.values()]
-    found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole), *_records(lists, whole)]
+    found += [*_plain(lists, whole), *_subnets(lists, whole), *_shares(lists, whole), *_records(lists, whole), *_offers(lists, whole)]
     found += _routes(lists, whole, {fact.id for fact in found})
     found += _ports(lists, whole, {fact.id for fact in found})
     return sorted(found, key=lambda fact: (ORDER.index(fact.kind), fact.name))
@@ -189,6 +192,18 @@ def _records(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]
     for one in lists.get("DNS records", ()):
         if one["zone_id"] in taken.zones and not designates_own(one):
             yield Fact("DNS record", f"{one['name']} {one['type']}", "", {}, one["id"], "", {"zone": one["zone_id"]})
+
+
+def _offers(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
+    """Shares and transfers of our zones: a zone that is shared does not go."""
+    names = {zone.id: zone.name for zone in lists.get("DNS zones", ())}
+    for one in lists.get("DNS zone shares", ()):
+        if one.zone_id in taken.zones:
+            name = zone_share_name(names.get(one.zone_id, one.zone_id), one.target_project_id)
+            yield Fact("DNS zone share", name, "", {}, one.id, "", {"zone": one.zone_id})
+    for one in lists.get("DNS zone transfers", ()):
+        if one.zone_id in taken.zones:
+            yield Fact("DNS zone transfer", zone_transfer_name(one.zone_name, one.target_project_id or ""), "", {}, one.id)
 
 
 def _routes(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[str]) -> Iterator[Fact]:
@@ -295,7 +310,9 @@ ACTS: Mapping[str, Act] = {
     "address scope": REMOVERS["address scope"],
     "security group": REMOVERS["security group"],
     "DNS record": REMOVERS["DNS record"],
-    "DNS zone": lambda connection, fact: remove_zone(connection, fact.id, fact.name),
+    "DNS zone share": REMOVERS["DNS zone share"],
+    "DNS zone transfer": REMOVERS["DNS zone transfer"],
+    "DNS zone": REMOVERS["DNS zone"],
     "project": REMOVERS["project"],
 }
 ORDER = list(ACTS)

@@ -58,6 +58,13 @@ def _records(connection: Connection) -> Iterable[dict[str, Any]]:
         marker = {"marker": found[-1]["id"]}
 
 
+def _zone_shares(connection: Connection) -> Iterable[Any]:
+    """Designate lists those of one zone only."""
+    for zone in connection.dns.zones(all_projects=True):
+        if zone.is_shared:
+            yield from connection.dns.zone_shares(zone.id, all_projects=True)
+
+
 def _extended(extension: str, lister: Lister) -> Lister:
     """What Neutron has by an extension: without that, none."""
     return lambda connection: lister(connection) if connection.network.find_extension(extension) else ()
@@ -97,6 +104,8 @@ LISTS: Mapping[str, tuple[str, Lister]] = {
     "load balancers": ("load-balancer", lambda connection: connection.load_balancer.load_balancers()),
     "DNS zones": ("dns", lambda connection: connection.dns.zones(all_projects=True)),
     "DNS records": ("dns", _records),
+    "DNS zone shares": ("dns", _zone_shares),
+    "DNS zone transfers": ("dns", lambda connection: connection.dns.zone_transfer_requests(all_projects=True, status="ACTIVE")),
 }
 # What no service lists for all at once: source -> service, and how it is read for one (group, account or project, by id).
 EACH: Mapping[str, tuple[str, Callable[[Connection, str], Iterable[Any]]]] = {

@@ -23,7 +23,7 @@ from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
-from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT
+from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT, remove_zone
 from landing_zone.engine.stack import StackKey
 from landing_zone.engine.sweep import default_groups
 from landing_zone.planners.quotas import KEYS, OBJECTS
@@ -231,6 +231,8 @@ REMOVERS: Mapping[str, Act] = {
     "access key": lambda connection, fact: keystone(connection).delete_credential(fact.at["id"]),
     "key pair": lambda connection, fact: connection.compute.delete_keypair(fact.at["name"], user_id=fact.at["user"]),
     "DNS record": lambda connection, fact: _designate(connection, f"/zones/{fact.at['zone']}/recordsets/{fact.id}"),
+    "DNS zone share": lambda connection, fact: _designate(connection, f"/zones/{fact.at['zone']}/shares/{fact.id}"),
+    "DNS zone transfer": lambda connection, fact: _designate(connection, f"/zones/tasks/transfer_requests/{fact.id}"),
     "share": lambda connection, fact: connection.network.delete_rbac_policy(fact.id),
     "floating address": lambda connection, fact: connection.network.delete_ip(fact.id),
     "port security": lambda connection, fact: connection.network.update_port(
@@ -254,7 +256,7 @@ REMOVERS: Mapping[str, Act] = {
     "network": lambda connection, fact: connection.network.delete_network(fact.id),
     "subnet pool": lambda connection, fact: connection.network.delete_subnet_pool(fact.id),
     "address scope": lambda connection, fact: connection.network.delete_address_scope(fact.id),
-    "DNS zone": lambda connection, fact: _designate(connection, f"/zones/{fact.id}"),
+    "DNS zone": lambda connection, fact: remove_zone(connection, fact.id, fact.name),
     "user": lambda connection, fact: keystone(connection).delete_user(fact.id),
     "group": lambda connection, fact: keystone(connection).delete_group(fact.id),
     "project": _project,

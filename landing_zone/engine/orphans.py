@@ -22,6 +22,7 @@ from landing_zone.engine.clouds import keystone
 
 Inputs = Mapping[str, Any]
 DELETE_TIMEOUT = 300.0
+WITH_SHARES = {"X-Designate-Delete-Shares": "true"}  # without it Designate refuses to remove a zone that is shared
 ALL_PROJECTS = {"X-Auth-All-Projects": "true"}  # with it an administrator reaches what is another project's in Designate
 
 
@@ -178,9 +179,10 @@ def _zone(connection: Connection, inputs: Inputs) -> Iterable[Orphan]:
 def remove_zone(connection: Connection, zone: str, name: str) -> None:
     """Designate answers before a zone is gone, and counts it against the quota until then.
 
-    An administrator reaches a zone of another project only by a header that the library's own call does not send.
+    An administrator reaches a zone of another project only by a header that the library's own call does not send. Of a zone that
+    is shared the shares go with it.
     """
-    raise_from_response(connection.dns.delete(f"/zones/{zone}", headers=ALL_PROJECTS))
+    raise_from_response(connection.dns.delete(f"/zones/{zone}", headers={**ALL_PROJECTS, **WITH_SHARES}))
     deadline = time.monotonic() + DELETE_TIMEOUT
     while any(other.id == zone for other in connection.dns.zones(name=name, all_projects=True)):
         if time.monotonic() > deadline:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openstack.connection import Connection
 
-from landing_zone.drift.facts import grant_name, of_owner, route_name, rule_name, share_name
+from landing_zone.drift.facts import grant_name, of_owner, route_name, rule_name, share_name, zone_share_name, zone_transfer_name
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.live.identity import QUOTAS
 from landing_zone.engine.clouds import connect, keystone
@@ -203,6 +203,10 @@ class Hand:
         self.add("DNS record", f"{HAND}.{zone.name} A")
         there.dns.create_recordset(zone, name=f"{HAND}-sub.{zone.name}", type="NS", records=["ns.elsewhere.example."], ttl=300)
         self.add("DNS record", f"{HAND}-sub.{zone.name} NS")
+        there.dns.create_zone_share(zone, target_project_id=self.projects["lab-platform-management"].id)
+        self.add("DNS zone share", zone_share_name(zone.name, "lab-platform-management"))
+        there.dns.create_zone_transfer_request(zone)
+        self.add("DNS zone transfer", zone_transfer_name(zone.name, ""))
         there.dns.create_zone(name=f"{HAND}.{zone.name}", email="a@b.example", ttl=300)
         self.add("DNS zone", f"{HAND}.{zone.name}")
         there.block_storage.wait_for_status(volume, "available", wait=60)

@@ -585,6 +585,8 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     for name, kind, content in (("left", "A", "203.0.113.1"), ("left-sub", "NS", "ns.elsewhere.example.")):
         record = {"name": f"{name}.{zone.name}", "type": kind, "records": [content]}
         admin.dns.post(f"/zones/{zone.id}/recordsets", json=record, headers=ALL_PROJECTS).raise_for_status()
+    for below, body in (("shares", {"target_project_id": admin.current_project_id}), ("tasks/transfer_requests", {})):
+        admin.dns.post(f"/zones/{zone.id}/{below}", json=body, headers=ALL_PROJECTS).raise_for_status()
     own.load_balancer.create_load_balancer(name="left-balancer", vip_subnet_id=subnet.id, provider="ovn")
     router = admin.network.create_router(name="left-router")
     leg = admin.network.create_port(network_id=application.id, project_id=admin.current_project_id)
@@ -616,6 +618,8 @@ def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for
         "server group left-group",
         "DNS record left.edu.",
         "DNS record left-sub.edu.",
+        "DNS zone share edu.",
+        "DNS zone transfer edu.",
     ):
         assert what in done.stderr
     assert run.standing(Selection()) == before

@@ -44,6 +44,8 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "backup": (("backups",), holdings.none_in_the_model("backup", "backups")),
     "image": (("images",), holdings.none_in_the_model("image", "images")),
     "DNS zone": (("DNS zones",), holdings.zones),
+    "DNS zone share": (("DNS zones", "DNS zone shares"), holdings.zone_shares),
+    "DNS zone transfer": (("DNS zones", "DNS zone transfers"), holdings.zone_transfers),
     "DNS record": (("DNS zones", "DNS records"), holdings.records),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from landing_zone.drift.facts import Fact
+from landing_zone.drift.facts import Fact, zone_share_name, zone_transfer_name
 from landing_zone.drift.live.view import View, operators
 
 APEX_OWN = ("SOA", "NS")
@@ -53,6 +53,27 @@ def records(view: View) -> Iterator[Fact]:
             at = {"zone": one["zone_id"]}
             layer = view.layer("DNS record", maker)
             yield Fact("DNS record", f"{one['name']} {one['type']}", layer, {}, one["id"], one["zone_id"], at)
+
+
+def zone_shares(view: View) -> Iterator[Fact]:
+    for one, zone, maker in _of_zones(view, "DNS zone shares"):
+        name = zone_share_name(zone, view.project(one.target_project_id))
+        layer = view.layer("DNS zone share", maker)
+        yield Fact("DNS zone share", name, layer, {}, one.id, one.zone_id, {"zone": one.zone_id})
+
+
+def zone_transfers(view: View) -> Iterator[Fact]:
+    for one, zone, maker in _of_zones(view, "DNS zone transfers"):
+        name = zone_transfer_name(zone, view.project(one.target_project_id))
+        yield view.fact("DNS zone transfer", name, maker, one.id, parent=one.zone_id)
+
+
+def _of_zones(view: View, source: str) -> Iterator[tuple[Any, str, str]]:
+    """What hangs on zones that are the operator's: each with the zone's name and its layer."""
+    zones = {zone.id: (zone.name, maker) for zone, maker in operators(view, "DNS zones")}
+    for one in view.all(source):
+        if one.zone_id in zones:
+            yield one, *zones[one.zone_id]
 
 
 def designates_own(record: Mapping[str, Any]) -> bool:

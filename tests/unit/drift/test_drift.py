@@ -12,6 +12,8 @@ from openstack.compute.v2.keypair import Keypair
 from openstack.compute.v2.server import Server
 from openstack.compute.v2.server_group import ServerGroup
 from openstack.dns.v2.zone import Zone
+from openstack.dns.v2.zone_share import ZoneShare
+from openstack.dns.v2.zone_transfer import ZoneTransferRequest
 from openstack.identity.v3.application_credential import ApplicationCredential
 from openstack.identity.v3.credential import Credential
 from openstack.identity.v3.group import Group
@@ -209,6 +211,12 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
         "id": "rr", "zone_id": ZONE_ID, "zone_name": ZONE, "name": f"www.{ZONE}", "type": "A"})),
     ("tenant-edu", "DNS record", f"sub.{ZONE} NS", adding("DNS records", {
         "id": "rr", "zone_id": ZONE_ID, "zone_name": ZONE, "name": f"sub.{ZONE}", "type": "NS"})),
+    ("tenant-edu", "DNS zone share", f"{ZONE} with lab-health-main", adding(
+        "DNS zone shares", ZoneShare.existing(id="zs", zone_id=ZONE_ID, target_project_id=f"p:{HEALTH}"))),
+    ("tenant-edu", "DNS zone transfer", f"{ZONE} to lab-health-main", adding(
+        "DNS zone transfers", ZoneTransferRequest.existing(id="zt", zone_id=ZONE_ID, target_project_id=f"p:{HEALTH}"))),
+    ("tenant-edu", "DNS zone transfer", f"{ZONE} to whoever has its key", adding(
+        "DNS zone transfers", ZoneTransferRequest.existing(id="zt", zone_id=ZONE_ID))),
 ]  # fmt: skip
 
 
@@ -232,7 +240,11 @@ TENANTS_OWN: list[Hand] = [
     adding("trunks", Trunk.existing(id="t", name="own", project_id=f"p:{EDU}")),
     adding("images", Image.existing(id="im", name="own", owner_id=f"p:{EDU}")),
     adding("images", Image.existing(id="im", name="public", owner_id="p:Default/admin")),
-    adding("DNS zones", Zone.existing(id="z", name="own.example.", project_id=f"p:{EDU}")),
+    together(
+        adding("DNS zones", Zone.existing(id="z", name="own.example.", project_id=f"p:{EDU}")),
+        adding("DNS zone shares", ZoneShare.existing(id="zs", zone_id="z", target_project_id=f"p:{HEALTH}")),
+        adding("DNS zone transfers", ZoneTransferRequest.existing(id="zt", zone_id="z")),
+    ),
     adding("users", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu")),
     adding("members", ("g:lab-edu-members", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu"))),
     adding("networks", Network.existing(id="n", name="lab-edu-data", project_id="p:Default/admin")),

@@ -95,6 +95,11 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
         for zone in ("z", "else")
     ]
     cloud.dns.get.return_value = SimpleNamespace(status_code=200, json=lambda: {"recordsets": records})
+    cloud.dns.zones.return_value = [SimpleNamespace(id=zone, name="edu.example.", project_id="p:x", is_shared=True) for zone in ("z", "y")]
+    cloud.dns.zone_shares.side_effect = lambda zone, all_projects: [SimpleNamespace(id="s", zone_id=zone, target_project_id="p:else")]
+    cloud.dns.zone_transfer_requests.return_value = [
+        SimpleNamespace(id="t", zone_id=zone, zone_name="edu.example.", target_project_id=None) for zone in ("z", "y")
+    ]
     edu, health = MagicMock(), MagicMock()
     edu.object_store.containers.return_value = [SimpleNamespace(name="papers")]
     of_volume = SimpleNamespace(name=None, secret_ref="https://keys.example/v1/secrets/s1")
@@ -110,10 +115,13 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
         ("secret", "seal"),
         ("DNS record", "edu.example. A"),
         ("DNS record", "sub.edu.example. NS"),
+        ("DNS zone share", "edu.example. with p:else"),
+        ("DNS zone transfer", "edu.example. to whoever has its key"),
     ]
     assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers", "seal"]
     cloud.dns.delete.return_value = edu.key_manager.delete.return_value = SimpleNamespace(status_code=204)
     assert others.remove(seen, cloud) == []
+    assert {"/zones/z/shares/s", "/zones/tasks/transfer_requests/t"} <= {call.args[0] for call in cloud.dns.delete.call_args_list}
     edu.key_manager.delete.assert_called_once_with("/secrets/s2")
     assert others.look(run, []) == []
 
@@ -222,6 +230,7 @@ def test_what_others_hang_on_to_goes_first() -> None:
     order = others.ORDER
     pairs = [("instance", "volume"), ("instance", "port"), ("load balancer", "port"), ("snapshot", "volume"),
              ("router interface", "router"), ("instance", "trunk"), ("trunk", "port"),
+             ("DNS record", "DNS zone share"), ("DNS zone share", "DNS zone"),
              ("port", "network"), ("port", "subnet"), ("router interface", "subnet"), ("port", "security group"),
              ("network", "project")]  # fmt: skip
     assert [pair for pair in pairs if order.index(pair[0]) > order.index(pair[1])] == []

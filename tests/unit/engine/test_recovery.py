@@ -260,7 +260,8 @@ def test_an_orphaned_zone_of_another_project_is_removed_and_waited_for() -> None
     connection.dns.zones.side_effect = [[zone, others], [zone], []]
     connection.dns.delete.return_value = MagicMock(status_code=202)
     assert orphans.remove(connection, "openstack:dns/zone:Zone", {"name": "lab.example.", "projectId": "p1"}) == ("z1",)
-    connection.dns.delete.assert_called_once_with("/zones/z1", headers={"X-Auth-All-Projects": "true"})
+    headers = {"X-Auth-All-Projects": "true", "X-Designate-Delete-Shares": "true"}
+    connection.dns.delete.assert_called_once_with("/zones/z1", headers=headers)
     assert connection.dns.zones.call_count == 3
 
 
