@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from landing_zone.drift.facts import Difference, Fact, Value
+from landing_zone.drift.facts import UNSEEN, Difference, Fact, Value
 from landing_zone.drift.kinds import KINDS
 
 Key = tuple[str, str]
@@ -46,7 +46,7 @@ def _differing(want: Fact, have: Fact) -> dict[str, str]:
     return {
         attribute: f"{attribute}: {_said(seen.get(attribute))} instead of {_said(value)}"
         for attribute, value in wanted.items()
-        if seen.get(attribute) != value
+        if seen.get(attribute) not in (value, UNSEEN)
     }
 
 

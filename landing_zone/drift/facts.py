@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Literal
 
 Value = str | int | bool | None | tuple[str, ...]
+UNSEEN = "(cannot be seen)"  # in place of a value that the cloud does not tell any more: it does not differ from any
 Finding = Literal["not in the model", "missing", "changed"]
 
 

@@ -159,6 +159,12 @@ def _instance(connection: Connection, fact: Fact) -> None:
     connection.compute.wait_for_delete(server, wait=DELETE_TIMEOUT)
 
 
+def _start(connection: Connection, fact: Fact) -> None:
+    server = connection.compute.get_server(fact.id)
+    connection.compute.start_server(server)
+    connection.compute.wait_for_server(server, wait=DELETE_TIMEOUT)
+
+
 def _load_balancer(connection: Connection, fact: Fact) -> None:
     """Octavia takes its time, refuses while it still works on the balancer, and the port stands in a network until the end."""
     balancer = connection.load_balancer.get_load_balancer(fact.id)
@@ -270,6 +276,7 @@ SETTERS: Mapping[tuple[str, str], Act] = {
     ("domain", "enabled"): lambda connection, fact: keystone(connection).update_domain(fact.id, is_enabled=True),
     ("project", "enabled"): lambda connection, fact: keystone(connection).update_project(fact.id, is_enabled=True),
     ("user", "enabled"): lambda connection, fact: keystone(connection).update_user(fact.id, is_enabled=True),
+    ("instance", "running"): _start,
     ("subnet", "host routes"): lambda connection, fact: connection.network.update_subnet(fact.id, host_routes=[]),
     ("quota", "bytes"): _limits(OBJECTS),
     ("quota", "secrets"): _limits(KEYS),

@@ -222,6 +222,16 @@ class Wanted:
                 tags=texts(spec.tags),
             )
             place = {"availability_zone": spec.availability_zone} if spec.availability_zone else {}
-            yield self._fact("instance", spec.name, layer, project=spec.project, flavor=spec.flavor, key_pair=None, **place)
+            yield self._fact(
+                "instance",
+                spec.name,
+                layer,
+                project=spec.project,
+                flavor=spec.flavor,
+                image=spec.image,
+                key_pair=None,
+                running=True,
+                **place,
+            )
             if spec.floating:
                 yield self._fact("floating address", spec.name, layer, project=spec.project, port=spec.name, tags=texts(spec.tags))

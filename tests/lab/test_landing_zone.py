@@ -463,6 +463,30 @@ def test_drift_knows_the_credentials_and_makes_a_lost_one_anew(run: Run, admins:
     as_program(run, region, "lab-edu-main-reader").authorize()
 
 
+def test_drift_tells_a_bastion_of_another_image_or_that_is_off_and_starts_it(run: Run, admins: dict[str, Connection]) -> None:
+    region = next(iter(admins))
+    admin, name = admins[region], run.plan.regions[region].access.bastion.name
+    words = ("drift", "--env", ENV, "--region", region, "--layer", "access")
+
+    def details() -> list[str]:
+        return [text for one in json.loads(lz(*words, "--json").stdout)["differences"] for text in one["details"]]
+
+    server = next(one for one in admin.compute.servers(all_projects=True) if one.name == name)
+    image: Any = admin.image.get_image(server.image.id)
+    planned = image.name
+    admin.image.update_image(image, name="of-somebody")
+    try:
+        assert details() == [f"image: of-somebody instead of {planned}"]
+    finally:
+        admin.image.update_image(image, name=planned)
+    admin.compute.stop_server(server)
+    admin.compute.wait_for_server(server, "SHUTOFF")
+    assert details() == ["running: no instead of yes"]
+    mended = lz(*words, "--fix", "--yes")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    until(lambda: lz("ssh", "--env", ENV, "--region", region, "bastion", "--", "true").returncode == 0, 300, 5)
+
+
 def test_rotation_ends_the_old_credentials(run: Run, admins: dict[str, Connection]) -> None:
     region = next(iter(admins))
     old = as_program(run, region, "lab-edu-main-member")

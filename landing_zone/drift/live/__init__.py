@@ -36,7 +36,7 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "security group": (("security groups",), ports.security_groups),
     "security group rule": (("security groups", "address groups"), ports.rules),
     "floating address": (("floating addresses", "ports"), ports.floating_addresses),
-    "instance": (("instances",), holdings.instances),
+    "instance": (("instances", "images"), holdings.instances),
     "server group": (("server groups",), holdings.none_in_the_model("server group", "server groups")),
     "load balancer": (("load balancers",), holdings.none_in_the_model("load balancer", "load balancers")),
     "volume": (("volumes",), holdings.none_in_the_model("volume", "volumes")),

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from landing_zone.drift.facts import Fact, zone_share_name, zone_transfer_name
+from landing_zone.drift.facts import UNSEEN, Fact, zone_share_name, zone_transfer_name
 from landing_zone.drift.live.view import View, operators
 
+RUNNING = ("ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "MIGRATING")
 APEX_OWN = ("SOA", "NS")
 
 
 def instances(view: View) -> Iterator[Fact]:
+    """An image that was replaced by a newer one and hidden or deleted is seen by nobody, and no change."""
+    images = {image.id: image.name for image in view.all("images")}
     for one, maker in operators(view, "instances"):
         yield view.of_project(
             "instance",
             one,
             maker,
             flavor=one.flavor.original_name or one.flavor.name,
+            image=images.get((one.image or {}).get("id"), UNSEEN),
             key_pair=one.key_name,
+            running=one.status in RUNNING,
             availability_zone=one.availability_zone,
         )
 

@@ -16,6 +16,7 @@ from openstack.identity.v3.project import Project
 from openstack.identity.v3.role import Role
 from openstack.identity.v3.role_assignment import RoleAssignment
 from openstack.identity.v3.user import User
+from openstack.image.v2.image import Image
 from openstack.network.v2.address_scope import AddressScope
 from openstack.network.v2.floating_ip import FloatingIP
 from openstack.network.v2.network import Network
@@ -217,8 +218,9 @@ class Cloud:
         self._made("ports", "port", made)
         server = Server.existing(
             id=f"i:{spec.name}", name=spec.name, flavor={"original_name": spec.flavor}, key_name=None,
-            project_id=f"p:{spec.project}", availability_zone=spec.availability_zone,
+            project_id=f"p:{spec.project}", availability_zone=spec.availability_zone, image={"id": f"im:{spec.image}"}, status="ACTIVE",
         )  # fmt: skip
+        self.add("images", Image.existing(id=f"im:{spec.image}", name=spec.image, owner_id="p:Default/admin"))
         self._made("instances", "instance", server)
         address = FloatingIP.existing(
             id=f"fip:{spec.name}", floating_ip_address="198.18.0.9", project_id=f"p:{spec.project}", port_id=made.id,

@@ -281,6 +281,10 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
     ("security group", "lab-edu-data", "stateful: no instead of yes", giving("security groups", "lab-edu-data", stateful=False)),
     ("instance", "lab-platform-bastion", "flavor: huge instead of ", giving(
         "instances", "lab-platform-bastion", flavor={"original_name": "huge"})),
+    ("instance", "lab-platform-bastion", "image: of somebody instead of debian-13", together(
+        adding("images", Image.existing(id="im", name="of somebody", owner_id=f"p:{EDU}")),
+        giving("instances", "lab-platform-bastion", image={"id": "im"}))),
+    ("instance", "lab-platform-bastion", "running: no instead of yes", giving("instances", "lab-platform-bastion", status="SHUTOFF")),
     ("floating address", "lab-platform-bastion", "port: none instead of lab-platform-bastion",
      lambda cloud: cloud.give("floating addresses", cloud.lists["floating addresses"][0].name, port_id=None)),
     ("DNS zone", "edu.north.lab.gclz.internal.", "ttl: 60 instead of 300", giving("DNS zones", "edu.north.lab.gclz.internal.", ttl=60)),
@@ -333,6 +337,11 @@ def test_what_somebody_deleted_is_found(kind: str, name: str, hand: Hand) -> Non
     missing = [one for one in after(hand) if one[0] == "missing"]
     assert [one[2] for one in missing] == [kind]
     assert name in missing[0][3]
+
+
+@pytest.mark.parametrize("seen", [{"image": {"id": "gone"}}, {"image": ""}, {"status": "REBOOT"}])
+def test_an_image_that_nobody_sees_any_more_and_a_start_anew_are_no_change(seen: dict[str, Any]) -> None:
+    assert after(giving("instances", "lab-platform-bastion", **seen)) == []
 
 
 def test_a_thing_of_the_same_name_made_by_hand_does_not_pass_for_ours() -> None:

@@ -57,6 +57,18 @@ def test_what_no_stack_writes_is_set() -> None:
     assert planned(both) == repair.Repair(set=(both,), restore=frozenset({EDU}))
 
 
+def test_an_instance_that_is_switched_off_is_started_and_waited_for() -> None:
+    off = changed("instance", "running")
+    assert planned(off) == repair.Repair(set=(off,))
+    connection = MagicMock()
+    assert repair.carry_out(planned(off), {"north": connection}) == []
+    assert [call[0] for call in connection.compute.method_calls] == ["get_server", "start_server", "wait_for_server"]
+
+
+def test_an_instance_of_another_image_is_made_anew_by_its_stack() -> None:
+    assert planned(changed("instance", "image")) == repair.Repair(restore=frozenset({EDU}))
+
+
 def test_limits_that_the_provider_cannot_set_are_set() -> None:
     limits = Fact("quota", "key-manager of lab-edu-main", "tenant-edu", {"secrets": 20, "containers": 20}, "", "p")
     one = Difference("north", "changed", limits, (), True, ("secrets",))
