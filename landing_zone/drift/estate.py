@@ -10,7 +10,7 @@ from typing import Literal
 from landing_zone.planners.plan import NetworkLayer, RegionPlan
 from landing_zone.planners.shares import TENANT, identities
 
-Purpose = Literal["network", "platform", "workload"]
+Purpose = Literal["network", "platform", "workload", "by hand"]
 
 
 @dataclass(frozen=True)

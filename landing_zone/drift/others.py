@@ -20,8 +20,8 @@ from openstack.exceptions import ForbiddenException, NotFoundException, raise_fr
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name, zone_share_name, zone_transfer_name
 from landing_zone.drift.live.holdings import designates_own
-from landing_zone.drift.live.ports import DEFAULT_GROUP, INTERFACE, NEUTRONS_OWN
-from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, Lister, owner_of
+from landing_zone.drift.live.ports import INTERFACE, NEUTRONS_OWN
+from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister, name_of, owner_of, with_project
 from landing_zone.drift.repair import REMOVERS, Act, removed
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
@@ -36,30 +36,12 @@ ZONE = "openstack:dns/zone:Zone"
 Route = tuple[str, str, str]  # router, destination, next hop
 Holder = Callable[[str, Connection], Iterable[Fact]]  # project (id), and who sees what it stores
 DATA = frozenset({"volume", "snapshot", "backup", "image", "container", "secret"})  # removed only when they are named
-# Kind -> the source that lists it, where all of it in our projects is somebody else's but for what a state knows.
-PLAIN: Mapping[str, str] = {
-    "floating address": "floating addresses",
-    "load balancer": "load balancers",
-    "instance": "instances",
-    "backup": "backups",
-    "snapshot": "snapshots",
-    "volume": "volumes",
-    "image": "images",
-    "trunk": "trunks",
-    "router": "routers",
-    "security group": "security groups",
-    "network": "networks",
-    "subnet pool": "subnet pools",
-    "address scope": "address scopes",
-    "server group": "server groups",
-    "DNS zone": "DNS zones",
-}
 # The same as in LISTS: source -> the service that it needs, and how it is read.
 SOURCES: Mapping[str, tuple[str, Lister]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
     **{
         source: LISTS[source]
-        for source in {"subnets", "ports", "shares", "DNS records", "DNS zone shares", "DNS zone transfers", *PLAIN.values()}
+        for source in {"subnets", "ports", "shares", "DNS records", "DNS zone shares", "DNS zone transfers", *OF_PROJECTS.values()}
         if source in LISTS
     },
 }
@@ -160,18 +142,10 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
 
 
 def _plain(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:
-    for kind, source in PLAIN.items():
+    for kind, source in OF_PROJECTS.items():
         for one in lists.get(source, ()):
-            if (
-                owner_of(one) in taken.projects
-                and one.id not in taken.known
-                and not (kind == "security group" and one.name == DEFAULT_GROUP)
-            ):
-                yield Fact(kind, _name(kind, one), "", {}, one.id)
-
-
-def _name(kind: str, one: Any) -> str:
-    return str(one.floating_ip_address if kind == "floating address" else one.name or one.id)
+            if owner_of(one) in taken.projects and one.id not in taken.known and not with_project(kind, one):
+                yield Fact(kind, name_of(kind, one), "", {}, one.id)
 
 
 def _subnets(lists: Mapping[str, Sequence[Any]], taken: Scope) -> Iterator[Fact]:

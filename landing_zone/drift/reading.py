@@ -17,6 +17,7 @@ from landing_zone.drift.estate import Estate
 from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
+from landing_zone.engine.sweep import DEFAULT
 
 Lister = Callable[[Connection], Iterable[Any]]
 AT_ONCE = 8  # calls under way in a region: each service has one or two of them
@@ -107,6 +108,24 @@ LISTS: Mapping[str, tuple[str, Lister]] = {
     "DNS zone shares": ("dns", _zone_shares),
     "DNS zone transfers": ("dns", lambda connection: connection.dns.zone_transfer_requests(all_projects=True, status="ACTIVE")),
 }
+# Kind of what lies in a project, and goes on lying there when that is removed -> the source that lists it.
+OF_PROJECTS: Mapping[str, str] = {
+    "floating address": "floating addresses",
+    "load balancer": "load balancers",
+    "instance": "instances",
+    "backup": "backups",
+    "snapshot": "snapshots",
+    "volume": "volumes",
+    "image": "images",
+    "trunk": "trunks",
+    "router": "routers",
+    "security group": "security groups",
+    "network": "networks",
+    "subnet pool": "subnet pools",
+    "address scope": "address scopes",
+    "server group": "server groups",
+    "DNS zone": "DNS zones",
+}
 # What no service lists for all at once: source -> service, and how it is read for one (group, account or project, by id).
 EACH: Mapping[str, tuple[str, Callable[[Connection, str], Iterable[Any]]]] = {
     "members": ("identity", lambda connection, group: keystone(connection).group_users(group)),
@@ -166,6 +185,29 @@ def _whose(source: str, lists: Mapping[str, Sequence[Any]], ours: Estate) -> lis
     )
     domains = {domain.id: domain.name for domain in lists["domains"]}
     return [one.id for one in lists[kind] if (domains.get(one.domain_id), one.name) in wanted]
+
+
+def inside(connection: Connection, project: str) -> list[str]:
+    """What lies in a project (by id) now, each as `KIND NAME`. What only its members see is not among it."""
+    sources = {**{source: ("identity", lister) for source, lister in BASE.items()}, **LISTS}
+    found = []
+    for kind, source in {**OF_PROJECTS, "port": "ports"}.items():
+        service, lister = sources[source]
+        if connection.has_service(service):
+            found += [
+                f"{kind} {name_of(kind, one)}" for one in lister(connection) if owner_of(one) == project and not with_project(kind, one)
+            ]
+    return found
+
+
+def with_project(kind: str, thing: Any) -> bool:
+    """Whether a thing comes and goes with its project: its default security group."""
+    return kind == "security group" and thing.name == DEFAULT
+
+
+def name_of(kind: str, thing: Any) -> str:
+    """How people know a thing of a project."""
+    return str(thing.floating_ip_address if kind == "floating address" else thing.name or thing.id)
 
 
 def owner_of(thing: Any) -> str:

@@ -21,6 +21,7 @@ from foundation import stopping
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS, STACK
+from landing_zone.drift.reading import inside
 from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS, DELETE_TIMEOUT, remove_zone
@@ -218,6 +219,10 @@ def _trunk(connection: Connection, fact: Fact) -> None:
 
 
 def _project(connection: Connection, fact: Fact) -> None:
+    """Keystone removes a project whatever is in it, and nobody finds that afterwards."""
+    left = inside(connection, fact.id)
+    if left:
+        raise ConflictException(f"it is not empty: {', '.join(left)}")
     keystone(connection).delete_project(fact.id)
     default_groups(connection, [fact.id])
 

@@ -91,7 +91,9 @@ class Hand:
         self.add("user", f"lab-platform/{HAND}")
         self.identity.create_group(name=HAND, domain_id=self.domains["lab-edu"].id)
         self.add("group", f"lab-edu/{HAND}")
-        self.identity.create_project(name=HAND, domain_id=self.domains["lab-edu"].id)
+        own = self.identity.create_project(name=HAND, domain_id=self.domains["lab-edu"].id)
+        self.network.create_network(name=f"{HAND}-inside", project_id=own.id)  # brings a default security group, which is not told
+        self.add("network", f"{HAND}-inside")
         self.add("project", f"lab-edu/{HAND}")
 
     def limits(self) -> None:

@@ -114,11 +114,12 @@ def security_groups(view: View) -> Iterator[Fact]:
 
 def rules(view: View) -> Iterator[Fact]:
     """Rules of the operator's groups, of tenants' own those that let the whole world in, and of default groups any: what stands
-    there holds for whatever names no group, and nobody has declared it."""
+    there holds for whatever names no group, and nobody has declared it. Those of a project by hand go with that."""
     members = {one.id: one.addresses for one in view.all("address groups")}
     for group, maker in in_projects(view, "security groups"):
         ground = view.ground(group.project_id)
         theirs = ground is not None and ground.purpose == "workload"
+        goes_with = group.project_id if ground and ground.purpose == "by hand" and group.name == DEFAULT_GROUP else group.id
         known_as = view.name("security groups", group.id)
         label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
         for rule in group.security_group_rules:
@@ -136,7 +137,7 @@ def rules(view: View) -> Iterator[Fact]:
                 ),
                 maker,
                 rule["id"],
-                parent=group.id,
+                parent=goes_with,
                 description=rule.get("description") or "",
             )
 

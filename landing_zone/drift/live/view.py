@@ -32,6 +32,11 @@ class View:
         self.users = {one.id: self._label(one, ours.machine_users) for one in self.all("users")}
         self.groups = {one.id: self._label(one, ours.groups) for one in self.all("groups")}
         self.homes = {one.id: self.domains.get(one.domain_id, "") for source in OWNED for one in self.all(source)}
+        self._by_hand = {
+            one.id: Ground(ours.domains[home], "by hand", floating=False)
+            for one in self.all("projects")
+            if (home := self.homes[one.id]) in ours.domains and self.projects[one.id] not in ours.grounds
+        }
         self._names = {source: {one.id: known.get(one.id, one.name) or one.id for one in self.all(source)} for source in NAMED}
         self._owners = {source: {one.id: one.project_id for one in self.all(source)} for source in NAMED if source != "roles"}
 
@@ -48,8 +53,8 @@ class View:
         return self.projects.get(identity or "", identity or "")
 
     def ground(self, identity: str | None) -> Ground | None:
-        """The landing zone's project of that id; None for any other."""
-        return self.ours.grounds.get(self.project(identity))
+        """The landing zone's project of that id, or one by hand in one of its domains; None for any other."""
+        return self.ours.grounds.get(self.project(identity)) or self._by_hand.get(identity or "")
 
     def owner(self, source: str, identity: str | None) -> Ground | None:
         """The landing zone's project that a network, router, group and so on belongs to; None when it is not ours."""
@@ -74,7 +79,7 @@ class View:
         if scope == "domain":
             return self.ours.domains.get(self.domains.get(identity, ""))
         ground = self.ground(identity)
-        return ground.layer if ground else self.ours.domains.get(self.homes.get(identity, ""))
+        return ground.layer if ground else None
 
     def maker_of_holder(self, kind: str, identity: str) -> str | None:
         """The layer that makes a group or a machine account; None for people and for what is not ours."""

@@ -376,6 +376,22 @@ def test_routes_of_a_router_of_ours_that_is_gone_are_not_told_by_themselves() ->
     assert gone == [("missing", "tenant-edu", "router", "lab-edu-router")]
 
 
+def test_what_is_in_a_project_by_hand_is_told_beside_it_but_for_what_comes_and_goes_with_every_project() -> None:
+    inside = together(
+        adding("projects", Project.existing(id="p:own", name="own", domain_id="d:lab-edu")),
+        adding("volumes", Volume.existing(id="v", name="theirs", project_id="p:own")),
+        adding("networks", Network.existing(id="n", name="theirs", project_id="p:own")),
+        adding("images", Image.existing(id="im", name="theirs", owner_id="p:own")),
+        adding("ports", port("n", "own", name="theirs")),
+        own_group("own", "theirs"),
+        own_group("own", "default", rule("r", "egress", "IPv4", None, None, None, None)),
+        adding("network quotas", ("p:own", {"network": 1})),
+    )
+    told = [(layer, kind, name) for _, layer, kind, name in after(inside)]
+    kinds = ["volume", "image", "port", "security group", "network"]
+    assert told == [*(("tenant-edu", kind, "theirs") for kind in kinds), ("tenant-edu", "project", "lab-edu/own")]
+
+
 def test_what_the_file_no_longer_asks_for_is_known_to_be_of_an_earlier_up() -> None:
     cloud = cloud_of("lab", "north")
     edu = cloud.region.tenants["edu"]

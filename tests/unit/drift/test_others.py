@@ -16,6 +16,7 @@ from landing_zone.drift import others
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.live.ports import INTERFACE
 from landing_zone.drift.others import Others, Scope
+from landing_zone.drift.reading import OF_PROJECTS
 from landing_zone.engine.runs import Run, Selection
 from tests.unit.drift.cloud import cloud_of
 from tests.unit.planners.support import planned
@@ -37,9 +38,9 @@ def found(**lists: Any) -> list[tuple[str, str]]:
     return [(fact.kind, fact.id) for fact in others.find({**NOTHING, **given}, TAKEN)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in others.PLAIN if kind not in {"image", "floating address"}])
+@pytest.mark.parametrize("kind", [kind for kind in OF_PROJECTS if kind not in {"image", "floating address"}])
 def test_what_lies_in_our_projects_and_no_state_knows(kind: str) -> None:
-    source = others.PLAIN[kind].replace(" ", "_")
+    source = OF_PROJECTS[kind].replace(" ", "_")
     given = {source: [thing("x"), thing("elsewhere", "p:else"), thing("r:ours")]}
     assert found(**given) == [(kind, "x")]
 
@@ -235,7 +236,7 @@ def test_what_others_hang_on_to_goes_first() -> None:
              ("network", "project")]  # fmt: skip
     assert [pair for pair in pairs if order.index(pair[0]) > order.index(pair[1])] == []
     assert set(order) >= others.DATA
-    assert set(others.PLAIN) <= set(order)
+    assert set(OF_PROJECTS) <= set(order)
 
 
 def test_what_the_cloud_refuses_is_told_and_the_rest_goes() -> None:

@@ -7,6 +7,8 @@ from unittest.mock import MagicMock
 import pytest
 from openstack.block_storage.v3.volume import Volume
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
+from openstack.image.v2.image import Image
+from openstack.network.v2.security_group import SecurityGroup
 from requests import Response
 
 from foundation import stopping
@@ -162,6 +164,27 @@ def test_a_trunk_that_is_switched_off_goes_too() -> None:
     connection = MagicMock()
     assert repair.carry_out(planned(by_hand("trunk")), {"north": connection}) == []
     assert [call[0] for call in connection.network.method_calls] == ["update_trunk", "delete_trunk"]
+
+
+def test_a_project_is_not_removed_while_something_is_in_it_that_nobody_would_find_afterwards() -> None:
+    connection = MagicMock()
+    cinder, neutron = connection.block_storage, connection.network
+    cinder.volumes.return_value = [Volume.existing(id="v", name="papers", project_id="id of x")]
+    connection.image.images.return_value = [Image.existing(id="i", name="elsewhere", owner_id="another")]
+    neutron.security_groups.return_value = [SecurityGroup.existing(id="g", name="default", project_id="id of x")]
+    (problem,) = repair.carry_out(planned(by_hand("project"), named=("x",)), {"north": connection})
+    assert problem.why == "ConflictException: it is not empty: volume papers"
+    connection.identity.delete_project.assert_not_called()
+    cinder.volumes.return_value = []
+    assert repair.carry_out(planned(by_hand("project"), named=("x",)), {"north": connection}) == []
+    connection.identity.delete_project.assert_called_once_with("id of x")
+
+
+def test_a_project_is_looked_into_by_the_services_that_the_region_has() -> None:
+    connection = MagicMock()
+    connection.has_service.side_effect = lambda service: service != "dns"
+    connection.dns.zones.side_effect = ConflictException("there is none")
+    assert repair.carry_out(planned(by_hand("project"), named=("x",)), {"north": connection}) == []
 
 
 def test_octavia_is_given_time_to_end_what_it_does_and_before_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
