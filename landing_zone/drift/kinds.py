@@ -33,6 +33,7 @@ _ALL = (
     Kind(
         "application credential", "IAM-05", "identity", "those of people", "openstack:identity/applicationCredential:ApplicationCredential"
     ),
+    Kind("trust", "IAM-05", "identity", "those of people; machine accounts have none"),
     Kind("access key", "IAM-05", "identity", "those of people; machine accounts have none"),
     Kind("key pair", "IAM-05", "access", "those of people"),
     Kind("DNS record", "OPS-04", "network", "in zones of its own projects", service="dns"),

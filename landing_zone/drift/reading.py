@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,15 @@ def _records(connection: Connection) -> Iterable[dict[str, Any]]:
         marker = {"marker": found[-1]["id"]}
 
 
+def _trusts(connection: Connection) -> Iterable[Any]:
+    """Keystone lists those that ended, too, and knows them for nothing else: nobody can use or remove them."""
+    now = datetime.now(UTC)
+    for one in keystone(connection).trusts():
+        over = one.expires_at and datetime.fromisoformat(one.expires_at) <= now
+        if not over and one.remaining_uses != 0:
+            yield one
+
+
 def _zone_shares(connection: Connection) -> Iterable[Any]:
     """Designate lists those of one zone only."""
     for zone in connection.dns.zones(all_projects=True):
@@ -84,6 +94,7 @@ LISTS: Mapping[str, tuple[str, Lister]] = {
     "roles": ("identity", lambda connection: keystone(connection).roles()),
     "assignments": ("identity", lambda connection: keystone(connection).role_assignments()),
     "credentials": ("identity", lambda connection: keystone(connection).credentials()),
+    "trusts": ("identity", _trusts),
     "subnets": ("network", lambda connection: connection.network.subnets()),
     "routers": ("network", lambda connection: connection.network.routers()),
     "ports": ("network", lambda connection: connection.network.ports()),

@@ -239,6 +239,7 @@ REMOVERS: Mapping[str, Act] = {
     "role assignment": _grant,
     "group membership": lambda connection, fact: keystone(connection).remove_user_from_group(fact.at["user"], fact.at["group"]),
     "application credential": lambda connection, fact: keystone(connection).delete_application_credential(fact.at["user"], fact.id),
+    "trust": lambda connection, fact: keystone(connection).delete_trust(fact.id),
     "access key": lambda connection, fact: keystone(connection).delete_credential(fact.at["id"]),
     "key pair": lambda connection, fact: connection.compute.delete_keypair(fact.at["name"], user_id=fact.at["user"]),
     "DNS record": lambda connection, fact: _designate(connection, f"/zones/{fact.at['zone']}/recordsets/{fact.id}"),

@@ -82,6 +82,10 @@ class Hand:
         blob = json.dumps({"access": HAND, "secret": HAND})
         key = self.identity.create_credential(user_id=robot.id, project_id=self.projects[WORK].id, type="ec2", blob=blob)
         self.add("access key", of_owner(f"ec2 {key.id[:8]}", ROBOT))
+        other = self.users["lab-platform-automation"]
+        given = {"project_id": self.projects[WORK].id, "roles": [{"name": "member"}]}
+        own.create_trust(trustor_user_id=robot.id, trustee_user_id=other.id, is_impersonation=True, **given)
+        self.add("trust", f"{ROBOT} to {other.name} in {WORK}")
         self.identity.add_user_to_group(robot, self.groups["lab-platform-operators"])
         self.add("group membership", f"{ROBOT} in lab-platform-operators")
         members = self.groups["lab-edu-members"]

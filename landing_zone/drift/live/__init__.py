@@ -19,6 +19,7 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "group membership": (("members",), identity.members),
     "role assignment": (("assignments", "roles"), identity.grants),
     "application credential": (("application credentials",), identity.application_credentials),
+    "trust": (("trusts",), identity.trusts),
     "access key": (("credentials",), identity.access_keys),
     "key pair": (("key pairs",), identity.key_pairs),
     "quota": (tuple(f"{service} quotas" for service in identity.QUOTAS), identity.quotas),

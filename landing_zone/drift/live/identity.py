@@ -102,6 +102,16 @@ def application_credentials(view: View) -> Iterator[Fact]:
         )
 
 
+def trusts(view: View) -> Iterator[Fact]:
+    """With one somebody else takes on roles of an account, or an account those of somebody else."""
+    for one in view.all("trusts"):
+        held = (one.trustor_user_id, one.trustee_user_id)
+        makers = [maker for user in held if (maker := view.maker_of_holder("user", user))]
+        if makers:
+            giver, taker = (view.users.get(user, user) for user in held)
+            yield view.fact("trust", f"{giver} to {taker} in {view.project(one.project_id)}", makers[0], one.id, parent=one.trustor_user_id)
+
+
 def access_keys(view: View) -> Iterator[Fact]:
     """What Keystone keeps for an account beside its password, such as keys for the EC2 and S3 interfaces."""
     for one in view.all("credentials"):

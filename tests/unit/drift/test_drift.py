@@ -18,6 +18,7 @@ from openstack.identity.v3.application_credential import ApplicationCredential
 from openstack.identity.v3.credential import Credential
 from openstack.identity.v3.group import Group
 from openstack.identity.v3.project import Project
+from openstack.identity.v3.trust import Trust
 from openstack.identity.v3.user import User
 from openstack.image.v2.image import Image
 from openstack.load_balancer.v2.load_balancer import LoadBalancer
@@ -158,6 +159,10 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
         "application credentials", ("u:lab-edu-automation", ApplicationCredential.existing(id="ac", name="by-hand")))),
     ("identity", "access key", "ec2 12345678 of lab-platform-automation", adding(
         "credentials", Credential.existing(id="123456789", type="ec2", user_id="u:lab-platform-automation"))),
+    ("tenant-edu", "trust", "lab-edu-automation to Default/eve in lab-edu-main", adding("trusts", Trust.existing(
+        id="tr", trustor_user_id="u:lab-edu-automation", trustee_user_id="u:eve", project_id=f"p:{EDU}"))),
+    ("identity", "trust", "lab-edu/lan to lab-platform-automation in lab-edu-main", adding("trusts", Trust.existing(
+        id="tr", trustor_user_id="u:lan", trustee_user_id="u:lab-platform-automation", project_id=f"p:{EDU}"))),
     ("access", "key pair", "by-hand of lab-platform-automation", adding(
         "key pairs", ("u:lab-platform-automation", Keypair.existing(name="by-hand")))),
     ("network", "network", "by-hand", adding("networks", Network.existing(id="n", name="by-hand", project_id=f"p:{HUB}"))),
@@ -246,6 +251,7 @@ TENANTS_OWN: list[Hand] = [
         adding("DNS zone transfers", ZoneTransferRequest.existing(id="zt", zone_id="z")),
     ),
     adding("users", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu")),
+    adding("trusts", Trust.existing(id="tr", trustor_user_id="u:lan", trustee_user_id="u:eve", project_id=f"p:{EDU}")),
     adding("members", ("g:lab-edu-members", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu"))),
     adding("networks", Network.existing(id="n", name="lab-edu-data", project_id="p:Default/admin")),
     adding("projects", Project.existing(id="p:2", name=EDU, domain_id="d:Default")),

@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 from openstack.exceptions import HttpException
+from openstack.identity.v3.trust import Trust
 
 from landing_zone.drift import look
 from landing_zone.drift.estate import estate
@@ -80,6 +81,18 @@ def test_what_neutron_has_by_an_extension_is_not_asked_of_one_without_it() -> No
     reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
     assert reading.faults == {}
     assert reading.lists["address groups"] == []
+
+
+def test_trusts_that_ended_are_left_out_since_keystone_lists_them_and_does_not_know_them() -> None:
+    cloud = connection()
+    cloud.identity.trusts.return_value = [
+        Trust.existing(id="for ever"),
+        Trust.existing(id="lasting", expires_at="2126-01-01T00:00:00.000000Z", remaining_uses=1),
+        Trust.existing(id="over", expires_at="2026-01-01T00:00:00.000000Z"),
+        Trust.existing(id="used up", remaining_uses=0),
+    ]
+    reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
+    assert [one.id for one in reading.lists["trusts"]] == ["for ever", "lasting"]
 
 
 def resource(kind: str, name: str, identity: str, **inputs: str) -> dict[str, Any]:
