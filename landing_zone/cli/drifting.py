@@ -65,7 +65,7 @@ def drift(
         if fix and _differences(sights):
             if not json_:
                 _show(sights, details=details)
-            put_right(run, board, _differences(sights), yes_delete_data or (), yes=yes, quiet=json_)
+            put_right(run, board, sights, yes_delete_data or (), yes=yes, quiet=json_)
             sights = look.look(run, chosen)
     found = look.results(sights)
     if json_:
@@ -77,19 +77,19 @@ def drift(
     raise typer.Exit(EXIT[worst(found)])
 
 
-def put_right(run: Run, board: Board, differences: Sequence[Difference], named: Sequence[str], *, yes: bool, quiet: bool) -> None:
+def put_right(run: Run, board: Board, sights: Sequence[Sight], named: Sequence[str], *, yes: bool, quiet: bool) -> None:
     """Plan the repair and do it step by step, each shown and asked for first.
 
     Removals come first, then the stacks, layer by layer: only when accounts have their grants again can what they made be read.
     LzError with all that the cloud refused; what could be done is done.
     """
-    planned = repair.plan(run.plan.code, differences, named)
+    planned = repair.plan(run.plan.code, _differences(sights), named)
     if not quiet:
         _show_plan(planned)
     problems: list[Problem] = []
     if planned.remove or planned.set:
         agree("Remove and set this?", yes=yes)
-        problems += repair.carry_out(planned, run.connections)
+        problems += repair.carry_out(planned, run.connections, {project: store for one in sights for project, store in one.stores.items()})
     wanted = planned.restore.union(*(run.dependents(key) for key in planned.remade))
     try:
         for _, keys in groupby(sorted(wanted, key=_rank), key=_rank):

@@ -49,6 +49,8 @@ _ALL = (
     Kind("snapshot", "OPS-04", "access", "in its own projects", data=True, service="block-storage"),
     Kind("volume", "OPS-04", "access", "in its own projects", data=True, service="block-storage"),
     Kind("image", "CMP-01", "access", "in its own projects", data=True, service="image"),
+    Kind("container", "OPS-04", "access", "in its own projects", data=True, service="object-store"),
+    Kind("secret", "OPS-04", "access", "in its own projects", data=True, service="key-manager"),
     Kind("route", "NET-04", "network"),
     Kind("router interface", "NET-04", "network", resource="openstack:networking/port:Port"),
     Kind("trunk", "NET-04", "access", "in its own projects"),

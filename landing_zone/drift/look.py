@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from landing_zone.drift import live
 from landing_zone.drift.compare import compare
 from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact, of_owner
+from landing_zone.drift.holders import accounts
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.drift.reading import read
 from landing_zone.drift.wanted import Wanted
@@ -30,12 +32,14 @@ SHARE = "openstack:networking/rbacPolicyV2:RbacPolicyV2"
 
 @dataclass(frozen=True)
 class Sight:
-    """What was found in one region. counts: how many things of a kind the model has; unread: kinds not judged, and why."""
+    """What was found in one region. counts: how many things of a kind the model has; unread: kinds not judged, and why; stores: who
+    removes what only members of a project see, by project (id)."""
 
     region: str
     counts: Mapping[str, int]
     differences: tuple[Difference, ...]
     unread: Mapping[str, str]
+    stores: Mapping[str, Connection] = field(default_factory=dict)
 
 
 def look(run: Run, chosen: Selection) -> list[Sight]:
@@ -66,15 +70,24 @@ def _region(run: Run, chosen: Selection, name: str) -> Sight:
     counts = Counter({kind: 0 for kind, row in KINDS.items() if not row.service or row.service in region.demand.services})
     counts.update(fact.kind for fact in selected)
     counts[STACK] = len(run.planned(Selection(frozenset({name}), chosen.layers, chosen.tenants)))
+    stores = _stores(run, region, ids)
     try:
-        reading = read(run.connections[name], estate(region), region.demand.services)
+        reading = read(run.connections[name], estate(region), region.demand.services, stores)
     except (SDKException, ClientException) as error:
         return Sight(name, counts, (), dict.fromkeys(KINDS, f"{type(error).__name__}: {error}"))
     unread = live.unread(reading)
     there = live.facts(reading, estate(region), ours, dropped)
     compared = compare(name, (fact for fact in wanted if fact.kind not in unread), there, ours)
     found = [*_stacks(name, planned, layers, standing), *compared]
-    return Sight(name, counts, tuple(one for one in found if chosen.has(name, one.fact.layer)), unread)
+    return Sight(name, counts, tuple(one for one in found if chosen.has(name, one.fact.layer)), unread, stores)
+
+
+def _stores(run: Run, region: RegionPlan, ids: Mapping[tuple[str, str], str]) -> dict[str, Connection]:
+    """Who sees what is stored in the operator's projects that stand, but for one that we sign in to ourselves: the state may lie there."""
+    kind, own = KINDS["project"].resource, run.connections[region.name].current_project_id
+    grounds = estate(region).grounds
+    known = {name: ids[kind, name] for name, ground in grounds.items() if ground.purpose != "workload" and (kind, name) in ids}
+    return accounts(run, region, {name: identity for name, identity in known.items() if identity != own})
 
 
 def _former(run: Run, chosen: Selection) -> list[Sight]:

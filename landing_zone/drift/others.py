@@ -8,25 +8,24 @@ no state knows it. What goes by itself with something else that is found, or wit
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keystoneauth1.exceptions import Unauthorized
 from openstack.connection import Connection
-from openstack.exceptions import ForbiddenException, NotFoundException, raise_from_response
+from openstack.exceptions import ForbiddenException
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name, zone_share_name, zone_transfer_name
+from landing_zone.drift.holders import HOLDERS, Holder, accounts
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister, name_of, owner_of, with_project
 from landing_zone.drift.repair import REMOVERS, Act, removed
-from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
-from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
 
 PROJECT = "openstack:identity/project:Project"
 NETWORK = "openstack:networking/network:Network"
@@ -34,7 +33,6 @@ ROUTER = "openstack:networking/router:Router"
 ROUTES = "openstack:networking/routerRoutesV2:RouterRoutesV2"
 ZONE = "openstack:dns/zone:Zone"
 Route = tuple[str, str, str]  # router, destination, next hop
-Holder = Callable[[str, Connection], Iterable[Fact]]  # project (id), and who sees what it stores
 DATA = frozenset({"volume", "snapshot", "backup", "image", "container", "secret"})  # removed only when they are named
 # The same as in LISTS: source -> the service that it needs, and how it is read.
 SOURCES: Mapping[str, tuple[str, Lister]] = {
@@ -134,9 +132,9 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
         asked = {source: pool.submit(_all, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
         lists = {source: future.result() for source, future in asked.items()}
         ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
-        stores = _stores(run, region, ids) if HOLDERS.keys() & there else {}
-        holders = [holder for service, holder in HOLDERS.items() if service in there]
-        held = pool.map(lambda one: _held(holders, *one), stores.items())
+        readers = [reader for service, reader in HOLDERS.values() if service in there]
+        stores = accounts(run, region, ids) if readers else {}
+        held = pool.map(lambda one: _held(readers, *one), stores.items())
         things = [fact for each in held for fact in each]
     return Others(name, tuple(sorted((*find(lists, taken), *things), key=lambda fact: ORDER.index(fact.kind))), stores)
 
@@ -209,57 +207,19 @@ def _ports(lists: Mapping[str, Sequence[Any]], taken: Scope, found: Collection[s
             yield Fact("port", name, "", {}, one.id)
 
 
-def _stores(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[str, Connection]:
-    """Connections of the machine accounts that work in projects, by the project's id: only they see what it stores."""
-    specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
-    accounts = {project: user for spec in specs for project, user in _accounts(spec) if project in projects}
-    return {projects[project]: as_machine(run, region, user, project) for project, user in accounts.items()}
-
-
-def _accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
-    """Projects with a machine account that is a member there."""
-    for grant in spec.grants:
-        for user in spec.machine_users:
-            if (grant.role, grant.scope) == ("member", "project") and grant.group in user.groups:
-                yield grant.target, user
-
-
-def _held(holders: Iterable[Holder], project: str, store: Connection) -> list[Fact]:
-    """What a project stores; none where the account is not there (any more, or yet), may not use a service, or has never used it."""
+def _held(readers: Iterable[Holder], project: str, store: Connection) -> list[Fact]:
+    """What a project stores; none where the account is not there (any more, or yet), or may not use a service."""
     found: list[Fact] = []
-    for holder in holders:
-        with contextlib.suppress(Unauthorized, ForbiddenException, NotFoundException):
-            found += holder(project, store)
+    for reader in readers:
+        with contextlib.suppress(Unauthorized, ForbiddenException):
+            found += reader(store, project)
     return found
-
-
-def _containers(project: str, store: Connection) -> Iterator[Fact]:
-    return (Fact("container", one.name, "", {}, "", project) for one in store.object_store.containers())
-
-
-def _secrets(project: str, store: Connection) -> Iterator[Fact]:
-    """Those with a name: keys of encrypted volumes have none, and go with their volumes."""
-    for one in store.key_manager.secrets():
-        if one.name:
-            yield Fact("secret", one.name, "", {}, str(one.secret_ref).rsplit("/", 1)[-1], project)
 
 
 def _all(lister: Lister, connection: Connection) -> list[Any]:
     return list(lister(connection))
 
 
-def _container(store: Connection, fact: Fact) -> None:
-    for one in store.object_store.objects(fact.name):
-        store.object_store.delete_object(one, container=fact.name)
-    store.object_store.delete_container(fact.name)
-
-
-def _secret(store: Connection, fact: Fact) -> None:
-    raise_from_response(store.key_manager.delete(f"/secrets/{fact.id}"))
-
-
-# What only members of a project see of it: service -> how it is looked for.
-HOLDERS: Mapping[str, Holder] = {"object-store": _containers, "key-manager": _secrets}
 # In the order in which it is done: first what others hang on to.
 ACTS: Mapping[str, Act] = {
     "share": REMOVERS["share"],
@@ -270,8 +230,8 @@ ACTS: Mapping[str, Act] = {
     "snapshot": REMOVERS["snapshot"],
     "volume": REMOVERS["volume"],
     "image": REMOVERS["image"],
-    "container": _container,
-    "secret": _secret,
+    "container": REMOVERS["container"],
+    "secret": REMOVERS["secret"],
     "server group": REMOVERS["server group"],
     "route": REMOVERS["route"],
     "router interface": REMOVERS["router interface"],

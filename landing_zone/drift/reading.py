@@ -15,6 +15,7 @@ from openstack.exceptions import SDKException, raise_from_response
 from openstack.image.v2.image import Image
 
 from landing_zone.drift.estate import Estate
+from landing_zone.drift.holders import HOLDERS
 from landing_zone.engine import limits
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.orphans import ALL_PROJECTS
@@ -159,9 +160,10 @@ class Reading:
     faults: Mapping[str, str]
 
 
-def read(connection: Connection, ours: Estate, services: Iterable[str]) -> Reading:
+def read(connection: Connection, ours: Estate, services: Iterable[str], stores: Mapping[str, Connection] | None = None) -> Reading:
     """Read a region. What needs a service that the region is not planned to have is left out.
 
+    stores: who sees what is stored in projects, by project (id); of HOLDERS what these see is read.
     Raises SDKException or ClientException when the sources of BASE cannot be read.
     """
     there = {"identity", *services}
@@ -171,6 +173,9 @@ def read(connection: Connection, ours: Estate, services: Iterable[str]) -> Readi
             source: [("", pool.submit(_all, lister, connection))] for source, (service, lister) in LISTS.items() if service in there
         }
         lists: dict[str, Sequence[Any]] = {source: future.result() for source, future in base.items()}
+        for source, (service, holder) in HOLDERS.items():
+            if service in there:
+                asked[source] = [(one, pool.submit(_all_of, holder, store, one)) for one, store in (stores or {}).items()]
         for source, (service, reader) in EACH.items():
             if service in there:
                 asked[source] = [(one, pool.submit(_all_of, reader, connection, one)) for one in _whose(source, lists, ours)]

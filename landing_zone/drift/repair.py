@@ -20,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from foundation import stopping
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact
+from landing_zone.drift.holders import remove_container, remove_secret
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.drift.reading import inside
 from landing_zone.engine import limits
@@ -97,9 +98,13 @@ def settable(difference: Difference) -> bool:
     return any((difference.fact.kind, attribute) in SETTERS for attribute in difference.changed)
 
 
-def carry_out(repair: Repair, connections: Mapping[str, Connection]) -> list[Problem]:
-    """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done."""
-    removals = ((one, REMOVERS[one.fact.kind], connections[one.region]) for one in repair.remove)
+def carry_out(repair: Repair, connections: Mapping[str, Connection], stores: Mapping[str, Connection] | None = None) -> list[Problem]:
+    """Remove and set what the plan says. What the cloud refuses is told, and does not keep the rest from being done.
+
+    connections: by region. stores: who removes what only members of a project see, by project (id).
+    """
+    members = stores or {}
+    removals = ((one, REMOVERS[one.fact.kind], members.get(one.fact.parent, connections[one.region])) for one in repair.remove)
     problems: list[Problem | None] = [*removed(removals)]
     problems += [
         attempt(one, SETTERS[one.fact.kind, attribute], f"set right ({attribute})", connections[one.region])
@@ -257,6 +262,8 @@ REMOVERS: Mapping[str, Act] = {
     "snapshot": _snapshot,
     "volume": _volume,
     "image": lambda connection, fact: connection.image.delete_image(fact.id),
+    "container": remove_container,
+    "secret": remove_secret,
     "route": _route,
     "router interface": lambda connection, fact: connection.network.remove_interface_from_router(fact.at["router"], port=fact.id),
     "trunk": _trunk,

@@ -15,6 +15,7 @@ from landing_zone.drift.facts import grant_name, of_owner, route_name, rule_name
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.live.identity import QUOTAS
 from landing_zone.engine.clouds import connect, keystone
+from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.orphans import ALL_PROJECTS
 from landing_zone.engine.runs import Run
 from stacks.inputs import password_name
@@ -45,6 +46,8 @@ class Hand:
 
     def __init__(self, run: Run, admin: Connection) -> None:
         self.admin = admin
+        self.run = run
+        self.plan = run.plan.regions["north"]
         self.identity: Any = keystone(admin)
         self.network: Any = admin.network
         self.projects = {each.name: each for each in self.identity.projects() if each.name.startswith("lab-")}
@@ -223,7 +226,11 @@ class Hand:
         there.block_storage.wait_for_status(volume, "available", wait=60)
         there.block_storage.create_transfer(volume_id=volume.id, name=HAND)
         there.load_balancer.wait_for_load_balancer(balancer.id, wait=60)
-        for kind in ("instance", "server group", "image", "volume", "snapshot", "backup", "load balancer"):
+        desk = as_machine(self.run, self.plan, self.plan.identity.machine_users[0], "lab-platform-management")
+        desk.object_store.create_container(HAND)
+        desk.object_store.upload_object(HAND, "paper", data=b"paper")
+        desk.key_manager.create_secret(name=HAND, payload="seal", payload_content_type="text/plain")
+        for kind in ("container", "secret", "instance", "server group", "image", "volume", "snapshot", "backup", "load balancer"):
             self.add(kind, HAND)
         self.add("port", self.network.get_port(balancer.vip_port_id).name)  # the balancer's own
 
@@ -271,7 +278,7 @@ class Hand:
         self.network.update_subnet_pool(self.network.find_subnet_pool("lab-platform-v4"), default_prefix_length=26)
         self.network.update_address_scope(self.network.find_address_scope("lab-platform-v6"), name="renamed")
         self.identity.update_group(self.groups["lab-edu-members"], description="of somebody else")
-        self.identity.update_user(self.users["lab-platform-automation"], is_enabled=False)
+        self.identity.update_user(self.users[ROBOT], is_enabled=False)  # not the platform's: what that cannot see is not judged
         self.identity.update_project(self.projects[WORK], is_enabled=False)
         self.identity.update_domain(self.domains["lab-edu"], description="of somebody else")
         self.done |= {
@@ -283,7 +290,7 @@ class Hand:
             ("subnet pool", CHANGED, "lab-platform-v4"),
             ("address scope", CHANGED, "lab-platform-v6"),
             ("group", CHANGED, "lab-edu-members"),
-            ("user", CHANGED, "lab-platform-automation"),
+            ("user", CHANGED, ROBOT),
             ("project", CHANGED, WORK),
             ("domain", CHANGED, "lab-edu"),
         }

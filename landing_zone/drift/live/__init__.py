@@ -44,6 +44,8 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "snapshot": (("snapshots",), holdings.none_in_the_model("snapshot", "snapshots")),
     "backup": (("backups",), holdings.none_in_the_model("backup", "backups")),
     "image": (("images",), holdings.none_in_the_model("image", "images")),
+    "container": (("containers",), holdings.stored("container", "containers")),
+    "secret": (("secrets",), holdings.stored("secret", "secrets")),
     "DNS zone": (("DNS zones",), holdings.zones),
     "DNS zone share": (("DNS zones", "DNS zone shares"), holdings.zone_shares),
     "DNS zone transfer": (("DNS zones", "DNS zone transfers"), holdings.zone_transfers),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from landing_zone.drift.facts import UNSEEN, Fact, zone_share_name, zone_transfer_name
@@ -34,6 +35,16 @@ def none_in_the_model(kind: str, source: str) -> Callable[[View], Iterator[Fact]
     def found(view: View) -> Iterator[Fact]:
         for one, maker in operators(view, source):
             yield view.fact(kind, one.name or one.id, maker, one.id)
+
+    return found
+
+
+def stored(kind: str, source: str) -> Callable[[View], Iterator[Fact]]:
+    """What members of the operator's projects see in them; the model has none."""
+
+    def found(view: View) -> Iterator[Fact]:
+        for one in view.all(source):
+            yield replace(one, layer=view.layer(kind, view.maker("project", one.parent) or ""))
 
     return found
 

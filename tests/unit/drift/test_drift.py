@@ -35,7 +35,8 @@ from openstack.network.v2.trunk import Trunk
 from landing_zone.drift import live
 from landing_zone.drift.compare import compare
 from landing_zone.drift.estate import estate
-from landing_zone.drift.facts import Difference, Finding
+from landing_zone.drift.facts import Difference, Fact, Finding
+from landing_zone.drift.holders import HOLDERS
 from landing_zone.drift.kinds import KINDS, page
 from landing_zone.drift.reading import BASE, EACH, LISTS, Reading
 from landing_zone.drift.repair import REMOVERS, SETTERS
@@ -209,6 +210,8 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("access", "trunk", "by-hand", adding("trunks", Trunk.existing(id="t", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "server group", "by-hand", adding("server groups", ServerGroup.existing(id="sg", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "image", "by-hand", adding("images", Image.existing(id="im", name="by-hand", owner_id=f"p:{DESK}"))),
+    ("access", "container", "papers", adding("containers", Fact("container", "papers", "", {}, f"p:{DESK}/papers", f"p:{DESK}"))),
+    ("access", "secret", "seal", adding("secrets", Fact("secret", "seal", "", {}, "s", f"p:{DESK}"))),
     ("access", "load balancer", "by-hand", adding("load balancers", LoadBalancer.existing(id="l", name="by-hand", project_id=f"p:{DESK}"))),
     ("network", "DNS zone", "by-hand.example.", adding(
         "DNS zones", Zone.existing(id="z", name="by-hand.example.", project_id=f"p:{HUB}"))),
@@ -419,7 +422,7 @@ def test_kinds_that_cannot_be_read_are_told_and_do_not_count_as_missing() -> Non
 
 def test_the_tables_fit_each_other() -> None:
     assert set(live.TELLERS) == set(KINDS) - {"stack"}
-    assert {source for sources, _ in live.TELLERS.values() for source in sources} <= {*LISTS, *EACH, *BASE}
+    assert {source for sources, _ in live.TELLERS.values() for source in sources} <= {*LISTS, *EACH, *BASE, *HOLDERS}
     assert {kind.control for kind in KINDS.values()} <= set(controls())
     assert set(KINDS) - set(REMOVERS) == {"stack", "quota", "domain"}
     assert {kind for kind, _ in SETTERS} <= set(KINDS)

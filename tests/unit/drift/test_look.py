@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 import yaml
+from openstack.connection import Connection
 from openstack.exceptions import HttpException
 from openstack.identity.v3.trust import Trust
 
@@ -21,6 +22,7 @@ from landing_zone.engine.credentials import file_of
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.plan import RegionPlan
 from landing_zone.proof.results import Verdict, worst
 from tests.unit.drift.cloud import cloud_of
 from tests.unit.planners.support import planned
@@ -140,6 +142,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         file_of(states.home, "north", tenant).write_text(yaml.safe_dump({"clouds": entries}))
     states._states["lab.north.tenant-gone"] = [resource("x", "y", "z")]
     monkeypatch.setattr(look, "read", lambda *_: Reading(cloud.lists, {}))
+    monkeypatch.setattr(look, "accounts", lambda *_: {})
     return Run(planned("lab"), states, {}, {"north": MagicMock()}, lambda _: None)
 
 
@@ -149,6 +152,26 @@ def test_layers_that_were_never_made_and_stacks_that_nobody_asks_for_are_told_on
     assert stacks == [("missing", "lab.north.tenant-portal"), ("not in the model", "lab.north.tenant-gone")]
     assert sight.counts["stack"] == 6
     assert {one.fact.layer for one in sight.differences} == {"tenant-portal", "tenant-gone"}
+
+
+def test_what_is_stored_is_looked_for_in_projects_of_the_operator_but_not_where_lz_itself_signs_in(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+
+    def accounts(run: Run, region: RegionPlan, projects: dict[str, str]) -> dict[str, Connection]:
+        asked.append(set(projects))
+        return {}
+
+    monkeypatch.setattr(look, "accounts", accounts)
+    look.look(run, Selection())
+    own: Any = run.connections["north"]
+    own.current_project_id = "p:lab-edu-network"
+    look.look(run, Selection())
+    before, after = asked
+    assert before - after == {"lab-edu-network"}
+    assert "lab-platform-management" in after
+    assert "lab-edu-main" not in before
 
 
 def test_an_application_credential_that_no_file_knows_is_missing_and_another_in_its_place_is_found(run: Run) -> None:

@@ -12,7 +12,7 @@ from keystoneauth1.exceptions import Unauthorized
 from openstack.exceptions import ConflictException, ForbiddenException, NotFoundException
 from openstack.image.v2.image import Image
 
-from landing_zone.drift import others
+from landing_zone.drift import holders, others
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.live.ports import INTERFACE
 from landing_zone.drift.others import Others, Scope
@@ -106,7 +106,7 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     of_volume = SimpleNamespace(name=None, secret_ref="https://keys.example/v1/secrets/s1")
     edu.key_manager.secrets.return_value = [of_volume, SimpleNamespace(name="seal", secret_ref="https://keys.example/v1/secrets/s2")]
     health.object_store.containers.side_effect = health.key_manager.secrets.side_effect = error
-    monkeypatch.setattr(others, "as_machine", lambda run, region, user, project: edu if "edu" in project else health)
+    monkeypatch.setattr(holders, "as_machine", lambda run, region, user, project: edu if "edu" in project else health)
     run = Run(planned("lab"), stacks, {}, {"north": cloud}, lambda _: None)
     (seen,) = others.look(run, run.standing(Selection()))
     assert [(fact.kind, fact.name) for fact in seen.facts] == [
@@ -125,17 +125,6 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     assert {"/zones/z/shares/s", "/zones/tasks/transfer_requests/t"} <= {call.args[0] for call in cloud.dns.delete.call_args_list}
     edu.key_manager.delete.assert_called_once_with("/secrets/s2")
     assert others.look(run, []) == []
-
-
-def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned("ministry-agc")
-    region = plan.regions["north"]
-    projects = [*region.identity.projects, *(project for tenant in region.tenants.values() for project in tenant.identity.projects)]
-    ids = {project.name: f"p:{project.name}" for project in projects}
-    monkeypatch.setattr(others, "as_machine", lambda run, region, user, project: (user.name, project))
-    stores: Any = others._stores(Run(plan, MagicMock(), {}, {}, lambda _: None), region, ids)
-    assert {f"p:{project.name}" for project in projects if project.purpose != "network"} == set(stores)
-    assert stores["p:agc-platform-backup"] == ("agc-platform-automation", "agc-platform-backup")
 
 
 def test_images_and_floating_addresses_by_their_own_words() -> None:
@@ -247,13 +236,3 @@ def test_what_the_cloud_refuses_is_told_and_the_rest_goes() -> None:
     assert "port stuck" in problem.what
     assert "in use" in problem.why
     cloud.network.delete_router.assert_called_once_with("r")
-
-
-def test_a_container_goes_with_its_objects_by_the_account_of_its_project() -> None:
-    admin, store = MagicMock(), MagicMock()
-    store.object_store.objects.return_value = ["a", "b"]
-    fact = Fact("container", "papers", "", {}, "", "p:main")
-    assert others.remove(Others("north", (fact,), {"p:main": store}), admin) == []
-    assert [call.args[0] for call in store.object_store.delete_object.call_args_list] == ["a", "b"]
-    store.object_store.delete_container.assert_called_once_with("papers")
-    admin.object_store.delete_container.assert_not_called()

@@ -1,0 +1,61 @@
+"""What only members of a project see of it, containers of objects and secrets: read and removed by the machine account there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from openstack.connection import Connection
+from openstack.exceptions import NotFoundException, raise_from_response
+
+from landing_zone.drift.facts import Fact
+from landing_zone.engine.credentials import as_machine
+from landing_zone.engine.runs import Run
+from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
+
+Holder = Callable[[Connection, str], Iterable[Fact]]  # who sees what a project stores, and the project (id)
+
+
+def accounts(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[str, Connection]:
+    """Connections of the machine accounts that work in projects, by the project's id: only they see what it stores."""
+    specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
+    users = {project: user for spec in specs for project, user in _members(spec) if project in projects}
+    return {projects[project]: as_machine(run, region, user, project) for project, user in users.items()}
+
+
+def _members(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
+    """Projects with a machine account that is a member there."""
+    for grant in spec.grants:
+        for user in spec.machine_users:
+            if (grant.role, grant.scope) == ("member", "project") and grant.group in user.groups:
+                yield grant.target, user
+
+
+def remove_container(store: Connection, fact: Fact) -> None:
+    """Remove a container with its objects."""
+    for one in store.object_store.objects(fact.name):
+        store.object_store.delete_object(one, container=fact.name)
+    store.object_store.delete_container(fact.name)
+
+
+def remove_secret(store: Connection, fact: Fact) -> None:
+    """Remove a secret."""
+    raise_from_response(store.key_manager.delete(f"/secrets/{fact.id}"))
+
+
+def _containers(store: Connection, project: str) -> Iterator[Fact]:
+    with contextlib.suppress(NotFoundException):  # a project that has never used the service
+        for one in store.object_store.containers():
+            yield Fact("container", one.name, "", {}, f"{project}/{one.name}", project)
+
+
+def _secrets(store: Connection, project: str) -> Iterator[Fact]:
+    """Those with a name: keys of encrypted volumes have none, and go with their volumes."""
+    with contextlib.suppress(NotFoundException):
+        for one in store.key_manager.secrets():
+            if one.name:
+                yield Fact("secret", one.name, "", {}, str(one.secret_ref).rsplit("/", 1)[-1], project)
+
+
+# source -> the service that it needs, and how it is read
+HOLDERS: Mapping[str, tuple[str, Holder]] = {"containers": ("object-store", _containers), "secrets": ("key-manager", _secrets)}
