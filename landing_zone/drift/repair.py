@@ -18,7 +18,7 @@ from openstack.exceptions import ConflictException, HttpException, SDKException,
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from foundation import stopping
-from foundation.errors import Problem
+from foundation.errors import LzError, Problem
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.holders import remove_container, remove_secret
 from landing_zone.drift.kinds import KINDS, STACK
@@ -140,6 +140,8 @@ def attempt(one: Difference, act: Act, done: str, connection: Connection) -> Pro
                 raise
             time.sleep(REVOKED)
             act(connection, one.fact)
+    except LzError as error:
+        return error.problems[0]
     except (SDKException, ClientException) as error:
         return Problem(
             f"{one.fact.kind} {one.fact.name} could not be {done}",

@@ -12,6 +12,7 @@ from openstack.network.v2.security_group import SecurityGroup
 from requests import Response
 
 from foundation import stopping
+from foundation.errors import LzError, Problem
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.engine.stack import StackKey
@@ -102,6 +103,14 @@ def test_what_the_cloud_refuses_is_told_and_the_rest_is_done() -> None:
     assert problem.what == "port x could not be removed"
     assert "in use" in problem.why
     connection.network.delete_rbac_policy.assert_called_once_with("id of y")
+
+
+def test_a_zone_that_does_not_go_away_is_told_and_the_rest_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = MagicMock()
+    monkeypatch.setattr(repair, "remove_zone", MagicMock(side_effect=LzError(Problem("DNS zone x does not go away"))))
+    (problem,) = repair.carry_out(planned(by_hand("DNS zone"), by_hand("group", "y"), named=("x",)), {"north": connection})
+    assert problem.what == "DNS zone x does not go away"
+    connection.identity.delete_group.assert_called_once_with("id of y")
 
 
 def test_only_the_one_route_is_taken_away() -> None:
