@@ -44,7 +44,7 @@ LISTERS: Mapping[str, Lister] = {
     "sharing policy": lambda connection: connection.network.rbac_policies(),
     "address scope": lambda connection: connection.network.address_scopes(),
     "subnet pool": lambda connection: connection.network.subnet_pools(),
-    "instance": lambda connection: connection.compute.servers(all_projects=True),
+    "instance": lambda connection: (one for one in connection.compute.servers(all_projects=True) if one.status != "DELETED"),
     "server group": lambda connection: connection.compute.server_groups(all_projects=True),
     "volume": lambda connection: connection.block_storage.volumes(all_projects=True),
     "backup": lambda connection: connection.block_storage.backups(all_projects=True),

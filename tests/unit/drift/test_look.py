@@ -57,6 +57,14 @@ def connection(**broken: Any) -> MagicMock:
     return made
 
 
+def test_an_instance_that_nova_has_deleted_but_still_lists_is_none() -> None:
+    """`lz down` right after `lz verify` would take its probe for somebody else's."""
+    cloud = connection()
+    cloud.compute.servers.return_value = [MagicMock(id="gone", status="DELETED"), MagicMock(id="off", status="SHUTOFF")]
+    reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
+    assert [one.id for one in reading.lists["instances"]] == ["off"]
+
+
 def test_a_source_that_fails_is_a_fault_and_the_rest_is_read() -> None:
     reading = read(connection(network="routers"), estate(planned("lab").regions["north"]), SERVICES)
     assert list(reading.faults) == ["routers"]
