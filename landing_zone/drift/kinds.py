@@ -63,6 +63,7 @@ _ALL = (
         "openstack:networking/secGroupRule:SecGroupRule",
     ),
     Kind("security group", "NET-02", "network", "in its own projects", "openstack:networking/secGroup:SecGroup"),
+    Kind("address group", "NET-02", "network", "in its own projects"),
     Kind("router", "NET-04", "network", resource="openstack:networking/router:Router"),
     Kind("subnet", "NET-01", "network", resource="openstack:networking/subnet:Subnet"),
     Kind("network", "NET-01", "network", resource="openstack:networking/network:Network"),

@@ -243,6 +243,7 @@ ACTS: Mapping[str, Act] = {
     "subnet pool": REMOVERS["subnet pool"],
     "address scope": REMOVERS["address scope"],
     "security group": REMOVERS["security group"],
+    "address group": REMOVERS["address group"],
     "DNS record": REMOVERS["DNS record"],
     "DNS zone share": REMOVERS["DNS zone share"],
     "DNS zone transfer": REMOVERS["DNS zone transfer"],

@@ -137,6 +137,7 @@ OF_PROJECTS: Mapping[str, str] = {
     "trunk": "trunks",
     "router": "routers",
     "security group": "security groups",
+    "address group": "address groups",
     "network": "networks",
     "subnet pool": "subnet pools",
     "address scope": "address scopes",

@@ -225,6 +225,14 @@ def _trunk(connection: Connection, fact: Fact) -> None:
     connection.network.delete_trunk(fact.id)
 
 
+def _address_group(connection: Connection, fact: Fact) -> None:
+    """Neutron removes none that a rule names: one of a default group, which stays, or of a group that others have as well."""
+    for rule in connection.network.security_group_rules():
+        if rule.remote_address_group_id == fact.id:
+            connection.network.delete_security_group_rule(rule)
+    connection.network.delete_address_group(fact.id)
+
+
 def _project(connection: Connection, fact: Fact) -> None:
     """Keystone removes a project whatever is in it, and nobody finds that afterwards."""
     left = inside(connection, fact.id)
@@ -272,6 +280,7 @@ REMOVERS: Mapping[str, Act] = {
     "port": lambda connection, fact: connection.network.delete_port(fact.id),
     "security group rule": lambda connection, fact: connection.network.delete_security_group_rule(fact.id),
     "security group": lambda connection, fact: connection.network.delete_security_group(fact.id),
+    "address group": _address_group,
     "router": lambda connection, fact: connection.network.delete_router(fact.id),
     "subnet": lambda connection, fact: connection.network.delete_subnet(fact.id),
     "network": lambda connection, fact: connection.network.delete_network(fact.id),

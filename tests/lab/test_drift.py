@@ -167,6 +167,8 @@ class Hand:
         self.add("security group rule", name)
         self.network.create_security_group(**ours)
         self.add("security group", HAND)
+        self.network.create_address_group(addresses=["10.0.0.0/16"], **ours)
+        self.add("address group", HAND)
         routes = {"router": {"routes": [{"destination": "203.0.113.0/24", "nexthop": "10.64.8.1"}]}}
         self.network.add_extra_routes_to_router(self.routers["lab-edu-router"], body=routes)
         self.add("route", route_name("lab-edu-router", "203.0.113.0/24", "10.64.8.1"))

@@ -587,6 +587,11 @@ def left_by_others(run: Run, admins: dict[str, Connection]) -> tuple[str, list[s
     subnet = next(admin.network.subnets(name="lab-edu-application-v4"))
     group = own.network.create_security_group(name="left-behind")
     parent = own.network.create_port(name="left-port", network_id=application.id, security_group_ids=[group.id])
+    several = own.network.create_address_group(name="left-addresses", addresses=["10.0.0.0/16"])
+    default = next(own.network.security_groups(name="default", project_id=own.current_project_id))
+    own.network.create_security_group_rule(
+        security_group_id=default.id, direction="ingress", ether_type="IPv4", remote_address_group_id=several.id
+    )
     sub = own.network.create_port(name="left-sub-port", network_id=application.id, security_group_ids=[group.id])
     lane = {"port_id": sub.id, "segmentation_type": "vlan", "segmentation_id": 7}
     own.network.create_trunk(name="left-trunk", port_id=parent.id, sub_ports=[lane])
@@ -634,6 +639,7 @@ def test_down_takes_nothing_while_data_is_not_named_or_others_are_not_spoken_for
         "instance left-server",
         "port left-port",
         "trunk left-trunk",
+        "address group left-addresses",
         "security group left-behind",
         "load balancer left-balancer",
         "project left-project",

@@ -36,6 +36,7 @@ TELLERS: Mapping[str, tuple[tuple[str, ...], Callable[[View], Iterator[Fact]]]] 
     "port security": (("ports",), ports.open_ports),
     "security group": (("security groups",), ports.security_groups),
     "security group rule": (("security groups", "address groups"), ports.rules),
+    "address group": (("address groups",), holdings.none_in_the_model("address group", "address groups")),
     "floating address": (("floating addresses", "ports"), ports.floating_addresses),
     "instance": (("instances", "images"), holdings.instances),
     "server group": (("server groups",), holdings.none_in_the_model("server group", "server groups")),

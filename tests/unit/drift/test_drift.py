@@ -207,6 +207,8 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
         "instances", Server.existing(id="i", name="by-hand", flavor={"original_name": "any"}, project_id=f"p:{DESK}"))),
     ("access", "volume", "by-hand", adding(
         "volumes", Volume.existing(id="v", name="by-hand", project_id=f"p:{DESK}"))),
+    ("network", "address group", "by-hand", adding(
+        "address groups", AddressGroup.existing(id="ag", name="by-hand", project_id=f"p:{DESK}", addresses=[]))),
     ("access", "trunk", "by-hand", adding("trunks", Trunk.existing(id="t", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "server group", "by-hand", adding("server groups", ServerGroup.existing(id="sg", name="by-hand", project_id=f"p:{DESK}"))),
     ("access", "image", "by-hand", adding("images", Image.existing(id="im", name="by-hand", owner_id=f"p:{DESK}"))),
@@ -246,6 +248,7 @@ TENANTS_OWN: list[Hand] = [
     adding("load balancers", LoadBalancer.existing(id="l", name="own", project_id=f"p:{EDU}")),
     adding("server groups", ServerGroup.existing(id="sg", name="own", project_id=f"p:{EDU}")),
     adding("trunks", Trunk.existing(id="t", name="own", project_id=f"p:{EDU}")),
+    adding("address groups", AddressGroup.existing(id="ag", name="own", project_id=f"p:{EDU}", addresses=["0.0.0.0/0"])),
     adding("images", Image.existing(id="im", name="own", owner_id=f"p:{EDU}")),
     adding("images", Image.existing(id="im", name="public", owner_id="p:Default/admin")),
     together(

@@ -219,7 +219,7 @@ def test_projects_by_hand_in_our_domains_go_with_all_that_is_in_them() -> None:
 def test_what_others_hang_on_to_goes_first() -> None:
     order = others.ORDER
     pairs = [("instance", "volume"), ("instance", "port"), ("load balancer", "port"), ("snapshot", "volume"),
-             ("router interface", "router"), ("instance", "trunk"), ("trunk", "port"),
+             ("router interface", "router"), ("instance", "trunk"), ("trunk", "port"), ("security group", "address group"),
              ("DNS record", "DNS zone share"), ("DNS zone share", "DNS zone"),
              ("port", "network"), ("port", "subnet"), ("router interface", "subnet"), ("port", "security group"),
              ("network", "project")]  # fmt: skip

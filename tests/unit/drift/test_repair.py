@@ -169,6 +169,17 @@ def test_a_volume_that_is_offered_to_another_project_is_taken_back_before_it_or_
     assert [call.args for call in calls] == [("/os-volume-transfer/t",), ("id of x",)]
 
 
+def test_the_rules_that_name_an_address_group_go_before_it() -> None:
+    connection = MagicMock()
+    naming, other = (MagicMock(remote_address_group_id=group) for group in ("id of x", "another"))
+    connection.network.security_group_rules.return_value = [naming, other]
+    assert repair.carry_out(planned(by_hand("address group")), {"north": connection}) == []
+    assert [(call[0], call.args) for call in connection.network.method_calls[1:]] == [
+        ("delete_security_group_rule", (naming,)),
+        ("delete_address_group", ("id of x",)),
+    ]
+
+
 def test_a_trunk_that_is_switched_off_goes_too() -> None:
     connection = MagicMock()
     assert repair.carry_out(planned(by_hand("trunk")), {"north": connection}) == []
