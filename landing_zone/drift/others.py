@@ -20,10 +20,11 @@ from openstack.exceptions import ForbiddenException
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name, zone_share_name, zone_transfer_name
 from landing_zone.drift.holders import HOLDERS, Holder, accounts
+from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import INTERFACE, NEUTRONS_OWN
 from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister, name_of, owner_of, with_project
-from landing_zone.drift.repair import REMOVERS, Act, removed
+from landing_zone.drift.repair import REMOVERS, removed
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 
@@ -34,6 +35,7 @@ ROUTES = "openstack:networking/routerRoutesV2:RouterRoutesV2"
 ZONE = "openstack:dns/zone:Zone"
 Route = tuple[str, str, str]  # router, destination, next hop
 DATA = frozenset({"volume", "snapshot", "backup", "image", "container", "secret"})  # removed only when they are named
+ORDER = list(KINDS)
 # The same as in LISTS: source -> the service that it needs, and how it is read.
 SOURCES: Mapping[str, tuple[str, Lister]] = {
     **{source: ("identity", BASE[source]) for source in ("projects", "networks")},
@@ -119,7 +121,7 @@ def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
 def remove(others: Others, connection: Connection) -> list[Problem]:
     """Remove all of it; what the cloud refuses is told, and does not keep the rest from being removed."""
     return removed(
-        (Difference(others.region, "not in the model", fact), ACTS[fact.kind], others.stores.get(fact.parent, connection))
+        (Difference(others.region, "not in the model", fact), REMOVERS[fact.kind], others.stores.get(fact.parent, connection))
         for fact in others.facts
     )
 
@@ -218,36 +220,3 @@ def _held(readers: Iterable[Holder], project: str, store: Connection) -> list[Fa
 
 def _all(lister: Lister, connection: Connection) -> list[Any]:
     return list(lister(connection))
-
-
-# In the order in which it is done: first what others hang on to.
-ACTS: Mapping[str, Act] = {
-    "share": REMOVERS["share"],
-    "floating address": REMOVERS["floating address"],
-    "load balancer": REMOVERS["load balancer"],
-    "instance": REMOVERS["instance"],
-    "backup": REMOVERS["backup"],
-    "snapshot": REMOVERS["snapshot"],
-    "volume": REMOVERS["volume"],
-    "image": REMOVERS["image"],
-    "container": REMOVERS["container"],
-    "secret": REMOVERS["secret"],
-    "server group": REMOVERS["server group"],
-    "route": REMOVERS["route"],
-    "router interface": REMOVERS["router interface"],
-    "trunk": REMOVERS["trunk"],
-    "port": REMOVERS["port"],
-    "router": REMOVERS["router"],
-    "subnet": REMOVERS["subnet"],
-    "network": REMOVERS["network"],
-    "subnet pool": REMOVERS["subnet pool"],
-    "address scope": REMOVERS["address scope"],
-    "security group": REMOVERS["security group"],
-    "address group": REMOVERS["address group"],
-    "DNS record": REMOVERS["DNS record"],
-    "DNS zone share": REMOVERS["DNS zone share"],
-    "DNS zone transfer": REMOVERS["DNS zone transfer"],
-    "DNS zone": REMOVERS["DNS zone"],
-    "project": REMOVERS["project"],
-}
-ORDER = list(ACTS)

@@ -110,14 +110,14 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     run = Run(planned("lab"), stacks, {}, {"north": cloud}, lambda _: None)
     (seen,) = others.look(run, run.standing(Selection()))
     assert [(fact.kind, fact.name) for fact in seen.facts] == [
-        ("volume", "theirs"),
-        ("image", "golden"),
-        ("container", "papers"),
-        ("secret", "seal"),
         ("DNS record", "edu.example. A"),
         ("DNS record", "sub.edu.example. NS"),
         ("DNS zone share", "edu.example. with p:else"),
         ("DNS zone transfer", "edu.example. to whoever has its key"),
+        ("volume", "theirs"),
+        ("image", "golden"),
+        ("container", "papers"),
+        ("secret", "seal"),
     ]
     assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers", "seal"]
     cloud.dns.delete.return_value = edu.key_manager.delete.return_value = SimpleNamespace(status_code=204)
