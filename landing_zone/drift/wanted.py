@@ -201,7 +201,6 @@ class Wanted:
                 layer,
                 known_as=f"{group.name}.{rule.key}",
                 parent=self._id("security group", group.name),
-                description=rule.description,
             )
         yield from self._shares(layer, "security_group", group.name, group.shared_with)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
-from landing_zone.model.ends import WORLD, End, end, port_range
+from landing_zone.model.ends import End, end, port_range
 from landing_zone.model.environment import Environment, Region, SharedService
 from landing_zone.model.levels import zones
 from landing_zone.planners.addresses import BASTION, GATEWAY, Pair, RegionAddresses
@@ -19,17 +19,11 @@ _ALL_HOSTS = IPv4Network("255.255.255.255/32")
 _ALL_DHCP_SERVERS = IPv6Network("ff02::1:2/128")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _LONGEST_DESCRIPTION = 250
+_IN_NAMES = str.maketrans({"/": "-", ":": "_"})
 Prefix = IPv4Network | IPv6Network
+Peer = tuple[Prefix, ...]  # the other end of a rule
 # The rules of an owner's groups by their zone; under None those of the group in which all of its instances are beside that.
 Groups = dict[str | None, tuple[RuleSpec, ...]]
-
-
-@dataclass(frozen=True)
-class Peer:
-    """The other end of a rule: a short `label` without spaces, and its prefixes."""
-
-    label: str
-    prefixes: tuple[Prefix, ...]
 
 
 @dataclass(frozen=True)
@@ -60,12 +54,12 @@ class RuleBook:
         self._openings = openings(environment)
         self._services = environment.shared_services
         self._base = tuple(_base(region))
-        self._inside = Peer("tenants", (addresses.supernet.v4, addresses.supernet.v6))
-        bastion = Peer("bastion", _hosts(addresses.platform.zones["management"], BASTION))
+        self._inside = (addresses.supernet.v4, addresses.supernet.v6)
+        bastion = _hosts(addresses.platform.zones["management"], BASTION)
         self._administration = tuple(_rules("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only"))
         self._ways_out = tuple((frozenset(service.clients), tuple(self._use(service))) for service in self._services)
-        self._destinations = {each.name: Peer(each.name, each.networks) for each in environment.destinations}
-        self._administrators = Peer("administrators", environment.bastion.admin_networks)
+        self._destinations = {each.name: each.networks for each in environment.destinations}
+        self._administrators = environment.bastion.admin_networks
         self._common = {zone: self._common_rules(zone) for zone in environment.zone_names}
         within = [(o, o.source.name, o.target.name) for o in self._openings if _tenants(o.source) and _tenants(o.target)]
         self._within = {zone: [o for o, source, target in within if zone in (source, target)] for zone in environment.zone_names}
@@ -101,19 +95,18 @@ class RuleBook:
             if not {opening.source.tenant, opening.target.tenant} <= {None, code}:
                 continue
             if opening.target.name == zone and opening.source.name in block.zones:
-                found += _rule("ingress", opening, Peer(opening.source.name, block.zones[opening.source.name].nets))
+                found += _rule("ingress", opening, block.zones[opening.source.name].nets)
             if opening.source.name == zone and opening.target.name in block.zones:
-                found += _rule("egress", opening, Peer(opening.target.name, block.zones[opening.target.name].nets))
+                found += _rule("egress", opening, block.zones[opening.target.name].nets)
         return found
 
     def bastion(self) -> tuple[RuleSpec, ...]:
         """All rules of the bastion's own group: SSH in from the administrators, SSH out to everything in the region."""
         ssh = (SSH, SSH)
-        inside = Peer("region", self._inside.prefixes)
         return _once(
             [
                 *_rules("ingress", "tcp", ssh, self._administrators, "administrators enter here only"),
-                *_rules("egress", "tcp", ssh, inside, "on to instances of the region"),
+                *_rules("egress", "tcp", ssh, self._inside, "on to instances of the region"),
                 *self._base,
                 *_renewal(self._addresses.platform.zones["management"]),
             ]
@@ -140,7 +133,7 @@ class RuleBook:
 
     def _use(self, service: SharedService) -> Iterator[RuleSpec]:
         """The way out to a service."""
-        there = Peer(service.name, _hosts(self._addresses.platform.zones[service.zone], service.host))
+        there = _hosts(self._addresses.platform.zones[service.zone], service.host)
         for port in service.ports:
             yield from _rules("egress", service.protocol, (port, port), there, _reason(service))
 
@@ -156,16 +149,15 @@ class RuleBook:
     def _peer(self, side: End) -> Peer:
         """Who stands at `side` as seen by everybody: all tenants at once are the whole supernet."""
         if side.kind == "world":
-            return Peer(WORLD, _ANYWHERE)
+            return _ANYWHERE
         if side.kind == "destination":
             return self._destinations[side.name]
         if not _tenants(side):
-            return Peer(side.name, self._addresses.platform.zones[side.name].nets)
+            return self._addresses.platform.zones[side.name].nets
         if side.tenant is None:
             return self._inside
         block = self._addresses.tenants.get(side.tenant)
-        prefixes = block.zones[side.name].nets if block and side.name in block.zones else ()
-        return Peer(f"{side.tenant}.{side.name}", prefixes)
+        return block.zones[side.name].nets if block and side.name in block.zones else ()
 
 
 def _reason(service: SharedService) -> str:
@@ -183,26 +175,25 @@ def _hosts(pair: Pair, number: int) -> tuple[Prefix, ...]:
 
 def _renewal(subnets: Pair) -> Iterator[RuleSpec]:
     """A lease is renewed from the subnet's own gateway address, by which OVN answers."""
-    gateway = Peer("gateway", (ip_network(subnets.hosts(GATEWAY)[0]),))
+    gateway = (ip_network(subnets.hosts(GATEWAY)[0]),)
     yield from _rules("egress", "udp", (67, 67), gateway, "renewal of the IPv4 lease")
 
 
 def _base(region: Region) -> Iterator[RuleSpec]:
     """What every instance needs to come up: without these rules OVN drops the guest's own DHCP requests."""
-    yield from _rules("egress", "udp", (67, 67), Peer("dhcp", (_ALL_HOSTS,)), "request of an IPv4 lease")
-    yield from _rules("egress", "udp", (547, 547), Peer("dhcp", (_ALL_DHCP_SERVERS,)), "request of an IPv6 lease")
-    yield from _rules("egress", "tcp", (80, 80), Peer("metadata", (METADATA,)), "instance metadata")
+    yield from _rules("egress", "udp", (67, 67), (_ALL_HOSTS,), "request of an IPv4 lease")
+    yield from _rules("egress", "udp", (547, 547), (_ALL_DHCP_SERVERS,), "request of an IPv6 lease")
+    yield from _rules("egress", "tcp", (80, 80), (METADATA,), "instance metadata")
     if region.resolvers:
-        resolvers = Peer("resolvers", tuple(ip_network(address) for address in region.resolvers))
+        resolvers = tuple(ip_network(address) for address in region.resolvers)
         yield from _rules("egress", "udp", (53, 53), resolvers, "name lookup")
         yield from _rules("egress", "tcp", (53, 53), resolvers, "name lookup, long answers")
 
 
 def _once(rules: Iterable[RuleSpec]) -> tuple[RuleSpec, ...]:
-    """Every rule once, in the order of their keys. Of two that permit the same under other names Neutron would refuse the second."""
-    by_key = sorted({rule.key: rule for rule in rules}.values(), key=lambda rule: rule.key)
-    first = {replace(rule, key="", description=""): rule for rule in reversed(by_key)}
-    return tuple(sorted(first.values(), key=lambda rule: rule.key))
+    """Every rule once, in the order of their keys, whatever it is described as: Neutron would refuse the second."""
+    ordered = sorted(rules, key=lambda rule: (rule.key, rule.description), reverse=True)
+    return tuple(reversed({rule.key: rule for rule in ordered}.values()))
 
 
 def _rule(direction: Direction, opening: Opening, peer: Peer) -> Iterator[RuleSpec]:
@@ -212,16 +203,15 @@ def _rule(direction: Direction, opening: Opening, peer: Peer) -> Iterator[RuleSp
 def _rules(
     direction: Direction, protocol: Literal["tcp", "udp", "icmp"], ports: tuple[int, int] | None, peer: Peer, reason: str
 ) -> Iterator[RuleSpec]:
+    """`key` is made of what a rule permits and of nothing else: under another key the engine would make the same rule a second time,
+    which Neutron refuses, before it removes the first."""
     word = "in" if direction == "ingress" else "out"
     shown = "any" if ports is None else str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
-    counts = {4: 0, 6: 0}
-    for prefix in peer.prefixes:
+    for prefix in peer:
         family: EtherType = "IPv4" if prefix.version == 4 else "IPv6"
         spoken: Protocol = "ipv6-icmp" if protocol == "icmp" and prefix.version == 6 else protocol
-        nth = f"-{counts[prefix.version]}" if counts[prefix.version] else ""
-        counts[prefix.version] += 1
         yield RuleSpec(
-            key=f"{word}{prefix.version}-{protocol}-{shown}-{peer.label}{nth}",
+            key=f"{word}{prefix.version}-{protocol}-{shown}-{prefix}".translate(_IN_NAMES),
             direction=direction,
             ethertype=family,
             protocol=spoken,

@@ -138,7 +138,6 @@ def rules(view: View) -> Iterator[Fact]:
                 maker,
                 rule["id"],
                 parent=goes_with,
-                description=rule.get("description") or "",
             )
 
 

@@ -237,6 +237,19 @@ def test_what_somebody_made_is_found_and_nothing_else(layer: str, kind: str, nam
     assert after(stranger, people, hand) == [("not in the model", layer, kind, name)]
 
 
+def test_other_words_for_a_flow_are_no_difference() -> None:
+    """Neutron cannot change a rule, so that it keeps the description that it was made with, and nobody can give it another one."""
+
+    def made_before(cloud: Cloud) -> None:
+        cloud.give(
+            "security groups",
+            "lab-edu-data",
+            security_group_rules=[{**one, "description": "old"} for one in rules_of(cloud, "lab-edu-data")],
+        )
+
+    assert after(made_before) == []
+
+
 TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
