@@ -189,8 +189,8 @@ class Router(pulumi.ComponentResource):
 class RuleArgs:
     """One thing that a security group lets pass; what no rule names is refused.
 
-    `key` is unique in its group and never changes. `direction` is ingress or egress, `ethertype` IPv4 or IPv6. Ports None
-    mean all ports, or every type of ICMP.
+    `key` is unique in its group, and the same for what permits the same. `direction` is ingress or egress, `ethertype` IPv4 or
+    IPv6. Ports None mean all ports, or every type of ICMP.
     """
 
     key: str

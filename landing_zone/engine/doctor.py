@@ -105,7 +105,7 @@ class Doctor:
         except ValueError as error:
             yield self._damaged(name, error)
             return
-        known = {one["urn"] for one in latest.get("resources") or () if one.get("id")}
+        known = recovery.standing(latest)
         for note in recovery.notes(latest):
             yield self._note(key, note)
         for doubt in doubts.kept(self.stacks.home, name):

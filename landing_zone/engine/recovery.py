@@ -90,7 +90,7 @@ def recover(stacks: Stacks, key: StackKey, site: Site, say: Callable[[str], None
     if not doubted and not compare:
         return False
     time.sleep(_until_calls_are_over(latest))
-    known = {one["urn"] for one in latest.get("resources") or () if one.get("id")}
+    known = standing(latest)
     for doubt in doubted:
         for identity in orphans.remove(site.connection, doubt.kind, doubt.inputs) if doubt.urn not in known else ():
             say(f"{key.name}: removed half-made {name_of(doubt.urn)} ({identity})")
@@ -119,6 +119,12 @@ def each(keys: Iterable[StackKey], do: Callable[[StackKey], object]) -> None:
             cure = "look at its health (the lab: lz lab doctor), then run the same command again"
             problems.append(Problem("the cloud did not do what it was asked", key.name, f"{type(error).__name__}: {error}", cure))
     raise_all(problems, kind)
+
+
+def standing(latest: Mapping[str, Any]) -> frozenset[str]:
+    """The URNs of what stands by the state. What is pending to be replaced is there with its id, though it has been removed."""
+    resources = latest.get("resources") or ()
+    return frozenset(one["urn"] for one in resources if one.get("id") and not one.get("pendingReplacement"))
 
 
 def _until_calls_are_over(latest: Mapping[str, Any]) -> float:

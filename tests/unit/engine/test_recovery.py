@@ -97,6 +97,18 @@ def test_what_was_being_made_is_removed_and_the_note_is_gone(tmp_path: Path) -> 
     assert "network app (n1)" in said[0]
 
 
+def test_what_was_being_made_in_the_place_of_another_is_removed_too(tmp_path: Path) -> None:
+    """The engine goes on keeping the one that it has removed, with its id."""
+    connection = MagicMock()
+    connection.network.networks.return_value = [Thing("n2")]
+    removed = {"urn": URN, "type": NETWORK, "id": "n1", "pendingReplacement": True}
+    note = {"type": "creating", "resource": {"urn": URN, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    _, did, said = recovered(tmp_path, {"resources": [removed], "pending_operations": [note]}, connection)
+    assert did
+    assert connection.network.delete_network.call_count == 1
+    assert "network app (n2)" in said[0]
+
+
 @pytest.mark.parametrize(("ago", "least", "most"), [(0, 4, 5), (3, 1, 2), (3600, 0, 0), (-3600, 5, 5)])
 def test_what_was_being_made_is_looked_for_when_the_cloud_has_carried_out_what_it_was_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ago: float, least: float, most: float
