@@ -23,6 +23,7 @@ from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_f
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
 from landing_zone.planners.ledgerfile import save_ledger
+from landing_zone.planners.plan import InstanceSpec, RegionPlan
 from landing_zone.planners.quotas import Limits
 from landing_zone.planners.shares import PROBES
 from landing_zone.proof.verify import pin
@@ -305,33 +306,31 @@ def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
 
 
 def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
-    """Remove stacks and what OpenStack leaves behind of their projects, and forget host keys and hosts that are gone.
+    """Remove stacks and what OpenStack leaves behind of their projects, and forget credentials, host keys and hosts that are gone.
 
-    Also what is left behind of stacks that an earlier run removed, which was killed before it came to that.
+    Also what is left behind of stacks that an earlier run removed, which failed or was killed before it came to that.
     """
     home = run.stacks.home
     for key in keys:
         sweep.leave(home, key.name, run.stacks.projects(key))
     done = run.remove(keys)
-    credentials.forget(home, keys)
     stands = run.stacks.standing()
     for name, ids in sweep.leaving(home).items():
-        region = StackKey.of(name).region
-        if name not in stands and region in run.connections:
-            sweep.default_groups(run.connections[region], ids)
-            limits.clear(run.connections[region], run.plan.regions[region].demand.services, ids)
+        key = StackKey.of(name)
+        if name not in stands and key.region in run.connections:
+            region = run.plan.regions[key.region]
+            credentials.forget(home, key)
+            pinning.unpin(home, [spec.hostname for spec in instances(region, key.layer)])
+            sweep.default_groups(run.connections[key.region], ids)
+            limits.clear(run.connections[key.region], region.demand.services, ids)
             sweep.left(home, name)
-    gone = {
-        spec.hostname
-        for key in keys
-        for spec in {
-            "access": (run.plan.regions[key.region].access.bastion,),
-            PROBES: run.plan.regions[key.region].probes.instances,
-        }.get(key.layer, ())
-    }
-    pinning.unpin(home, gone)
     renew(home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
     return done
+
+
+def instances(region: RegionPlan, layer: str) -> tuple[InstanceSpec, ...]:
+    """The instances that the stack of a layer makes."""
+    return {"access": (region.access.bastion,), PROBES: region.probes.instances}.get(layer, ())
 
 
 def ways_on(run: Run, env: str, chosen: Selection) -> list[str]:

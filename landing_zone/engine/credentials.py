@@ -98,11 +98,10 @@ def access_rules(role: str) -> list[dict[str, str]]:
     return [{"service": service, "method": method, "path": "/**"} for service in SERVICES for method in METHODS[role]]
 
 
-def forget(home: Home, keys: Iterable[StackKey]) -> None:
-    """Remove the files of tenants whose stack was removed; Keystone has removed the credentials with their account."""
-    for key in keys:
-        if key.layer.startswith(TENANT):
-            file_of(home, key.region, key.layer.removeprefix(TENANT)).unlink(missing_ok=True)
+def forget(home: Home, key: StackKey) -> None:
+    """Remove the file of a tenant whose stack was removed; Keystone has removed the credentials with their account."""
+    if key.layer.startswith(TENANT):
+        file_of(home, key.region, key.layer.removeprefix(TENANT)).unlink(missing_ok=True)
 
 
 def as_machine(run: Run, region: RegionPlan, user: MachineUserSpec, project: str) -> Connection:

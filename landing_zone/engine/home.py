@@ -153,7 +153,7 @@ class Home:
 
     @property
     def leaving(self) -> Path:
-        """The folder of projects that are being removed, a file a stack (see sweep)."""
+        """The folder of stacks that are being removed, a file each with its projects (see sweep)."""
         return self._folder("leaving")
 
     def secret(self, name: str) -> str:

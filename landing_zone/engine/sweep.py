@@ -1,7 +1,7 @@
 """What OpenStack makes by itself for a project: its default security group, with rules that nobody wrote.
 
 What is still to be done about them is kept beside the state, since a run may be killed: a mark for each stack that is about to
-be applied, and the ids of projects that are about to be removed, which no state knows afterwards.
+be applied, and one for each that is about to be removed, with the ids of its projects, which no state knows afterwards.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ DEFAULT = "default"
 
 
 def leave(home: Home, stack: str, projects: Iterable[str]) -> None:
-    """Keep the projects (by id) of a stack that is about to be removed, with those that are kept of it already."""
+    """Keep that a stack is about to be removed, and its projects (by id), with those that are kept of it already."""
     file = _file(home, stack)
     known = {*(_ids(file) if file.exists() else ()), *projects}
-    if known:
-        files.replace(file, json.dumps(sorted(known)))
+    files.replace(file, json.dumps(sorted(known)))
 
 
 def leaving(home: Home) -> Mapping[str, tuple[str, ...]]:
-    """What is kept of projects (by id) that were about to be removed, by stack."""
+    """The stacks that were about to be removed, each with what is kept of its projects (by id)."""
     return {path.stem: _ids(path) for path in sorted(home.leaving.glob("*.json"))}
 
 
 def left(home: Home, stack: str) -> None:
-    """Forget the projects of a removed stack: nothing is left behind of them."""
+    """Forget a removed stack: nothing is left behind of it."""
     _file(home, stack).unlink(missing_ok=True)
 
 

@@ -14,13 +14,16 @@ from foundation.errors import InputError
 from landing_zone.cli.changes import agree_others, data_that_goes, remove, with_dependents
 from landing_zone.drift.facts import Fact
 from landing_zone.drift.others import Others
+from landing_zone.engine.credentials import file_of
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.engine.sweep import leave, leaving
+from landing_zone.ssh.pinning import pinned_instance
 from tests.unit.engine.support import FakeStacks, plan
 
 KEY = StackKey("lab", "north", "tenant-edu")
+ACCESS = StackKey("lab", "north", "access")
 URN = "urn:pulumi:lab.north.tenant-edu::landing-zone::openstack:blockstorage/volume:Volume::books"
 THEIRS = Others("north", (Fact("volume", "old papers", "", {}, "v1"), Fact("port", "p", "", {}, "p1")))
 
@@ -84,6 +87,13 @@ def test_what_stands_in_a_region_that_the_file_no_longer_has_keeps_everything_fr
     assert with_dependents(there, Selection(regions=frozenset({"north"}))) == [StackKey("lab", "north", "identity")]
 
 
+def region(name: str) -> Any:
+    bastion = SimpleNamespace(hostname=f"bastion-{name}")
+    return SimpleNamespace(
+        access=SimpleNamespace(bastion=bastion), probes=SimpleNamespace(instances=()), demand=SimpleNamespace(services=())
+    )
+
+
 class Down:
     """A run whose stacks know their projects as long as they stand; `killed_at` stops it: before or after a stack has gone."""
 
@@ -95,7 +105,7 @@ class Down:
             home=Home(root), projects=lambda key: self.stands.get(key.name, frozenset()), standing=lambda: frozenset(self.stands)
         )
         self.connections = {"north": MagicMock(), "south": MagicMock()}
-        self.plan = SimpleNamespace(code="lab", regions=MagicMock())
+        self.plan = SimpleNamespace(code="lab", regions={name: region(name) for name in self.connections})
 
     def remove(self, keys: list[StackKey]) -> list[Any]:
         if self.killed_at == "project gone":
@@ -123,6 +133,25 @@ def test_default_groups_go_although_the_run_that_removed_their_project_was_kille
         remove(run, [StackKey.of(name) for name in run.stands])
     groups.delete_security_group.assert_called_once_with(group)
     assert run.connections["south"].mock_calls == []
+
+
+def test_credentials_and_host_keys_go_although_the_run_that_removed_their_stack_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landing_zone.inventory.hosts", lambda *_: [])
+    run: Any = Down(tmp_path, "stack gone")
+    run.stands[ACCESS.name] = frozenset()
+    home = run.stacks.home
+    home.known_hosts.write_text("bastion-north ssh-ed25519 AAAA i1\nbastion-south ssh-ed25519 AAAA i2\n")
+    edu, health = (file_of(home, "north", code) for code in ("edu", "health"))
+    edu.touch()
+    health.touch()
+    with pytest.raises(KeyboardInterrupt):
+        remove(run, [KEY, ACCESS])
+    run.killed_at = ""
+    remove(run, [])
+    assert (edu.exists(), health.exists()) == (False, True)
+    assert (pinned_instance(home, "bastion-north"), pinned_instance(home, "bastion-south")) == (None, "i2")
 
 
 def test_a_project_that_was_to_go_and_still_stands_keeps_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,7 +200,9 @@ def test_only_tenants_that_stand_get_some_and_the_file_goes_with_the_stack(groun
     credentials.ensure(ground.run, [StackKey("lab", "north", "tenant-health"), StackKey("lab", "north", "network")])
     assert ground.keystone.there == {}
     ground.ensure()
-    credentials.forget(ground.run.stacks.home, [KEY, StackKey("lab", "north", "network")])
+    credentials.forget(ground.run.stacks.home, StackKey("lab", "north", "network"))
+    assert ground.file.exists()
+    credentials.forget(ground.run.stacks.home, KEY)
     assert not ground.file.exists()
 
 
