@@ -149,14 +149,14 @@ def _ensure(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, l
     user_id = _account(run, region, tenant, user)
     good = {name: one for name, one in have.items() if name in wanted and one.user == user_id and one.ends - datetime.now(UTC) > RENEW}
     if good.keys() == wanted.keys() == have.keys() and not (rotate or look):
+        _write(run, region, path, good)
         return
     connections = {project: as_machine(run, region, user, project) for project in {spec.project for spec in wanted.values()}}
     any_of_them = next(iter(connections.values()))
     there = {one.id: one.name for one in keystone(any_of_them).application_credentials(user_id)}
     good = {} if rotate else {name: one for name, one in good.items() if one.id in there}
     made = {name: _make(connections[spec.project], spec, user_id) for name, spec in wanted.items() if name not in good}
-    if made or good.keys() != have.keys():
-        _write(run, region, path, {**good, **made})
+    _write(run, region, path, {**good, **made})
     current = {one.id for one in (*good.values(), *made.values())}
     before = {one.id for one in have.values()}
     for identity, name in there.items():
@@ -200,11 +200,11 @@ def _make(connection: Connection, spec: CredentialSpec, user: str) -> Credential
 
 
 def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Credential]) -> None:
+    """Write the file, with the authority beside it, unless they are right: the cloud may be elsewhere than when they were written."""
     cloud = run.clouds[region.cloud]
+    authority = path.with_name("ca.pem")
     common: dict[str, Any] = {"auth_type": "v3applicationcredential", "region_name": region.name, "identity_api_version": "3"}
     if cloud.ca:
-        authority = path.with_name("ca.pem")
-        files.replace(authority, cloud.ca)
         common["cacert"] = str(authority)
     content = {
         name: {
@@ -218,4 +218,10 @@ def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Crede
         }
         for name, one in sorted(entries.items())
     }
-    files.replace(path, yaml.safe_dump({"clouds": content}, sort_keys=False))
+    texts = {authority: cloud.ca, path: yaml.safe_dump({"clouds": content}, sort_keys=False)}
+    for file, text in texts.items():
+        before = file.read_text() if file.exists() else ""
+        if text and text != before:
+            files.replace(file, text)
+            if before:
+                run.say(f"{region.name}: wrote {file} anew, for the cloud at {cloud.auth_url}: hand it on again")

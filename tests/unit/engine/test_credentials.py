@@ -108,6 +108,35 @@ def test_a_second_time_nothing_is_done_and_nothing_asked(ground: Ground) -> None
     assert ground.file.read_text() == before
 
 
+@pytest.mark.parametrize("look", [False, True])
+@pytest.mark.parametrize(
+    "cloud",
+    [Cloud("lab-north", "https://moved.example/v3", "CA"), Cloud("lab-north", "https://cloud.example/v3", "CA 2")],
+    ids=["address", "authority"],
+)
+def test_when_the_cloud_moves_the_file_follows_with_the_same_credentials(ground: Ground, cloud: Cloud, look: bool) -> None:
+    ground.ensure()
+    kept, there = ground.kept, dict(ground.keystone.there)
+    said: list[str] = []
+    ground.run.clouds, ground.run.say = {"lab-north": cloud}, said.append
+    ground.ensure(look=look)
+    entries = yaml.safe_load(ground.file.read_text())["clouds"]
+    assert {entry["auth"]["auth_url"] for entry in entries.values()} == {cloud.auth_url}
+    assert {Path(entry["cacert"]).read_text() for entry in entries.values()} == {cloud.ca}
+    assert (ground.kept, ground.keystone.there) == (kept, there)
+    assert len(said) == 1
+    assert cloud.auth_url in said[0]
+    ground.ensure(look=look)
+    assert len(said) == 1
+
+
+def test_a_cloud_that_gets_a_certificate_of_a_known_authority_needs_no_other(ground: Ground) -> None:
+    ground.ensure()
+    ground.run.clouds = {"lab-north": Cloud("lab-north", "https://cloud.example/v3", None)}
+    ground.ensure()
+    assert "cacert" not in ground.file.read_text()
+
+
 def age(ground: Ground) -> None:
     text = ground.file.read_text()
     ends = ground.kept[NAMES[0]].ends
