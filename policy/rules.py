@@ -84,7 +84,7 @@ def no_world_open_ingress(name: str, properties: Properties, facts: Facts) -> It
     """Nothing is open to the whole world outside the edge, and there neither SSH nor everything at once."""
     if properties.get("direction") != "ingress":
         return
-    if properties.get("remoteGroupId") or properties.get("remoteAddressGroupId"):
+    if properties.get("remoteGroupId") or properties.get("remoteAddressGroupId"):  # what stands in the latter is looked at there
         return
     prefix = properties.get("remoteIpPrefix")
     if prefix is UNKNOWN:
@@ -111,6 +111,25 @@ def wide(prefix: str) -> bool:
     return net.prefixlen < WIDEST[net.version] and not (isinstance(net, IPv6Network) and net.subnet_of(UNIQUE_LOCAL))
 
 
+def no_world_open_firewall(name: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
+    """A firewall lets in no more than a security group may."""
+    if properties.get("action") != "allow":
+        return
+    port, protocol = properties.get("destinationPort"), properties.get("protocol")
+    first, _, last = (port, "", port) if port is UNKNOWN else str(port or "").partition(":")
+    rule = {"direction": "ingress", "remoteIpPrefix": properties.get("sourceIpAddress"), "portRangeMin": first, "portRangeMax": last}
+    yield from no_world_open_ingress(name, {**rule, "protocol": None if protocol == "any" else protocol}, facts)
+
+
+def no_prefix_of_the_world(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """What stands for addresses, and is referred to by others, does not stand for the world."""
+    if properties.get("accessType", "ip") != "ip":  # accounts and certificates are no prefixes
+        return
+    for key, value in _texts("", properties):
+        if key in PREFIXES and value and wide(value):
+            yield f"stands for {value}", "name the prefixes that need it"
+
+
 def default_rules_removed(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
     """A security group has no rule that nobody wrote."""
     if properties.get("deleteDefaultRules") is not True:
@@ -131,14 +150,28 @@ def network_with_port_security(_: str, properties: Properties, __: Facts) -> Ite
     """Networks keep port security on, so that ports have it unless they say otherwise."""
     if properties.get("portSecurityEnabled") is not True:
         yield "does not have port security switched on", "set port_security_enabled"
-    if properties.get("shared"):
-        yield "is shared with every project", "share it with named projects by RBAC policies"
 
 
 def shared_by_name(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
-    """RBAC policies name the project that they open something for."""
-    if properties.get("targetTenant") == "*":
-        yield "is open for every project", "name the project"
+    """What is opened for other projects names them."""
+    if properties.get("targetTenant") == "*" or any(properties.get(mark) not in (None, False, UNKNOWN) for mark in SHARED):
+        yield "is open for every project", "name the projects: by RBAC policies, or by what its service has for that"
+
+
+def zone_given_by_name(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """A DNS zone is handed over to a project that is named."""
+    if not properties.get("targetProjectId"):
+        yield "gives the zone to whoever has its key", "name the project in target_project_id"
+
+
+def no_copy_of_traffic(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Nobody listens in on a port from outside."""
+    yield f"copies what a port sends and receives to {properties.get('remoteIp')}", "record it on the node that has the port"
+
+
+def nothing_out_of_sight(_: str, __: Properties, ___: Facts) -> Iterator[Finding]:
+    """All is made by the program, and none by a service that makes machines and networks itself."""
+    yield "makes things that no guard rail sees and no state knows", "make each of them as a resource of the program"
 
 
 def instance_on_its_own_port(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
@@ -148,6 +181,21 @@ def instance_on_its_own_port(_: str, properties: Properties, __: Facts) -> Itera
         return
     if not networks or any(not network.get("port") for network in networks):
         yield "names a network instead of a port", "make the port first and give it in `networks`"
+
+
+def attached_by_its_port(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Nor are they attached to a network later by such a port."""
+    if not properties.get("portId"):
+        yield "names a network instead of a port", "make the port first and give it in port_id"
+
+
+def volumes_of_their_own(_: str, properties: Properties, __: Facts) -> Iterator[Finding]:
+    """Volumes are resources, so that they are seen to be encrypted and protected; an instance makes none on the way."""
+    devices = properties.get("blockDevices")
+    for device in filter(lambda one: isinstance(one, Mapping), devices if isinstance(devices, list) else ()):
+        source, destination = (device.get(key) for key in ("sourceType", "destinationType"))
+        if source != "volume" and destination != "local" and UNKNOWN not in (source, destination):
+            yield f"makes a volume of {source}", "make the volume first and give it in `block_devices`, or let destination_type be local"
 
 
 def floating_address_only_where_planned(name: str, _: Properties, facts: Facts) -> Iterator[Finding]:
@@ -181,6 +229,11 @@ def restricted_credential(_: str, properties: Properties, __: Facts) -> Iterator
         yield "never ends", "set expires_at"
     if not properties.get("accessRules"):
         yield "may call everything", "list what it may call in access_rules"
+
+
+def no_credential_for_all(_: str, __: Properties, ___: Facts) -> Iterator[Finding]:
+    """Nor do they have one of a kind that can neither end nor be held to anything."""
+    yield "never ends, and may call everything", "make an application credential"
 
 
 def encrypted_volume(_: str, properties: Properties, facts: Facts) -> Iterator[Finding]:
@@ -243,6 +296,8 @@ def no_clear_secret(_: str, properties: Properties, __: Facts) -> Iterator[Findi
             yield f"has `{key}` in clear", "wrap it with pulumi.Output.secret"
         if any(mark in value for mark in SECRET_MARKS):
             yield f"has key material in `{key}`", "keep keys in the key manager and hand over a reference"
+        if key in SCRIPTS and CLEAR_SECRET.search(value):
+            yield f"has a secret in clear in `{key}`", "let the node fetch it from the key manager; every process there reads user data"
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -258,11 +313,21 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 SSH = 22
+PREFIXES = frozenset({"addresses", "ipAddress", "accessTo"})
+SHARED = ("shared", "isPublic", "public")
 WIDEST = {4: 8, 6: 16}  # by version: the shortest prefix that is not as good as the world; environment files are held to it too
 REFERRERS = frozenset({".r", ".ref", ".referer", ".referrer"})  # Swift takes each of them for the first
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
 ENCRYPTED = re.compile(r"(?<!un)(?<!no[tn][-_. ])(?<!no[tn])encrypted", re.IGNORECASE)
-SECRET_KEYS = frozenset({"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey"})
+SECRET_KEYS = frozenset(
+    {"password", "adminPass", "token", "applicationCredentialSecret", "secret", "payload", "privateKey", "psk", "imageSourcePassword"}
+)
+SCRIPTS = frozenset({"userData", "content"})  # texts that go to an instance, or into an object
+# A name that ends with such a word, and on the same line a value that is neither a switch, a hash, nor taken from elsewhere.
+CLEAR_SECRET = re.compile(
+    r"""(?:password|passwd|secret|token|psk)["']?[ \t]*[:=][ \t]*(?!(?:true|false|yes|no|null)\b)["']?[^\s"'$&*{\[<>|!,}\\?+=-]""",
+    re.IGNORECASE,
+)
 SECRET_MARKS = ("PRIVATE KEY-----",)
 PROVIDER = "pulumi:providers:openstack"
 TAGGED = (
@@ -283,25 +348,56 @@ NAMED = (
     "openstack:blockstorage/volume:",
 )
 
-DATA = ("blockstorage/volume:", "objectstorage/container:", "sharedfilesystem/share:", "images/image:", "keymanager/secretV1:")
+DATA = (
+    "blockstorage/volume:",
+    "objectstorage/container:",
+    "objectstorage/containerObject:",
+    "sharedfilesystem/share:",
+    "images/image:",
+    "keymanager/secretV1:",
+    "database/instance:",
+    "database/database:",
+)
+OPEN_FOR_OTHERS = (
+    "networking/network:",
+    "networking/subnetPool:",
+    "networking/addressScope:",
+    "networking/qosPolicy:",
+    "networking/rbacPolicyV2:",
+    "firewall/groupV2:",
+    "firewall/policyV2:",
+    "firewall/ruleV2:",
+    "bgpvpn/v2:",
+    "sharedfilesystem/share:",
+    "containerinfra/clusterTemplate:",
+)
+OUTSIDE = ("networking/floatingIp:", "networking/floatingIpAssociate:", "networking/portForwardingV2:")
 
 GUARDS: tuple[Guard, ...] = (
     Guard("NET-02", ("networking/secGroupRule:",), no_world_open_ingress),
+    Guard("NET-02", ("firewall/ruleV2:",), no_world_open_firewall),
+    Guard("NET-02", ("networking/port:", "networking/addressGroupV2:", "sharedfilesystem/shareAccess:"), no_prefix_of_the_world),
     Guard("NET-02", ("networking/secGroup:",), default_rules_removed),
-    Guard("NET-02", ("networking/port:",), port_behind_security),
+    Guard("NET-02", ("networking/port:", "networking/portSecGroupAssociate:"), port_behind_security),
     Guard("NET-02", ("networking/network:",), network_with_port_security),
-    Guard("NET-02", ("compute/instance:",), instance_on_its_own_port),
-    Guard("NET-04", ("networking/rbacPolicyV2:",), shared_by_name),
-    Guard("NET-07", ("networking/floatingIp:",), floating_address_only_where_planned),
+    Guard("NET-02", ("compute/instance:", "database/instance:"), instance_on_its_own_port),
+    Guard("NET-02", ("compute/interfaceAttach:",), attached_by_its_port),
+    Guard("NET-04", OPEN_FOR_OTHERS, shared_by_name),
+    Guard("NET-04", ("dns/transferRequest:",), zone_given_by_name),
+    Guard("NET-04", ("index/taasTapMirrorV2:",), no_copy_of_traffic),
+    Guard("NET-07", OUTSIDE, floating_address_only_where_planned),
     Guard("IAM-01", ("identity/project:",), labelled),
     Guard("IAM-02", ("identity/roleAssignment:", "identity/inheritRoleAssignment:"), roles_to_groups_only),
     Guard("IAM-05", ("identity/applicationCredential:",), restricted_credential),
+    Guard("IAM-05", ("identity/ec2CredentialV3:",), no_credential_for_all),
     Guard("STO-01", ("openstack:", PROVIDER), declared_region),
-    Guard("STO-04", ("blockstorage/volume:",), encrypted_volume),
+    Guard("STO-04", ("blockstorage/volume:", "database/instance:"), encrypted_volume),
     Guard("STO-05", ("objectstorage/container:",), closed_container),
     Guard("BCK-01", DATA, data_protected),
+    Guard("BCK-01", ("compute/instance:",), volumes_of_their_own),
     Guard("CMP-01", ("images/image:",), no_public_image),
     Guard("CRY-05", ("openstack:", PROVIDER), no_clear_secret),
     Guard("OPS-04", NAMED, explicit_name),
     Guard("OPS-04", TAGGED, labelled),
+    Guard("OPS-04", ("orchestration/stackV1:", "containerinfra/cluster:", "containerinfra/nodeGroup:"), nothing_out_of_sight),
 )
