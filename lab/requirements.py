@@ -12,7 +12,6 @@ from pathlib import Path
 from foundation import programs
 from foundation.errors import Problem
 from foundation.places import cache_root
-from foundation.shell import callable_here
 from lab.compute import kernel
 from lab.settings import REGIONS, Places
 
@@ -114,8 +113,8 @@ def _with_less(wanted: Collection[str]) -> str:
     if memory_gib() < MEMORY_ONE_GIB:
         return "use a machine with more memory"
     if len(wanted) > 1:
-        return "run one region: " + callable_here("lz lab up --region north")
-    return "take what stands away first: " + callable_here(f"lz lab down && lz lab up --region {next(iter(wanted), 'north')}")
+        return "run one region: lz lab up --region north"
+    return f"take what stands away first: lz lab down && lz lab up --region {next(iter(wanted), 'north')}"
 
 
 def elsewhere(places: Places) -> Iterator[Problem]:
@@ -125,7 +124,7 @@ def elsewhere(places: Places) -> Iterator[Problem]:
             "another lab stands on this machine",
             where=str(root),
             why="its machines have the same names and addresses",
-            cure="take it down first: " + callable_here(f"LZ_CACHE={shlex.quote(str(root.parent))} lz lab down"),
+            cure=f"take it down first: LZ_CACHE={shlex.quote(str(root.parent))} lz lab down",
         )
 
 

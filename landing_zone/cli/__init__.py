@@ -12,6 +12,7 @@ from rich.console import Console
 from typer._click.exceptions import ClickException  # Typer brings its own copy of click and offers its errors nowhere else
 
 from foundation.errors import INTERRUPTED, Problem, debugging, explained, fault
+from foundation.shell import told
 
 DEBUG = "--debug"
 OTHERS = "--"  # what stands behind it is for another program
@@ -61,7 +62,7 @@ def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:
         console.print("".join(traceback.format_exception(error)), markup=False)
     _as_json(problems, words)
     for problem in problems:
-        head, *rest = str(problem).splitlines()
+        head, *rest = told(problem).splitlines()
         console.print("error: ", style="bold red", end="")
         console.print(head, style="bold", markup=False)
         for line in rest:

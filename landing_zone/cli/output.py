@@ -14,7 +14,7 @@ from rich.text import Text
 
 from foundation.errors import Problem
 from foundation.progress import console
-from foundation.shell import callable_here
+from foundation.shell import callable_here, told
 from landing_zone.engine.stack import Outcome
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
@@ -132,7 +132,7 @@ def problem_data(problem: Problem) -> dict[str, str]:
 
 def warn(problem: Problem) -> None:
     """Tell of a problem on standard error that does not keep the command from going on."""
-    console.print(Text.assemble(("warning: ", "bold yellow"), str(problem)))
+    console.print(Text.assemble(("warning: ", "bold yellow"), told(problem)))
 
 
 def next_steps(lines: Iterable[str]) -> None:

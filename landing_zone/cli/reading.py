@@ -17,6 +17,7 @@ from openstack.exceptions import SDKException
 
 from foundation.errors import LzError, Problem, raise_all
 from foundation.progress import Progress
+from foundation.shell import callable_here
 from landing_zone import inventory as stock
 from landing_zone import preflight as checks
 from landing_zone.cli import flags, output
@@ -167,7 +168,8 @@ def inventory(
 
 def _host(env: str, one: Host, planned: Mapping[str, InstanceSpec], status: Mapping[str, str]) -> list[str]:
     spec = planned[one.name]
-    return [one.name, one.region, spec.zone, spec.tenant or "", one.address, status.get(one.name, "?"), f"lz ssh --env {env} {one.name}"]
+    way_in = callable_here(f"lz ssh --env {env} {one.name}")
+    return [one.name, one.region, spec.zone, spec.tenant or "", one.address, status.get(one.name, "?"), way_in]
 
 
 def _by_nova(plan: EnvironmentPlan, found: Sequence[Host]) -> tuple[dict[str, str], list[Problem]]:

@@ -104,7 +104,7 @@ def test_a_killed_reset_is_named_by_doctor_and_made_good_by_another(where: Place
     broken = lz("lab", "doctor")
     assert broken.returncode == 1
     assert "north: a reset has not come to its end" in broken.stderr
-    assert "`lz lab reset`" in broken.stderr
+    assert "lz lab reset`" in broken.stderr
     assert "mariadb" not in broken.stderr
     done = lz("lab", "reset")
     assert done.returncode == 0, done.stderr

@@ -107,6 +107,14 @@ def test_a_region_that_does_not_answer_is_warned_of_and_all_hosts_are_listed(
     assert "SHUTOFF" in rows[BASTIONS["south"]]
 
 
+def test_the_way_in_is_callable_where_lz_is_another_program(
+    cloud: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/lz")
+    assert main(WORDS) == 0
+    assert f".venv/bin/lz ssh --env lab {BASTIONS['north']}" in capsys.readouterr().out
+
+
 def test_only_regions_of_which_something_is_listed_are_asked(cloud: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     cloud["north"] = Problem("the cloud does not answer")
     assert main([*WORDS, "--region", "south", "--json"]) == 0

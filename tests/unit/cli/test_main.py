@@ -285,6 +285,47 @@ def test_next_steps_are_callable_from_where_one_stands(monkeypatch: pytest.Monke
     assert callable_here("lz up") == f"{tmp_path}/.venv/bin/lz up"
 
 
+@pytest.fixture
+def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout with a virtual environment, which one stands in; `lz` finds the one that mtools brings."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("shutil.which", lambda _: str(tmp_path / "elsewhere/lz"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv/bin/python"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("cure", "told"),
+    [
+        ("lz up --env lab, then again", ".venv/bin/lz up --env lab, then again"),
+        ("run `lz lab down`, then `lz lab up`", "run `.venv/bin/lz lab down`, then `.venv/bin/lz lab up`"),
+        ("is it healthy (the lab: lz lab doctor)?", "is it healthy (the lab: .venv/bin/lz lab doctor)?"),
+    ],
+)
+def test_cures_are_callable_where_lz_is_another_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], checkout: Path, cure: str, told: str
+) -> None:
+    raising(monkeypatch, LzError(Problem("it broke", cure=cure)))
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == f"error: it broke\n  cure:  {told}\n"
+    output.warn(Problem("it broke", cure=cure))
+    assert capsys.readouterr().err == f"warning: it broke\n  cure:  {told}\n"
+    monkeypatch.setattr("shutil.which", lambda _: str(checkout / ".venv/bin/lz"))
+    main(["status"])
+    assert capsys.readouterr().err == f"error: it broke\n  cure:  {cure}\n"
+
+
+def test_an_error_is_told_in_a_folder_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], checkout: Path
+) -> None:
+    monkeypatch.chdir(checkout / "elsewhere")
+    (checkout / "elsewhere").rmdir()
+    raising(monkeypatch, LzError(Problem("it broke", cure="lz up")))
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == f"error: it broke\n  cure:  {checkout}/.venv/bin/lz up\n"
+
+
 @pytest.mark.parametrize("command", ["preflight", "up"])
 def test_what_is_wrong_elsewhere_is_told_when_one_region_cannot_be_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str

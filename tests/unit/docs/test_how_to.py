@@ -90,6 +90,19 @@ def test_commands_of_every_page_are_there_with_their_flags() -> None:
         assert {word.partition("=")[0] for word in ours if word.startswith("--")} <= known, (name, words)
 
 
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^ {4}.*$", re.MULTILINE)
+_OURS_BY_NAME = re.compile(r'^(?:\w+=\S+ |eval "\$\()*(?:lz|openstack|ansible[a-z-]*) ')
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_what_is_pasted_from_a_page_does_what_it_says(page: Path) -> None:
+    """`lz` by its name is a program of mtools that ends well, the others are on no PATH, and `LZ_CACHE` is rarely set."""
+    text = page.read_text(encoding="utf-8")
+    pasted = [line.strip() for block in (*_FENCED.findall(text), *_INDENTED.findall(_FENCED.sub("", text))) for line in block.splitlines()]
+    assert [line for line in pasted if _OURS_BY_NAME.match(line) or "$LZ_CACHE" in line] == []
+
+
 def test_what_pages_let_make_make_is_in_the_makefile() -> None:
     named = {name for page in PAGES for name in re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)}
     assert {"up", "down", "test", "test-long", "venv"} <= named

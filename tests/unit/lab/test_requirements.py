@@ -75,9 +75,9 @@ def test_an_unknown_region_is_named_with_the_known_ones(poor: Path) -> None:
 @pytest.mark.parametrize(
     ("memory", "wanted", "stay", "cure"),
     [
-        (11.0, ["north", "south"], [], "run one region: .*lz lab up --region north"),
-        (11.0, ["north", "south"], ["north"], "run one region: .*lz lab up --region north"),
-        (11.0, ["south"], ["north"], "take what stands away first: .*lz lab down && .*lz lab up --region south"),
+        (11.0, ["north", "south"], [], "run one region: lz lab up --region north"),
+        (11.0, ["north", "south"], ["north"], "run one region: lz lab up --region north"),
+        (11.0, ["south"], ["north"], "take what stands away first: lz lab down && lz lab up --region south"),
         (6.0, ["south"], ["north"], "use a machine with more memory"),
         (6.0, ["south"], [], "use a machine with more memory"),
     ],
