@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -22,6 +22,7 @@ from landing_zone import model
 from landing_zone.cli import changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
 from landing_zone.model.fields import CODE_PATTERN
+from landing_zone.model.levels import figures
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
 from landing_zone.proof.results import worst
 from tools import engine
@@ -117,33 +118,53 @@ def init(
     """
     if not folder.is_dir():
         raise InputError(Problem("there is no such folder", where=str(folder), cure="make it, or take another --folder"))
+    short = _code(_answer(code, "Short name of the environment", "--code"))
+    path = folder / f"{short}.yaml"
+    if path.exists():
+        raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))
     answers = Answers(
-        code=_code(_answer(code, "Short name of the environment", "--code")),
+        code=short,
         name_en=_answer(name_en, "Its name in English", "--name-en"),
         name_vi=_answer(name_vi, "Its name in Vietnamese", "--name-vi"),
         klass=_klass(_answer(klass, "Class (central, agency, enterprise)", "--class")),
-        level=_level(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level")),
+        level=(chosen := _level(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level"))),
         email=_answer(email, "Mail address of its owner", "--email"),
-        regions=tuple(_region(text) for text in region or [_answer(None, f"Primary region as {REGION_FORM}", "--region")]),
-        tenants=tuple(_tenant(text) for text in tenant or ()),
+        regions=tuple(_region(text) for text in region or _regions_of(chosen)),
+        tenants=tuple(_tenant(text) for text in (_tenants() if tenant is None else tenant)),
     )
     if len(answers.regions) > MOST_REGIONS:
         cure = f"answer for {MOST_REGIONS}, and write the others into the file, each with a supernet of its own"
         raise InputError(Problem(f"{len(answers.regions)} regions: a new file has one, or a pair", cure=cure))
-    path = folder / f"{answers.code}.yaml"
-    if path.exists():
-        raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))
-    files.replace(path, environment_text(answers), 0o644)
-    try:
-        model.load(path)
-    except InputError:
-        path.unlink()
-        raise
+    _write(path, environment_text(answers))
     if json_:
         output.document({"written": [str(path)]})
         return
     output.out.print(f"Written: {path}", markup=False)
     output.next_steps([f"lz plan --env {answers.code if folder == ENVIRONMENTS else path}"])
+
+
+def _write(path: Path, text: str) -> None:
+    """Write an environment file that loads. One that does not is kept under another name, since somebody typed what is in it."""
+    draft = path.with_name(f"{path.name}.rejected")
+    files.replace(draft, text, 0o644)
+    try:
+        model.load(draft)
+    except InputError as error:
+        cure = f"correct it and name it {path.name}, or answer anew"
+        raise InputError(*error.problems, Problem("no environment was made; the answers are kept", str(draft), cure=cure)) from None
+    draft.replace(path)
+
+
+def _regions_of(level: int) -> list[str]:
+    """Answers for as many regions as the level asks for."""
+    ranks = ("Primary", "Secondary") if figures()["second_region"].at(level) else ("Primary",)
+    return [_answer(None, f"{rank} region as {REGION_FORM}", "--region") for rank in ranks]
+
+
+def _tenants() -> Iterator[str]:
+    """Answers until an empty one; none where there is nobody to ask."""
+    if sys.stdin.isatty():
+        yield from iter(lambda: str(typer.prompt(f"A tenant as {TENANT_FORM} (empty: no more)", "", show_default=False, err=True)), "")
 
 
 def _answer(given: str | None, question: str, flag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from landing_zone.engine.opening import Asked, Refused
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.engine.stores.folder import Folder
+from landing_zone.model import load as load_file
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 from tests.support.command import LZ
@@ -384,22 +386,67 @@ def test_init_leaves_no_torn_file_on_a_full_disk(tmp_path: Path) -> None:
     assert (tmp_path / "pilot.yaml").stat().st_mode & 0o777 == 0o644
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Somebody at a terminal who answers so."""
+    monkeypatch.setattr("sys.stdin", Terminal("".join(f"{line}\n" for line in lines)))
+
+
 def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    given = iter(["pilot", "Pilot", "Thí điểm", "agency", "1", "o@pilot.example", REGION[1]])
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-
-    def prompt(question: str, err: bool) -> str:
-        asked.append(question)
-        return next(given)
-
-    monkeypatch.setattr("typer.prompt", prompt)
+    answers(monkeypatch, *ANSWERS[1::2], REGION[1], "")
     assert main(["init", "--folder", str(tmp_path)]) == 0
-    assert len(asked) == 7
+    assert sys.stdin.read() == ""
     by_questions = (tmp_path / "pilot.yaml").read_text()
     (tmp_path / "pilot.yaml").unlink()
+    answers(monkeypatch, "")
     assert main(["init", *ANSWERS, *REGION, "--folder", str(tmp_path)]) == 0
     assert (tmp_path / "pilot.yaml").read_text() == by_questions
+
+
+def test_init_asks_nothing_more_when_the_file_is_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pilot.yaml").touch()
+    answers(monkeypatch, "pilot", "Pilot")
+    assert main(["init", "--folder", str(tmp_path)]) == 2
+    assert sys.stdin.read() == "Pilot\n"
+    assert "there is such a file already" in capsys.readouterr().err
+
+
+TENANTS = ["edu:P.EDU:Sở Giáo dục:Department of Education", "health:P.HLT:Sở Y tế:Department of Health"]
+PAIR = [REGION[1], "south:lab-south:Can Tho:10.05:105.75"]
+
+
+@pytest.mark.parametrize("level", range(1, 6))
+def test_init_asks_for_as_many_regions_as_the_level_wants_and_for_tenants_until_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: int
+) -> None:
+    regions = PAIR if level >= 3 else PAIR[:1]
+    answers(monkeypatch, *[str(level) if word == "1" else word for word in ANSWERS[1::2]], *regions, *TENANTS, "")
+    assert main(["init", "--folder", str(tmp_path)]) == 0
+    assert sys.stdin.read() == ""
+    assert ("Secondary region as" in capsys.readouterr().err) == (level >= 3)
+    made = load_file(tmp_path / "pilot.yaml")
+    assert [region.name for region in made.regions] == ["north", "south"][: len(regions)]
+    assert [tenant.code for tenant in made.tenants] == ["edu", "health"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pilot.yaml"]
+
+
+def test_answers_that_make_no_environment_are_kept_where_the_error_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["init", *ANSWERS, "--level", "3", "--folder", str(tmp_path)]
+    assert main([*words, *REGION]) == 2
+    said = capsys.readouterr().err
+    assert "asks for a second region" in said
+    kept = tmp_path / "pilot.yaml.rejected"
+    assert "Thí điểm" in kept.read_text()
+    assert said.count(str(kept)) == 2
+    assert {Path(place.partition(":")[0]) for place in re.findall(r"where: (\S+)", said)} == {kept}
+    assert main([*words, "--region", PAIR[0], "--region", PAIR[1]]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["pilot.yaml"]
 
 
 @pytest.mark.parametrize(
