@@ -34,6 +34,7 @@ from landing_zone.preflight import Finding
 from landing_zone.proof.results import Result, Verdict
 from tests.support.command import LZ
 from tests.support.disk import short_of_room
+from tests.unit.cli.support import commands, options_of
 
 HEAVY = ["openstack", "pulumi_openstack", "stacks.programs"]
 
@@ -157,12 +158,6 @@ def test_unknown_region_names_those_that_there_are(
     assert "one of: north, south" in said
 
 
-def commands() -> list[str]:
-    """Every command, those of a group by both words."""
-    loaded = {name: load(name) for name in COMMANDS}
-    return sorted(" ".join((name, each)) if each else name for name, found in loaded.items() for each in getattr(found, "commands", ("",)))
-
-
 @pytest.mark.parametrize("name", commands())
 def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main([*name.split(), "--help"]) == 0
@@ -172,14 +167,6 @@ def test_every_command_has_help_with_an_example_of_its_own(capsys: pytest.Captur
 
 # What they print is for a shell or another program as it is, or is what that program says.
 AS_THEY_ARE = {"env", "ssh", "lab env", "lab logs", "lab console"}
-
-
-def options_of(name: str) -> set[str]:
-    """The options of a command, which is named by all its words."""
-    found: Any = load(name.split(maxsplit=1)[0])
-    for word in name.split()[1:]:
-        found = found.commands[word]
-    return {option for parameter in found.params for option in parameter.opts}
 
 
 @pytest.mark.parametrize("name", commands())

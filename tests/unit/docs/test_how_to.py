@@ -14,6 +14,7 @@ from foundation.places import CHECKOUT
 from landing_zone.cli.app import EXIT_CODES, load
 from landing_zone.engine.opening import load_plan
 from landing_zone.model.environment import Flow, Tenant
+from tests.unit.cli.support import commands, options_of
 from tests.unit.model import support
 
 PAGES = sorted([*(CHECKOUT / "docs").rglob("*.md"), *CHECKOUT.glob("*.md")])
@@ -88,6 +89,16 @@ def test_commands_of_every_page_are_there_with_their_flags() -> None:
         known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help", "--debug"}
         ours = words[: words.index("--")] if "--" in words else words
         assert {word.partition("=")[0] for word in ours if word.startswith("--")} <= known, (name, words)
+
+
+_ALIKE = {"--json", "--region", "--yes", "--help"}  # they do the same wherever they are
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_option_of_a_command_is_on_a_page_that_names_it(name: str) -> None:
+    pages = [text for text in (page.read_text(encoding="utf-8") for page in PAGES) if re.search(rf"\blz {name}\b", text)]
+    options = {option for option in options_of(name) - _ALIKE if option.startswith("--")}
+    assert {each for each in options if not any(re.search(rf"(?<![\w-]){each}(?![\w-])", text) for text in pages)} == set()
 
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
