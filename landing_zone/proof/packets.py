@@ -1,14 +1,13 @@
 """Connections tried from inside instances: those that must pass, those that must not, and the controls that give both a meaning.
 
 A connection that is stopped proves nothing by itself: the listener might be dead. So every target first shows that its
-listener answers, and a stop counts only when the same port of the same target did answer to somebody who may ask.
+listener answers, and a stop counts only when the same port of the same target did answer to somebody who may ask, and when the
+source sent from its own address and heard nothing at all.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh.shell import on_host
 
 SSH_PORT = 22
-REFUSED = os.strerror(errno.ECONNREFUSED)
+SILENCE = "no answer"
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
 SESSIONS = 6  # SSH sessions at once
 ENTER_SECONDS = 120  # one session may take that long
@@ -82,18 +81,30 @@ for address, (protocol, port) in [(address, listener) for address in wanted["add
             time.sleep(0.1)
 """
 
-# Runs in the instance. Input: [[protocol, address, port], ...] and seconds. Output: what each connection gave, in the same order.
-# A datagram may be lost, and is sent twice. Only root may send an echo request everywhere.
+# Runs in the instance. Input: [[protocol, address, port], ...], seconds, and the instance's own addresses. Output: what each
+# connection gave, in the same order. What would not leave from an address of its own is not tried: without the lease of its IPv6
+# address an instance has no way, or sends from one that OVN drops, and either would look like a block. A datagram may be lost, and is
+# sent twice. Only root may send an echo request everywhere.
 TRY = r"""
 import json, socket, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
-asked, seconds = json.load(sys.stdin)
+asked, seconds, own = json.load(sys.stdin)
+def datagrams(address):
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+def hindered(address):
+    with datagrams(address) as asking:
+        try:
+            asking.connect((address, 9))  # sends nothing: chooses the way, and the address to send from
+        except OSError as error:
+            return error.strerror
+        source = asking.getsockname()[0]
+    return "" if source in own else f"it would send from {source}"
 def tcp(address, port):
     with socket.create_connection((address, port), seconds) as connection:
         connection.settimeout(seconds)
         return "answer: " + connection.recv(64).decode(errors="replace").strip()
 def udp(address, port):
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    with datagrams(address) as asking:
         asking.settimeout(seconds / 2)
         asking.connect((address, port))
         for again in (True, False):
@@ -113,6 +124,9 @@ def icmp(address, _):
     return "no answer" if done.returncode else "answer: echo"
 def attempt(target):
     protocol, address, port = target
+    hindrance = hindered(address)
+    if hindrance:
+        return f"not tried: {hindrance}"
     try:
         return {"tcp": tcp, "udp": udp, "icmp": icmp}[protocol](address, port)
     except TimeoutError:
@@ -173,8 +187,9 @@ def _judge_pass(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tupl
 def _judge_stop(check: FlowCheck, got: str, seen: Mapping[Attempt, str]) -> tuple[Verdict, str]:
     if got.startswith("answer"):
         return Verdict.FAIL, f"{_way(check)} of {check.target} answers to {check.source}: {got}"
-    if REFUSED in got:
-        return Verdict.UNKNOWN, f"{got}: nobody refuses what is dropped, so something on the way answered, or {check.target} itself"
+    if got != SILENCE:
+        on_the_way = f"something on the way answered, or {check.target} itself, or {check.source} does not get out"
+        return Verdict.UNKNOWN, f"{got}: what is dropped is silent, so {on_the_way}"
     control = control_of(check)
     proof = seen.get(control, "could not be entered")
     if _answers(check, proof):
@@ -232,7 +247,8 @@ def _round(home: Home, instances: Mapping[str, InstanceSpec], wanted: Collection
 
     def ask(source: str) -> dict[Attempt, str]:
         mine = sorted((attempt for attempt in attempts if attempt.source == source), key=lambda one: (one.address, one.protocol, one.port))
-        payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS])
+        own = [address for _, address in instances[source].addresses]
+        payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS, own])
         try:
             said = on_host(home, instances[source].hostname, ["python3", "-c", TRY], stdin=payload, timeout=ENTER_SECONDS)
         except LzError as error:

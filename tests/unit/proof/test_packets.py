@@ -42,7 +42,9 @@ UDP_FROM_SOURCE, UDP_FROM_TARGET = Attempt("edu", "udp", "10.0.0.9", 22), Attemp
     ("check", "seen", "verdict"),
     [
         (STOP, {FROM_SOURCE: "no answer", FROM_TARGET: "answer: health"}, Verdict.PASS),
-        (STOP, {FROM_SOURCE: "refused: no route", FROM_TARGET: "answer: health"}, Verdict.PASS),
+        (STOP, {FROM_SOURCE: "refused: No route to host", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
+        (STOP, {FROM_SOURCE: "refused: Network is unreachable", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
+        (STOP, {FROM_SOURCE: "not tried: Network is unreachable", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
         (STOP, {FROM_SOURCE: "refused: Connection refused", FROM_TARGET: "answer: health"}, Verdict.UNKNOWN),
         (STOP, {FROM_SOURCE: "answer: health", FROM_TARGET: "answer: health"}, Verdict.FAIL),
         (STOP, {FROM_SOURCE: "answer: ", FROM_TARGET: "answer: health"}, Verdict.FAIL),
@@ -92,6 +94,7 @@ class Ground:
     shut: set[tuple[str, int]] = field(default_factory=set)
     given: dict[tuple[str, int], str] = field(default_factory=dict)
     rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    own: dict[str, list[str]] = field(default_factory=dict)
 
     def enter(self, home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
         program = "try" if command[-1] == packets.TRY else "listen"
@@ -99,7 +102,10 @@ class Ground:
         at = self.rounds[name, program]
         if (name, at) in self.shut:
             raise LzError(f"cannot enter {name}")
-        return json.dumps([self.given.get((name, at), "no answer")] * len(json.loads(stdin)[0])) if program == "try" else ""
+        if program == "listen":
+            return ""
+        asked, _, self.own[name] = json.loads(stdin)
+        return json.dumps([self.given.get((name, at), "no answer")] * len(asked))
 
     def judged(self, check: FlowCheck, folder: Path) -> tuple[Verdict, str, dict[str, str]]:
         results, problems = packets.try_all(Home(folder), {name: probe(name) for name in ("edu", "health")}, [check], "north")
@@ -112,6 +118,11 @@ def ground(monkeypatch: pytest.MonkeyPatch) -> Ground:
     made = Ground()
     monkeypatch.setattr(packets, "on_host", made.enter)
     return made
+
+
+def test_every_source_is_told_which_addresses_are_its_own(ground: Ground, tmp_path: Path) -> None:
+    ground.judged(STOP, tmp_path)
+    assert ground.own == {"edu-north": ["10.0.0.9"], "health-north": ["10.0.0.9"]}
 
 
 def test_an_instance_that_lets_nobody_in_is_tried_once_more(ground: Ground, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,12 @@ def listener() -> Iterator[int]:
     thread.join()
 
 
-def tried(targets: list[list[object]], seconds: float = 1) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", TRY], input=json.dumps([targets, seconds]), capture_output=True, text=True, check=True)
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def tried(targets: list[list[object]], seconds: float = 1, own: Sequence[str] = LOOPBACK) -> list[str]:
+    asked = json.dumps([targets, seconds, own])
+    done = subprocess.run([sys.executable, "-c", TRY], input=asked, capture_output=True, text=True, check=True)
     return list(json.loads(done.stdout))
 
 
@@ -57,6 +62,18 @@ def test_a_datagram_without_an_answer_is_silence_and_one_to_nobody_a_refusal() -
         silent.bind(("127.0.0.1", 0))
         said = tried([["udp", "127.0.0.1", silent.getsockname()[1]], ["udp", "127.0.0.1", 1]])
     assert said == ["no answer", "refused: Connection refused"]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
+def test_without_its_own_address_of_the_family_nothing_was_tried(listener: int, protocol: str) -> None:
+    """As where the lease of the IPv6 address never came: what is sent from another address is dropped, and looks like a block."""
+    assert tried([[protocol, "127.0.0.1", listener]], own=["10.0.0.9", "::1"]) == ["not tried: it would send from 127.0.0.1"]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
+def test_what_the_machine_itself_does_not_send_was_not_tried(protocol: str) -> None:
+    """An address of a link, with no word of which, stands for every one to which there is no route: those differ by machine."""
+    assert tried([[protocol, "fe80::1", 9]]) == [f"not tried: {os.strerror(errno.EINVAL)}"]
 
 
 @pytest.fixture
