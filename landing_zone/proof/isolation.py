@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException, SDKException, raise_from_response
 
@@ -65,7 +66,7 @@ def _of_all(connection: Connection, region: str, tenant: str, others: Collection
         what = f"{tenant} cannot see the {kind}s of other tenants by the API"
         try:
             seen = {thing.id for thing in listed(connection)}
-        except SDKException as error:
+        except (SDKException, ClientException) as error:
             yield Result(NETWORK.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
             continue
         visible = [theirs[identity] for identity in theirs.keys() & seen]
@@ -79,7 +80,7 @@ def _of_one(connection: Connection, region: str, tenant: str, other: str, others
         what = f"{tenant} cannot see the {name}s of {other} by the API"
         try:
             visible = [name for name, identity in others[look.kind].items() if _readable(look.read, connection, identity)]
-        except SDKException as error:
+        except (SDKException, ClientException) as error:
             yield Result(look.control, region, what, Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
             continue
         yield Result(look.control, region, what, *_judged(visible, len(others[look.kind]), sees[control]))
@@ -96,7 +97,7 @@ def _judged(visible: Collection[str], total: int, sees_own: bool) -> tuple[Verdi
 def _sees_own(connection: Connection, look: Look, own: Ids) -> bool:
     try:
         return any(_readable(look.read, connection, identity) for identity in own.get(look.kind, {}).values())
-    except SDKException:
+    except (SDKException, ClientException):
         return False
 
 

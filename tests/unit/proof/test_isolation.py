@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
+from keystoneauth1.exceptions import ClientException, ConnectFailure, ConnectTimeout, EndpointNotFound
 from openstack.exceptions import ForbiddenException, HttpException, NotFoundException
 from requests import Response
 
@@ -15,6 +16,7 @@ from landing_zone.proof.results import Verdict, worst
 OWN = {"network": {"edu-app": "n-edu"}, "router": {"edu-router": "r-edu"}, "project": {"edu-main": "p-edu"}}
 OTHERS = {"network": {"health-app": "n-health"}, "router": {"health-router": "r-health"}, "project": {"health-main": "p-health"}}
 PORTAL = {"network": {"portal-app": "n-portal"}}
+ALL = {"edu": OWN, "health": OTHERS, "portal": PORTAL}
 
 
 def connection(visible: set[str], error: Exception | None = None) -> MagicMock:
@@ -45,7 +47,7 @@ def answer(status: int) -> Response:
 
 
 def verdicts(made: MagicMock) -> dict[str, Verdict]:
-    found = list(check(made, "north", "edu", "health", {"edu": OWN, "health": OTHERS, "portal": PORTAL}))
+    found = list(check(made, "north", "edu", "health", ALL))
     return {control: worst([one for one in found if one.control == control]) for control in {one.control for one in found}}
 
 
@@ -77,3 +79,13 @@ def test_blindness_for_its_own_proves_nothing() -> None:
 
 def test_a_broken_api_proves_nothing() -> None:
     assert verdicts(connection({"n-edu"}, HttpException("500")))["NET-04"] is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("error", [ConnectFailure("no"), ConnectTimeout("no"), EndpointNotFound("no")])
+def test_a_service_that_is_away_hides_nothing_of_the_others(error: ClientException) -> None:
+    """None of these is an error of the SDK."""
+    made = connection({"n-edu", "p-edu"}, error)
+    made.network.get_network.side_effect = made.object_store.head.side_effect = error
+    found = list(check(made, "north", "edu", "health", ALL))
+    assert [one.verdict for one in found] == [Verdict.UNKNOWN] * len(found)
+    assert [one.check for one in found] == [one.check for one in check(connection({"n-edu"}), "north", "edu", "health", ALL)]
