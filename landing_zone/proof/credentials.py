@@ -1,8 +1,8 @@
-"""Tenants' application credentials as the cloud has them: each far enough from its end, and none that may more than is planned."""
+"""Tenants' application credentials as the cloud has them: each far enough from its end, and none that may more or less than is planned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,8 +68,8 @@ def _judged(spec: CredentialSpec, recorded: Credential | None, there: Mapping[st
     if one is None:
         gone = f"{recorded.id} is in the tenant's file and not in the cloud"
         return (Verdict.FAIL, gone), (Verdict.UNKNOWN, gone)
-    more = list(_more(spec, one, ids))
-    bounds = (Verdict.FAIL, "; ".join(more)) if more else (Verdict.PASS, "restricted, with an end, its role and rules as planned")
+    otherwise = list(_otherwise(spec, one, ids))
+    bounds = (Verdict.FAIL, "; ".join(otherwise)) if otherwise else (Verdict.PASS, "restricted, with an end, its role and rules as planned")
     return _life(one.expires_at, datetime.now(UTC)), bounds
 
 
@@ -83,28 +83,27 @@ def _life(expires_at: str | None, now: datetime) -> Seen:
     return verdict, f"it ends in {(ends - now).days} days, on {ends:%Y-%m-%d}"
 
 
-def _more(spec: CredentialSpec, one: Any, ids: Ids) -> Iterator[str]:
-    """In what a credential of the cloud goes beyond its plan."""
+def _otherwise(spec: CredentialSpec, one: Any, ids: Ids) -> Iterator[str]:
+    """In what a credential of the cloud goes beyond its plan, or falls short of it."""
     if one.unrestricted is not False:
         yield "it is not restricted: it can make other credentials"
     if not one.expires_at:
         yield "it has no end"
     if one.project_id != ids.get("project", {}).get(spec.project):
         yield f"it is of another project: {one.project_id}"
-    roles = sorted({role["name"] for role in one.roles} - WITHIN[spec.role])
-    if roles:
-        yield f"it has the role {', '.join(roles)}"
+    roles = {role["name"] for role in one.roles}
+    if roles - WITHIN[spec.role]:
+        yield f"it has the role {', '.join(sorted(roles - WITHIN[spec.role]))}"
+    if spec.role not in roles:
+        yield f"it lacks the role {spec.role}"
     if not one.access_rules:
         yield "it has no access rules: it can call everything"
-    yield from _beyond(one.access_rules or (), access_rules(spec.role))
+        return
+    found, planned = _rules(one.access_rules), _rules(access_rules(spec.role))
+    for may, calls in (("may", found - planned), ("may not", planned - found)):
+        if calls:
+            yield f"it {may} call {', '.join(sorted(calls))}"
 
 
-def _beyond(found: Iterable[Mapping[str, str]], planned: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    known = {_rule(rule) for rule in planned}
-    further = sorted({_rule(rule) for rule in found} - known)
-    if further:
-        yield f"it may call {', '.join(further)}"
-
-
-def _rule(rule: Mapping[str, str]) -> str:
-    return f"{rule['service']} {rule['method']} {rule['path']}"
+def _rules(rules: Iterable[Mapping[str, str]]) -> set[str]:
+    return {f"{rule['service']} {rule['method']} {rule['path']}" for rule in rules}

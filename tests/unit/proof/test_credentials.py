@@ -121,6 +121,23 @@ def test_whatever_it_may_beyond_its_plan_fails(ground: Ground, value: dict[str, 
     assert ground.of("CRY-04", READER)[0] is Verdict.PASS
 
 
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ({"roles": [{"name": "reader"}]}, "it lacks the role member"),
+        ({"roles": []}, "it lacks the role member"),
+        ({"access_rules": engine.access_rules("reader")}, "it may not call block-storage DELETE /**, "),
+        ({"access_rules": None}, "it has no access rules: it can call everything"),
+    ],
+)
+def test_whatever_it_may_not_of_its_plan_fails_too(ground: Ground, value: dict[str, Any], seen: str) -> None:
+    vars(ground.there[MEMBER]).update(value)
+    found = ground.of("IAM-05")
+    assert found[0] is Verdict.FAIL
+    assert found[1].startswith(seen)
+    assert ("it may not call" in found[1]) == ("it may not call" in seen)
+
+
 def broken_cloud(ground: Ground) -> None:
     ground.connection.identity.application_credentials.side_effect = HttpException("503")
 
