@@ -22,6 +22,10 @@ class CommandFailed(LzError):
         self.output = output
 
 
+class TimedOut(LzError):
+    """A program had not ended when its time was over, and was ended."""
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -35,8 +39,8 @@ def run(
     """Run to the end and return standard output.
 
     With `log`, all output is appended there instead and "" is returned. `env` is added to our own environment; a secret
-    goes there or to `stdin`, never into `command`. Raises CommandFailed (the last 12 lines in it), or LzError when
-    the program is missing or `timeout` seconds have passed.
+    goes there or to `stdin`, never into `command`. Raises CommandFailed (the last 12 lines in it), TimedOut when `timeout`
+    seconds have passed, or LzError when the program is missing.
     """
     words = [str(word) for word in command]
     shown = shlex.join(words)[:300]
@@ -58,7 +62,7 @@ def run(
     except FileNotFoundError as problem:
         raise LzError(Problem(f"the program {words[0]!r} is missing", why=str(problem), cure=cure or f"install {words[0]}")) from None
     except subprocess.TimeoutExpired:
-        raise LzError(Problem(f"no end after {timeout:.0f} s: {shown}", where=str(log or ""), cure=cure)) from None
+        raise TimedOut(Problem(f"no end after {timeout:.0f} s: {shown}", where=str(log or ""), cure=cure)) from None
     if done.returncode:
         tail = "\n".join((error or output).strip().splitlines()[-12:])
         if os.strerror(errno.ENOSPC) in tail:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from foundation.errors import LzError
+from foundation.process import TimedOut
 from landing_zone.engine.home import Home
 from landing_zone.planners.plan import FlowCheck, InstanceSpec
 from landing_zone.proof.results import Result, Verdict
@@ -22,8 +23,10 @@ from landing_zone.ssh.shell import on_host
 SSH_PORT = 22
 SILENCE = "no answer"
 SECONDS = 4  # one connection may take that long: an answer inside a cloud takes milliseconds
+WORKERS = 32  # connections at once from one instance
 SESSIONS = 6  # SSH sessions at once
-ENTER_SECONDS = 120  # one session may take that long
+ENTER_SECONDS = 120  # one session may take that long, beside what it tries
+PING_SECONDS = SECONDS + 1  # what takes longest to be silent: its second request leaves after a second
 LISTEN_SECONDS = 20  # a listener that does not answer at all its addresses by then is given up
 
 # Runs as root in the instance. Input: {"name": ..., "listeners": [[protocol, port], ...], "addresses": [...], "seconds": ...}. A
@@ -81,14 +84,14 @@ for address, (protocol, port) in [(address, listener) for address in wanted["add
             time.sleep(0.1)
 """
 
-# Runs in the instance. Input: [[protocol, address, port], ...], seconds, and the instance's own addresses. Output: what each
-# connection gave, in the same order. What would not leave from an address of its own is not tried: without the lease of its IPv6
-# address an instance has no way, or sends from one that OVN drops, and either would look like a block. A datagram may be lost, and is
-# sent twice. Only root may send an echo request everywhere.
+# Runs in the instance. Input: [[protocol, address, port], ...], seconds, the instance's own addresses, and how many are tried at once.
+# Output: what each connection gave, in the same order. What would not leave from an address of its own is not tried: without the lease
+# of its IPv6 address an instance has no way, or sends from one that OVN drops, and either would look like a block. A datagram may be
+# lost, and is sent twice. Only root may send an echo request everywhere.
 TRY = r"""
 import json, socket, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
-asked, seconds, own = json.load(sys.stdin)
+asked, seconds, own, workers = json.load(sys.stdin)
 def datagrams(address):
     return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
 def hindered(address):
@@ -133,7 +136,7 @@ def attempt(target):
         return "no answer"
     except OSError as error:
         return f"refused: {error.strerror}"
-with ThreadPoolExecutor(max_workers=32) as pool:
+with ThreadPoolExecutor(max_workers=workers) as pool:
     json.dump(list(pool.map(attempt, asked)), sys.stdout)
 """
 
@@ -248,9 +251,13 @@ def _round(home: Home, instances: Mapping[str, InstanceSpec], wanted: Collection
     def ask(source: str) -> dict[Attempt, str]:
         mine = sorted((attempt for attempt in attempts if attempt.source == source), key=lambda one: (one.address, one.protocol, one.port))
         own = [address for _, address in instances[source].addresses]
-        payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS, own])
+        payload = json.dumps([[[one.protocol, one.address, one.port] for one in mine], SECONDS, own, WORKERS])
+        patience = ENTER_SECONDS + PING_SECONDS * len(mine) / WORKERS
         try:
-            said = on_host(home, instances[source].hostname, ["python3", "-c", TRY], stdin=payload, timeout=ENTER_SECONDS)
+            said = on_host(home, instances[source].hostname, ["python3", "-c", TRY], stdin=payload, timeout=patience)
+        except TimedOut as error:
+            problems[source] = str(error)
+            return dict.fromkeys(mine, "not tried to the end: it did not end in time")
         except LzError as error:
             problems[source] = str(error)
             return {}

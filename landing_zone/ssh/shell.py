@@ -18,7 +18,7 @@ def on_host(
 ) -> str:
     """Run a program on a host and return what it wrote. `config`: another ssh_config than the environment's.
 
-    Raises LzError when the host cannot be entered, CommandFailed when the program ends badly there.
+    Raises LzError when the host cannot be entered, TimedOut after `timeout` seconds, CommandFailed when the program ends badly there.
     """
     words = ["ssh", "-F", str(config or home.ssh_config), "-o", "BatchMode=yes", "-T", name, "--", shlex.join(command)]
     try:

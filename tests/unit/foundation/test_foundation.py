@@ -70,7 +70,7 @@ def test_a_missing_program_is_named() -> None:
 
 
 def test_a_program_that_hangs_is_ended() -> None:
-    with pytest.raises(LzError, match="no end after 0 s"):
+    with pytest.raises(process.TimedOut, match="no end after 0 s"):
         process.run(["sleep", "30"], timeout=0.1)
 
 

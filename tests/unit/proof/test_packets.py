@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import LzError
+from foundation.errors import LzError, Problem
+from foundation.process import TimedOut
 from landing_zone.engine.home import Home
 from landing_zone.planners.plan import FlowCheck, InstanceSpec, Way
 from landing_zone.proof import packets
@@ -95,16 +96,22 @@ class Ground:
     given: dict[tuple[str, int], str] = field(default_factory=dict)
     rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
     own: dict[str, list[str]] = field(default_factory=dict)
+    allowed: dict[tuple[str, str], float] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
 
     def enter(self, home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
         program = "try" if command[-1] == packets.TRY else "listen"
         self.rounds[name, program] += 1
         at = self.rounds[name, program]
+        self.allowed[name, program] = timeout
+        if name in self.slow:
+            raise TimedOut(Problem(f"no end after {timeout:.0f} s: ssh"))
         if (name, at) in self.shut:
             raise LzError(f"cannot enter {name}")
         if program == "listen":
             return ""
-        asked, _, self.own[name] = json.loads(stdin)
+        asked, _, self.own[name], workers = json.loads(stdin)
+        assert workers == packets.WORKERS
         return json.dumps([self.given.get((name, at), "no answer")] * len(asked))
 
     def judged(self, check: FlowCheck, folder: Path) -> tuple[Verdict, str, dict[str, str]]:
@@ -136,6 +143,23 @@ def test_one_that_never_lets_anybody_in_is_named(ground: Ground, tmp_path: Path)
     ground.shut = {("edu-north", 1), ("health-north", 1), ("health-north", 2)}
     seen = "no answer, but health gets no answer either: could not be entered"
     assert ground.judged(STOP, tmp_path) == (Verdict.UNKNOWN, seen, {"health": "cannot enter health-north"})
+
+
+def test_a_session_may_take_as_long_as_all_of_its_tries_when_none_is_answered(ground: Ground, tmp_path: Path) -> None:
+    """From the bastion of a large environment more than a thousand connections are stopped."""
+    many = [replace(STOP, port=port) for port in range(1, 1201)]
+    packets.try_all(Home(tmp_path), {name: probe(name) for name in ("edu", "health")}, many, "north")
+    ping = packets.SECONDS + 1  # the second request leaves a second after the first, and has all of its seconds
+    assert ground.allowed["edu-north", "try"] >= packets.ENTER_SECONDS + 1200 / packets.WORKERS * ping
+    assert ground.allowed["edu-north", "listen"] == packets.ENTER_SECONDS
+
+
+def test_one_that_did_not_end_in_time_is_not_called_shut(ground: Ground, tmp_path: Path) -> None:
+    ground.slow = {"edu-north"}
+    ground.given = {("health-north", at): "answer: health" for at in (1, 2)}
+    verdict, seen, problems = ground.judged(STOP, tmp_path)
+    assert (verdict, seen) == (Verdict.UNKNOWN, "edu: not tried to the end: it did not end in time")
+    assert problems["edu"].startswith("no end after 120 s")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from landing_zone.proof.packets import LISTEN, TRY
+from landing_zone.proof.packets import LISTEN, TRY, WORKERS
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 
 def tried(targets: list[list[object]], seconds: float = 1, own: Sequence[str] = LOOPBACK) -> list[str]:
-    asked = json.dumps([targets, seconds, own])
+    asked = json.dumps([targets, seconds, own, WORKERS])
     done = subprocess.run([sys.executable, "-c", TRY], input=asked, capture_output=True, text=True, check=True)
     return list(json.loads(done.stdout))
 
