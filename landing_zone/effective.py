@@ -115,8 +115,10 @@ def _services(node: Any) -> Seen:
 
 
 def _failed(node: Any) -> Seen:
-    said = node.run("systemctl list-units --state=failed --plain --no-legend --no-pager").stdout
-    return _none((line.split()[0] for line in said.splitlines()), "none")
+    said = node.run("systemctl list-units --state=failed --plain --no-legend --no-pager")
+    if said.rc:
+        return Verdict.UNKNOWN, f"systemctl: {said.stderr.strip()}"
+    return _none((line.split()[0] for line in said.stdout.splitlines()), "none")
 
 
 def _mounts(node: Any) -> Seen:

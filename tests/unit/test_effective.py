@@ -34,6 +34,7 @@ WAYS = [
     ("nft list ruleset", (0, "hook input priority filter; policy accept;"), Verdict.FAIL, "no input chain drops"),
     ("nft list ruleset", (1, ""), Verdict.UNKNOWN, "nft: broken"),
     ("systemctl list-units --state=failed --plain --no-legend --no-pager", (0, "a.service loaded failed"), Verdict.FAIL, "a.service"),
+    ("systemctl list-units --state=failed --plain --no-legend --no-pager", (1, ""), Verdict.UNKNOWN, "systemctl: broken"),
     ("auditctl -l || exit 1", (0, "No rules\n"), Verdict.FAIL, "no rules"),
     ("auditctl -l || exit 1", (4, ""), Verdict.UNKNOWN, "auditctl: broken"),
     ("aa-status --enforced", (0, "0\n"), Verdict.FAIL, "0 profiles"),
