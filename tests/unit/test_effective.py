@@ -11,6 +11,17 @@ from landing_zone import effective
 from landing_zone.proof.results import Verdict
 
 SSHD = "sshd -T || exit 1"
+RULESET = "nft list ruleset"
+
+
+def chain(hook: str, policy: str = "drop", kind: str = "filter") -> str:
+    return f"\tchain {hook} {{\n\t\ttype {kind} hook {hook} priority filter; policy {policy};\n\t}}\n"
+
+
+def table(family: str, *content: str) -> str:
+    return f"table {family} one {{\n{''.join(content)}}}\n"
+
+
 SAID = {
     "true": (0, ""),
     effective.OWN_KERNEL: (0, ""),
@@ -19,20 +30,30 @@ SAID = {
         f"sysctl {' '.join(wanted)}": (0, "".join(f"{key} = {value}\n" for key, value in wanted.items()))
         for wanted in (effective.KERNEL, effective.NETWORK)
     },
-    "nft list ruleset": (0, "table inet filter {\n type filter hook input priority filter; policy drop;\n}"),
+    RULESET: (0, table("inet", chain("input"), chain("forward"), chain("output", "accept"))),
     "systemctl list-units --state=failed --plain --no-legend --no-pager": (0, ""),
     "auditctl -l || exit 1": (0, "-w /etc/sudoers -p wa -k scope\n"),
     "aa-status --enforced": (0, "12\n"),
 }
-FILES = {"/etc/shadow": "root:*:1\nlan:!:1\n", "/etc/passwd": "root:x:0:0\nlan:x:1000:1000\n"}
+FILES = {
+    "/etc/shadow": "root:*:1\nlan:!:1\n",
+    "/etc/passwd": "root:x:0:0\nlan:x:1000:1000\n",
+    effective.RULES: table("inet", chain("input"), chain("forward")),
+}
 WAYS = [
     (SSHD, (0, SAID[SSHD][1].replace("x11forwarding no", "x11forwarding yes")), Verdict.FAIL, "x11forwarding is yes"),
     (SSHD, (1, ""), Verdict.FAIL, "sshd -T: broken"),
     (f"sysctl {' '.join(effective.KERNEL)}", (0, "fs.suid_dumpable = 2"), Verdict.FAIL, "fs.suid_dumpable is 2"),
     (f"sysctl {' '.join(effective.KERNEL)}", (0, ""), Verdict.UNKNOWN, "no kernel.randomize_va_space"),
     (f"sysctl {' '.join(effective.NETWORK)}", (0, "net.ipv4.tcp_syncookies = 0"), Verdict.FAIL, "net.ipv4.tcp_syncookies is 0"),
-    ("nft list ruleset", (0, "hook input priority filter; policy accept;"), Verdict.FAIL, "no input chain drops"),
-    ("nft list ruleset", (1, ""), Verdict.UNKNOWN, "nft: broken"),
+    (RULESET, (0, ""), Verdict.FAIL, "input of ip, input of ip6, forward of ip, forward of ip6"),
+    (RULESET, (0, table("inet", chain("input", "accept"), chain("forward"))), Verdict.FAIL, ": input of ip, input of ip6"),
+    (RULESET, (0, table("inet", chain("input"))), Verdict.FAIL, ": forward of ip, forward of ip6"),
+    (RULESET, (0, table("bridge", chain("input"), chain("forward"))), Verdict.FAIL, ": input of ip, input of ip6, forward"),
+    (RULESET, (0, table("ip6", chain("input"), chain("forward"))), Verdict.FAIL, ": input of ip, forward of ip"),
+    (RULESET, (0, table("inet", "\tflags dormant\n", chain("input"), chain("forward"))), Verdict.FAIL, ": input of ip, input of ip6"),
+    (RULESET, (0, table("inet", chain("input", kind="nat"), chain("forward"))), Verdict.FAIL, ": input of ip, input of ip6"),
+    (RULESET, (1, ""), Verdict.UNKNOWN, "nft: broken"),
     ("systemctl list-units --state=failed --plain --no-legend --no-pager", (0, "a.service loaded failed"), Verdict.FAIL, "a.service"),
     ("systemctl list-units --state=failed --plain --no-legend --no-pager", (1, ""), Verdict.UNKNOWN, "systemctl: broken"),
     ("auditctl -l || exit 1", (0, "No rules\n"), Verdict.FAIL, "no rules"),
@@ -60,7 +81,8 @@ class Node:
         return SimpleNamespace(exists=True, options=sorted(self._options))
 
     def file(self, path: str) -> Any:
-        return SimpleNamespace(content_string=self.files[path])
+        content = self.files.get(path, "")
+        return SimpleNamespace(content_string=content, contains=lambda pattern: pattern in content)
 
 
 def wrong(node: Node) -> list[tuple[Verdict, str]]:
@@ -79,6 +101,20 @@ def test_each_way_that_a_question_comes_out(command: str, answer: tuple[int, str
     ((how, why),) = wrong(Node({**SAID, command: answer}))
     assert how is verdict
     assert seen in why
+
+
+def test_a_table_for_each_family_is_as_good_as_one_for_both() -> None:
+    """As ufw makes them."""
+    each = "".join(table(family, chain("input"), chain("forward")) for family in ("ip", "ip6", "bridge"))
+    assert wrong(Node({**SAID, RULESET: (0, each)})) == []
+
+
+def test_a_node_that_routes_by_its_profile_need_not_drop_what_it_passes_on() -> None:
+    """Its file has no such chain, and that the file is the profile's is the other half of `lz nodes check`."""
+    router = Node({**SAID, RULESET: (0, table("inet", chain("input")) + table("ip", chain("forward", "accept")))})
+    assert [seen for _, seen in wrong(router)] == ["nothing drops what is not named: forward of ip, forward of ip6"]
+    router.files[effective.RULES] = table("inet", chain("input"))
+    assert wrong(router) == []
 
 
 def test_services_mounts_and_accounts() -> None:
