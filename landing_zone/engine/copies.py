@@ -186,6 +186,11 @@ def put_back(stacks: Stacks, objects: Mapping[str, bytes], private: Mapping[str,
         if stacks.store.read(place) is not None:
             say(f"{stack}: the state that was here is {stacks.forget(StackKey.of(stack))} now")
         stacks.store.write(place, data)
+        if stacks.store.read(place) != data:
+            cure = "may others write there, and is it healthy? Then run the same command again"
+            raise LzError(
+                Problem(f"the state of {stack} is not in its store after it was written", f"{place} in {stacks.store.url}", cure=cure)
+            )
         done.append(stack)
     return done
 

@@ -18,7 +18,7 @@ import pulumi
 import pytest
 
 from foundation.errors import BusyError, LzError
-from landing_zone.engine import checkpoints, recovery
+from landing_zone.engine import checkpoints, copies, recovery
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor
 from landing_zone.engine.home import Home
@@ -51,12 +51,23 @@ def database() -> Iterator[Database]:
 @pytest.fixture(params=["folder", "postgres"])
 def stacks(request: pytest.FixtureRequest, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stacks]:
     monkeypatch.setenv("PGPASSFILE", str(database.passfile))
-    root = tmp_path / "home"
+    made = fresh(tmp_path / "home", database if request.param == "postgres" else None)
+    yield made
+    shutil.rmtree(made.home.root)
+
+
+def fresh(root: Path, database: Database | None) -> Stacks:
+    """Stacks of an empty home, with their state in a table that is not there yet, or in a folder."""
     root.mkdir(mode=0o700)
     home = Home(root)
-    store: Store = Folder(home.backend) if request.param == "folder" else Table.of(f"{database.url}&table=t{os.urandom(4).hex()}")
-    yield Stacks(home, store)
-    shutil.rmtree(root)
+    store: Store = Table.of(f"{database.url}&table=t{os.urandom(4).hex()}") if database else Folder(home.backend)
+    return Stacks(home, store)
+
+
+def restored(source: Stacks, there: Stacks) -> list[str]:
+    """The names of the stacks that a copy of one home has brought to another."""
+    objects = copies.contents(source, FIRST.region)
+    return copies.put_back(there, objects, copies.unsealed(objects, source.home.passphrase), lambda _: None)
 
 
 def first() -> None:
@@ -109,6 +120,17 @@ def test_objects_are_written_as_the_engine_reads_them(stacks: Stacks) -> None:
     assert not stacks.preview(FIRST, first).changed
     exported = (stacks.export(FIRST).deployment or {})["resources"]  # with its secrets encrypted anew
     assert [one["urn"] for one in exported] == [one["urn"] for one in stacks.resources(FIRST)]
+
+
+def test_a_copy_in_a_fresh_store_is_read_by_the_engine(stacks: Stacks, tmp_path: Path, database: Database) -> None:
+    stacks.up(FIRST, first)
+    there = fresh(tmp_path / "there", database if isinstance(stacks.store, Table) else None)
+    assert restored(stacks, there) == [FIRST.name]
+    assert there.standing() == {FIRST.name}
+    seen = there.preview(FIRST, first)
+    assert (seen.problems, seen.changed) == ((), False)
+    assert there.up(SECOND, second).problems == ()
+    assert there.outputs(SECOND)["hub"] == "id-of-hub"
 
 
 HOLDER = """

@@ -120,14 +120,21 @@ class _Keystone(BaseHTTPRequestHandler):
 @contextmanager
 def keystone(certificates: Certificates) -> Iterator[str]:
     """Serve until the block ends; gives the auth URL. It knows the password `right` and one region, north."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Keystone)
+    with serving(_Keystone, certificates) as url:
+        yield f"{url}/v3"
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler], certificates: Certificates) -> Iterator[str]:
+    """Have a handler answer over HTTPS until the block ends; gives its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.server)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"https://127.0.0.1:{server.server_port}/v3"
+        yield f"https://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

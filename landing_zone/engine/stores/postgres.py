@@ -16,8 +16,13 @@ from foundation import process
 from foundation.errors import InputError, LzError, Problem
 
 DEFAULT_TABLE = "pulumi_state"
-TIMEOUT = 60.0  # seconds for one statement
+TIMEOUT = 60.0  # seconds for one script
 KEY = re.compile(r"[A-Za-z0-9._/-]*")
+FORM = """CREATE TABLE IF NOT EXISTS {table} (
+    key TEXT PRIMARY KEY, data JSON NOT NULL, updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS {table}_key_prefix_idx ON {table} (key text_pattern_ops);
+"""  # as the engine has it: a restore may come before its first call
 CURE = "does the server run, is the password in the file that PGPASSFILE names, and may the user make tables in the database?"
 
 
@@ -55,24 +60,25 @@ class Table:
     def write(self, key: str, data: bytes) -> None:
         """Put something under a key, whole or not at all."""
         text = f"""'{{"data":"{base64.b64encode(data).decode()}"}}'"""
-        self._ask(
-            f"INSERT INTO {self.table} (key, data) VALUES ('{self._plain(key)}', {text})",  # noqa: S608
-            "ON CONFLICT (key) DO UPDATE SET data = excluded.data, updated_at = now()",
-        )
+        row = f"INSERT INTO {self.table} (key, data) VALUES ('{self._plain(key)}', {text})"  # noqa: S608
+        self._run(f"{FORM.format(table=self.table)}{row} ON CONFLICT (key) DO UPDATE SET data = excluded.data, updated_at = now();\n")
 
     def remove(self, key: str) -> None:
         """Remove what lies under a key, if anything does."""
         self._ask(f"DELETE FROM {self.table} WHERE key = '{self._plain(key)}'")  # noqa: S608
 
-    def _ask(self, *statement: str) -> str:
-        """What `psql` prints. The statement goes to its standard input: its arguments can be seen by everybody."""
+    def _ask(self, statement: str) -> str:
+        """What `psql` prints; "" while there is no table, which the first write makes."""
+        return self._run(f"SELECT to_regclass('{self.table}') IS NOT NULL AS there \\gset\n\\if :there\n{statement};\n\\endif\n")
+
+    def _run(self, script: str) -> str:
+        """What `psql` prints. The script goes to its standard input: its arguments can be seen by everybody."""
         parts = urlsplit(self.url)
         query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "table"])
         address = urlunsplit(parts._replace(query=query))
         command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password", "--set=ON_ERROR_STOP=1", address]
-        text = " ".join((f"SELECT to_regclass('{self.table}') IS NOT NULL AS there \\gset\n\\if :there\n", *statement, ";\n\\endif\n"))
         try:
-            return process.run(command, stdin=text, timeout=TIMEOUT, cure="install postgresql-client")
+            return process.run(command, stdin=script, timeout=TIMEOUT, cure="install postgresql-client")
         except process.CommandFailed as error:
             raise LzError(Problem("the store of the state refuses", address, error.output.strip(), CURE)) from None
 

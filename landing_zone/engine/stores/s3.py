@@ -59,11 +59,14 @@ class Bucket:
         return {"AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file), "AWS_EC2_METADATA_DISABLED": "true", **authority}
 
     def keys(self, prefix: str) -> list[str]:
-        """Keys that begin with `prefix`, sorted."""
+        """Keys that begin with `prefix`, sorted; none while there is no bucket."""
         found: list[str] = []
         query = {"list-type": "2", "prefix": self.folder + prefix}
         while True:
-            page = ElementTree.fromstring(self._call("GET", "", query) or b"")  # noqa: S314  from the operator's own store, by TLS
+            answer = self._call("GET", "", query)
+            if answer is None:
+                return []
+            page = ElementTree.fromstring(answer)  # noqa: S314  from the operator's own store, by TLS
             found += [(entry.text or "").removeprefix(self.folder) for entry in page.iterfind("{*}Contents/{*}Key")]
             following = page.findtext("{*}NextContinuationToken")
             if not following:
@@ -76,7 +79,7 @@ class Bucket:
 
     def write(self, key: str, data: bytes) -> None:
         """Put something under a key, whole or not at all."""
-        self._call("PUT", self.folder + key, body=data)
+        self._put(self.folder + key, data)
 
     def remove(self, key: str) -> None:
         """Remove what lies under a key, if anything does."""
@@ -85,7 +88,12 @@ class Bucket:
     def make(self) -> None:
         """Make the bucket, private to its project, unless it is there."""
         if self._call("HEAD", "") is None:
-            self._call("PUT", "")
+            self._put("")
+
+    def _put(self, key: str, data: bytes = b"") -> None:
+        if self._call("PUT", key, body=data) is None:
+            cure = "correct `state.url`, or have it made: by `lz preflight` in Swift of an own region, elsewhere by its owner"
+            raise LzError(Problem(f"there is no bucket {self.name} for the state", f"PUT {self.endpoint}/{self.name}/{key}", cure=cure))
 
     def _call(self, method: str, key: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> bytes | None:
         """The body of the answer; None for 404. LzError for every other refusal."""
@@ -116,7 +124,7 @@ class Bucket:
             return Credentials(content["default"]["aws_access_key_id"], content["default"]["aws_secret_access_key"])
         except KeyError:
             why = "neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, nor does the file have them"
-            cure = "run `lz plan`, which asks the region's Keystone for one; for another service write them there (docs/operations.md)"
+            cure = "run `lz preflight`, which asks the region's Keystone for one; for another service write them there (docs/operations.md)"
             raise InputError(Problem("there is no access key for the state's bucket", str(self.credentials_file), why, cure)) from None
 
 

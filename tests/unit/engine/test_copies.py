@@ -125,6 +125,17 @@ def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Pat
     assert copies.put_back(there, got, files, lambda _: None) == []
 
 
+def test_a_state_that_did_not_arrive_is_not_called_put_back(tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = made(tmp_path / "here")
+    shelf.put(stacks)
+    there = empty(tmp_path / "there", stacks.home.passphrase.read_text())
+    got = taken(shelf)
+    monkeypatch.setattr(Folder, "write", lambda *_: None)
+    with pytest.raises(LzError, match=f"the state of {NAME} is not in its store") as caught:
+        copies.put_back(there, got, copies.unsealed(got, there.home.passphrase), lambda _: None)
+    assert there.store.url in caught.value.problems[0].where
+
+
 def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path: Path, shelf: Shelf) -> None:
     stacks = made(tmp_path / "here")
     shelf.put(stacks)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from landing_zone.engine.stores.postgres import Table
 from landing_zone.engine.stores.s3 import Bucket, credentials_text
 from landing_zone.engine.stores.signing import Credentials, Request, signed
 from landing_zone.planners.plan import StateSpec
+from tests.support.keystone import make_certificates, serving
 
 URL = "s3://lab-state/deep/er?endpoint=https://198.18.0.2:8080&region=north"
 EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")  # of the documentation of S3
@@ -85,6 +90,43 @@ def test_a_bucket_that_does_not_answer_is_named(tmp_path: Path) -> None:
         bucket.read("x")
     assert "GET https://127.0.0.1:1/b/x" in str(caught.value)
     assert EXAMPLE.secret not in str(caught.value)
+
+
+@contextmanager
+def bucket_that_says(status: int, folder: Path) -> Iterator[Bucket]:
+    """The bucket of a service that answers everything alike."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    made = make_certificates(folder / "tls")
+    (folder / "key").write_text(credentials_text(EXAMPLE))
+    with serving(Service, made) as url:
+        yield Bucket.of(f"s3://b?endpoint={url}&region=r", folder / "key", made.ca)
+
+
+def test_a_write_without_its_bucket_is_no_success(tmp_path: Path) -> None:
+    with bucket_that_says(404, tmp_path) as bucket:
+        assert bucket.keys("") == []
+        assert bucket.read("x") is None
+        attempts: list[Callable[[], None]] = [partial(bucket.write, "x", b"state"), bucket.make]
+        for attempt in attempts:
+            with pytest.raises(LzError, match="there is no bucket b") as caught:
+                attempt()
+            assert "lz preflight" in caught.value.problems[0].cure
 
 
 @pytest.mark.parametrize("key", ["a'; DROP TABLE x; --", "a\nb", "a\\b"])
