@@ -139,7 +139,7 @@ def contents(stacks: Stacks, region: str) -> dict[str, bytes]:
 
 
 def conflicts(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, bytes]) -> list[Problem]:
-    """What is here now and would be replaced by something else: states (told whether they are newer) and secret files."""
+    """What is here now and would be replaced by something else: states (told whether they are newer), secret files and the salt."""
     cure = "keep it, or replace it on purpose: --overwrite (what was there is kept in aside/)"
     found = []
     for place, data in objects.items():
@@ -148,7 +148,7 @@ def conflicts(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, 
         if name and here is not None and here != data:
             why = f"of {_written(here)}, the copy of {_written(data)}"
             found.append(Problem(f"stack {name} has another state here", f"{place} in {stacks.store.url}", why, cure))
-    for name, data in files.items():
+    for name, data in _of_home(objects, files).items():
         path = stacks.home.root / name
         if _another(path, data):
             found.append(Problem("a secret is another one here", str(path), cure=cure))
@@ -170,14 +170,15 @@ def unsealed(objects: Mapping[str, bytes], passphrase: Path) -> dict[str, bytes]
 def put_back(stacks: Stacks, objects: Mapping[str, bytes], private: Mapping[str, bytes], say: Callable[[str], None]) -> list[str]:
     """Take over what a copy has; returns the stacks whose state was written. What is replaced is put aside on this machine."""
     home = stacks.home
-    for name, data in {**private, **{name: data for name, data in objects.items() if name == SALT}}.items():
+    if SALT not in objects and _another(home.root / PASSPHRASE, private[PASSPHRASE]) and home.salt.exists():
+        _put_aside(home, SALT, say)  # it is good with the former passphrase only
+    for name, data in _of_home(objects, private).items():
         path = home.root / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _another(path, data):
-            aside = home.aside / name.replace("/", "-")
-            path.rename(aside)
-            say(f"{path}: the one that was here is {aside} now")
+            _put_aside(home, name, say)
         files.make(path, data.decode())
+    stacks.forget_settings()
     done = []
     for place, data in objects.items():
         stack = checkpoints.stack_of(place)
@@ -203,6 +204,17 @@ def chosen(copies: Iterable[Copy], stamp: str | None, where: str) -> Copy:
         why = f"there are: {', '.join(copy.stamp for copy in known) or 'none'}"
         raise InputError(Problem("there is no such copy", where, why, "look at: lz state backup --list"))
     return found
+
+
+def _of_home(objects: Mapping[str, bytes], private: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What a copy brings into the home, by name: the secret files, and the salt that goes with the passphrase."""
+    return {**private, **{name: data for name, data in objects.items() if name == SALT}}
+
+
+def _put_aside(home: Home, name: str, say: Callable[[str], None]) -> None:
+    path, aside = home.root / name, home.aside / name.replace("/", "-")
+    path.rename(aside)
+    say(f"{path}: the one that was here is {aside} now")
 
 
 def _another(path: Path, data: bytes) -> bool:

@@ -219,6 +219,11 @@ class Stacks:
         self.store.remove(place)
         return aside
 
+    def forget_settings(self) -> None:
+        """Have the settings of all stacks written anew: they hold a salt, which is good with one passphrase only."""
+        for path in self.home.root.glob("work/*/Pulumi.*.yaml"):
+            path.unlink()
+
     def export(self, key: StackKey) -> auto.Deployment:
         """The state of a stack, secrets encrypted."""
         return self._workspace(key, _nothing).export_stack(key.name)

@@ -133,6 +133,20 @@ def test_a_copy_in_a_fresh_store_is_read_by_the_engine(stacks: Stacks, tmp_path:
     assert there.outputs(SECOND)["hub"] == "id-of-hub"
 
 
+@pytest.mark.parametrize("salted", [True, False])
+def test_a_copy_that_brings_another_passphrase_can_be_worked_with(tmp_path: Path, salted: bool) -> None:
+    """Also one of a machine that found all stacks standing, and so never made a salt."""
+    source, there = fresh(tmp_path / "here", None), fresh(tmp_path / "there", None)
+    source.up(FIRST, first)
+    if not salted:
+        source.home.salt.unlink()
+    assert all(there.preview(key, first).good for key in (FIRST, SECOND))
+    assert restored(source, there) == [FIRST.name]
+    seen = there.preview(FIRST, first)
+    assert (seen.problems, seen.changed) == ((), False)
+    assert there.up(SECOND, second).problems == ()
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path

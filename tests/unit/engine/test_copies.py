@@ -141,13 +141,19 @@ def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path
     shelf.put(stacks)
     put(stacks, NAME, "2026-03-03")
     (stacks.home.root / "secrets" / "north.lab-edu-automation").write_text("changed")
+    stacks.home.salt.write_text("v1:other")
     got = taken(shelf)
     files = copies.unsealed(got, stacks.home.passphrase)
     found = copies.conflicts(stacks, got, files)
-    assert [problem.what for problem in found] == [f"stack {NAME} has another state here", "a secret is another one here"]
+    assert [(problem.what, problem.where.rpartition("/")[2]) for problem in found[1:]] == [
+        ("a secret is another one here", "north.lab-edu-automation"),
+        ("a secret is another one here", "salt"),
+    ]
+    assert found[0].what == f"stack {NAME} has another state here"
     assert found[0].why == "of 2026-03-03, the copy of 2026-01-01"
     assert copies.put_back(stacks, got, files, lambda _: None) == [NAME]
     assert {path.read_text() for path in (stacks.home.root / "aside").rglob("secrets-*")} == {"changed"}
+    assert {path.read_text() for path in (stacks.home.root / "aside").rglob("salt")} == {"v1:other"}
     assert any("2026-03-03" in path.read_text() for path in (stacks.home.root / "aside").rglob("*.json"))
     assert copies.conflicts(stacks, got, files) == []
 
