@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, Problem, raise_all
+from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.changes import agree
@@ -16,9 +19,10 @@ from landing_zone.engine import copies
 from landing_zone.engine.copies import Copy, Shelf
 from landing_zone.engine.doctor import Doctor, Finding
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import open_offline, reach, sign_in
+from landing_zone.engine.opening import open_offline, reach
 from landing_zone.engine.recovery import Site
 from landing_zone.engine.runs import select
+from landing_zone.engine.stack import Stacks
 from landing_zone.planners.plan import EnvironmentPlan
 
 app = typer.Typer(
@@ -40,7 +44,8 @@ def backup(
 ) -> None:
     """Copy the state of each region into a private container of the other region's object store.
 
-    Secrets in it are encrypted with the environment's passphrase, which is not copied: keep it elsewhere.
+    Secrets in it are encrypted with the environment's passphrase, which is not copied: keep it elsewhere. A region without state
+    is left out. What keeps one region from being copied keeps no other: it is told at the end, with exit code 1.
 
     Examples:
 
@@ -51,11 +56,18 @@ def backup(
     """
     planned, chosen, stacks = open_offline(flags.asked(env, region))
     with Home.of(planned.home).alone():
-        shelves = _shelves(planned, chosen.regions or planned.regions)
-        found = [copy for shelf in shelves for copy in (shelf.copies() if list_ else [shelf.put(stacks, keep)])]
+        asked = [name for name in planned.regions if name in (chosen.regions or planned.regions)]
+        found, problems = _each(planned, asked, Shelf.copies) if list_ else _made(planned, stacks, asked, keep)
+    if problems and not found:
+        raise LzError(*problems)
     _tell(found, json_)
+    if json_ and problems:  # the document is one
+        for problem in problems:
+            output.warn(problem)
+        raise typer.Exit(1)
     if not json_ and not list_:
         output.out.print(f"\nThe passphrase is not in them: keep {stacks.home.passphrase} elsewhere.", markup=False)
+    raise_all(problems, LzError)
 
 
 @app.command()
@@ -81,7 +93,8 @@ def restore(
     select(planned, [from_], (), ())  # for its error when there is no such region
     regions = _copied_to(planned, from_, chosen.regions)
     with Home.of(planned.home).alone():
-        shelves = _shelves(planned, regions)
+        shelves, problems = _shelves(planned, regions)
+        raise_all(problems)
         taken = [(shelf, copies.chosen(shelf.copies(), stamp, f"region {shelf.place}, {shelf.container}")) for shelf in shelves]
         passphrase = stacks.home.root / copies.PASSPHRASE
         contents = [shelf.get(copy) for shelf, copy in taken]
@@ -166,14 +179,45 @@ def _copied_to(planned: EnvironmentPlan, place: str, asked: Collection[str]) -> 
     return found
 
 
-def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> list[Shelf]:
-    """Where the copies of these regions lie, each other region signed in to. InputError with every region that has none."""
+def _shelves(planned: EnvironmentPlan, regions: Iterable[str]) -> tuple[list[Shelf], list[Problem]]:
+    """Where the copies of these regions lie, each other region signed in to; and why that was not possible for the rest.
+
+    InputError with every region that has no other one.
+    """
     asked = [planned.regions[name] for name in regions]
     cure = "give it a `counterpart` in the environment file"
     raise_all(Problem(f"region {one.name} has no other region to be copied to", cure=cure) for one in asked if one.counterpart is None)
     pairs = {one.name: one.counterpart for one in asked if one.counterpart}
-    connections = sign_in(planned, set(pairs.values()))
-    return [Shelf(planned.code, name, place, connections[place]) for name, place in pairs.items()]
+    reached = reach(planned, set(pairs.values()))
+    found = [Shelf(planned.code, name, place, reached.connections[place]) for name, place in pairs.items() if place in reached.connections]
+    silent = [(name, reached.problems[place]) for name, place in pairs.items() if place in reached.problems]
+    return found, [replace(problem, what=f"the copies of region {name} cannot be reached: {problem.what}") for name, problem in silent]
+
+
+def _made(planned: EnvironmentPlan, stacks: Stacks, asked: Collection[str], keep: int) -> tuple[list[Copy], list[Problem]]:
+    """A copy of each region that has state, and why there is none of the others. What is wrong here is told before the first is made."""
+    objects = copies.contents(stacks, asked)
+    for name in asked:
+        if name not in objects:
+            Progress().say(f"region {name} has no state: there is nothing to copy")
+    return _each(planned, objects, lambda shelf: [shelf.put(objects[shelf.region], keep)])
+
+
+def _each(planned: EnvironmentPlan, regions: Iterable[str], work: Callable[[Shelf], list[Copy]]) -> tuple[list[Copy], list[Problem]]:
+    """What `work` gives for the shelf of each region, and what went wrong with the others. InputError when none can be reached."""
+    shelves, problems = _shelves(planned, regions)
+    if not shelves:
+        raise InputError(*problems)
+    found: list[Copy] = []
+    for shelf in shelves:
+        try:
+            found += work(shelf)
+        except LzError as error:
+            problems += error.problems
+        except (SDKException, ClientException) as error:
+            what, why = f"the object store of region {shelf.place} did not do what it was asked", f"{type(error).__name__}: {error}"
+            problems.append(Problem(what, shelf.container, why, "is it healthy (the lab: lz lab doctor)? Then run the same command again"))
+    return found, problems
 
 
 def _sites(planned: EnvironmentPlan, regions: Iterable[str], progress: Progress) -> Mapping[str, Site]:

@@ -67,9 +67,8 @@ class Shelf:
         stamps = {name.partition("/")[0] for name in self._names() if name.endswith(f"/{MANIFEST}")}
         return [self._copy(stamp) for stamp in sorted(stamps, reverse=True)]
 
-    def put(self, stacks: Stacks, keep: int = KEEP) -> Copy:
-        """Make a copy, then remove the oldest beyond `keep` whole ones, and what is left of copies that were cut off."""
-        objects = contents(stacks, self.region)
+    def put(self, objects: Mapping[str, bytes], keep: int = KEEP) -> Copy:
+        """Make a copy of `contents`, then remove the oldest beyond `keep` whole ones, and what is left of copies that were cut off."""
         self.connection.object_store.create_container(self.container)
         self._check_private()
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -124,18 +123,21 @@ class Shelf:
             raise LzError(Problem("others may read the container of the copies", f"region {self.place}, {self.container}", reader, cure))
 
 
-def contents(stacks: Stacks, region: str) -> dict[str, bytes]:
-    """What belongs into a copy of a region, by name. InputError when the region has no state."""
+def contents(stacks: Stacks, regions: Iterable[str]) -> dict[str, dict[str, bytes]]:
+    """What belongs into the copy of each region, by name; a region without state is left out. InputError when none has any."""
     store, home = stacks.store, stacks.home
-    places = [
-        place for place in store.keys(checkpoints.STACKS) if (name := checkpoints.stack_of(place)) and StackKey.of(name).region == region
-    ]
-    found = {place: data for place in places if (data := store.read(place)) is not None}
-    if not found:
-        raise InputError(Problem(f"region {region} has no state", where=store.url, cure="nothing has to be copied before the first lz up"))
+    found: dict[str, dict[str, bytes]] = {region: {} for region in regions}
+    for place in store.keys(checkpoints.STACKS):
+        region = StackKey.of(checkpoints.stack_of(place) or "").region
+        if region in found and (data := store.read(place)) is not None:
+            found[region][place] = data
+    if not any(found.values()):
+        what = f"there is no state of region {' or '.join(found)}"
+        raise InputError(Problem(what, where=store.url, cure="nothing has to be copied before the first lz up"))
     files = {path.relative_to(home.root).as_posix(): path.read_bytes() for path in _private_files(home)}
     salt = {SALT: home.salt.read_bytes()} if home.salt.exists() else {}
-    return {**found, **salt, SEALED: sealing.seal(files, home.passphrase.read_text().strip())}
+    passphrase = home.passphrase.read_text().strip()
+    return {region: {**states, **salt, SEALED: sealing.seal(files, passphrase)} for region, states in found.items() if states}
 
 
 def conflicts(stacks: Stacks, objects: Mapping[str, bytes], files: Mapping[str, bytes]) -> list[Problem]:

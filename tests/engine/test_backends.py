@@ -66,7 +66,7 @@ def fresh(root: Path, database: Database | None) -> Stacks:
 
 def restored(source: Stacks, there: Stacks) -> list[str]:
     """The names of the stacks that a copy of one home has brought to another."""
-    objects = copies.contents(source, FIRST.region)
+    objects = copies.contents(source, [FIRST.region])[FIRST.region]
     return copies.put_back(there, objects, copies.unsealed(objects, source.home.passphrase), lambda _: None)
 
 

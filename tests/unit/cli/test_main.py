@@ -560,7 +560,7 @@ def test_a_region_is_not_put_back_from_where_its_copies_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
-    monkeypatch.setattr("landing_zone.cli.state.sign_in", lambda *_: pytest.fail("a cloud was asked"))
+    monkeypatch.setattr("landing_zone.cli.state.reach", lambda *_: pytest.fail("a cloud was asked"))
     assert main(["state", "restore", "--env", "lab", *words, "--yes"]) == 2
     assert said in capsys.readouterr().err
 

@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from openstack.exceptions import NotFoundException
 
 from foundation import files
 from foundation.errors import InputError, LzError
 from landing_zone.engine import checkpoints, copies, sealing
-from landing_zone.engine.copies import Shelf
+from landing_zone.engine.copies import Copy, Shelf
 from landing_zone.engine.home import Home
 from landing_zone.engine.stack import Stacks
 from landing_zone.engine.stores.folder import Folder
+from tests.support.objects import Objects
 
 NAME = "lab.north.identity"
-
-
-class Objects:
-    """An object store in memory, as far as copies use it."""
-
-    def __init__(self) -> None:
-        self.content: dict[str, bytes] = {}
-        self.reader: str | None = None
-
-    def create_container(self, name: str) -> None:
-        """Containers are not told apart."""
-
-    def get_container_metadata(self, name: str) -> Any:
-        return SimpleNamespace(read_ACL=self.reader)
-
-    def upload_object(self, container: str, name: str, data: bytes) -> None:
-        self.content[name] = data
-
-    def download_object(self, name: str, container: str) -> bytes:
-        if name not in self.content:
-            raise NotFoundException("none", response=MagicMock(status_code=404))
-        return self.content[name]
-
-    def objects(self, container: str) -> Iterator[Any]:
-        yield from [SimpleNamespace(name=name) for name in sorted(self.content)]
-
-    def delete_object(self, name: str, container: str) -> None:
-        del self.content[name]
 
 
 @pytest.fixture
@@ -91,6 +60,10 @@ def empty(root: Path, passphrase: str | None) -> Stacks:
     return Stacks(Home(root), Folder(Home(root).backend))
 
 
+def copied(shelf: Shelf, stacks: Stacks, keep: int = copies.KEEP) -> Copy:
+    return shelf.put(copies.contents(stacks, [shelf.region])[shelf.region], keep)
+
+
 def taken(shelf: Shelf) -> dict[str, bytes]:
     return shelf.get(shelf.copies()[0])
 
@@ -108,7 +81,7 @@ def test_sealed_files_open_with_their_passphrase_only() -> None:
 
 def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
     stacks = made(tmp_path / "here")
-    copy = shelf.put(stacks)
+    copy = copied(shelf, stacks)
     assert copy.stacks == (NAME,)
     secrets = [*files_of(stacks).values(), stacks.home.passphrase.read_bytes()]
     assert all(secret not in data for secret in secrets for data in objects.content.values())
@@ -127,7 +100,7 @@ def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Pat
 
 def test_a_state_that_did_not_arrive_is_not_called_put_back(tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     stacks = made(tmp_path / "here")
-    shelf.put(stacks)
+    copied(shelf, stacks)
     there = empty(tmp_path / "there", stacks.home.passphrase.read_text())
     got = taken(shelf)
     monkeypatch.setattr(Folder, "write", lambda *_: None)
@@ -138,7 +111,7 @@ def test_a_state_that_did_not_arrive_is_not_called_put_back(tmp_path: Path, shel
 
 def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path: Path, shelf: Shelf) -> None:
     stacks = made(tmp_path / "here")
-    shelf.put(stacks)
+    copied(shelf, stacks)
     put(stacks, NAME, "2026-03-03")
     (stacks.home.root / "secrets" / "north.lab-edu-automation").write_text("changed")
     stacks.home.salt.write_text("v1:other")
@@ -159,7 +132,7 @@ def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path
 
 
 def test_without_its_passphrase_a_copy_is_closed(tmp_path: Path, shelf: Shelf) -> None:
-    shelf.put(made(tmp_path / "here"))
+    copied(shelf, made(tmp_path / "here"))
     got = taken(shelf)
     with pytest.raises(InputError, match="there is no passphrase"):
         copies.unsealed(got, tmp_path / "nowhere")
@@ -171,7 +144,7 @@ def test_without_its_passphrase_a_copy_is_closed(tmp_path: Path, shelf: Shelf) -
 def test_a_passphrase_that_a_person_wrote_with_the_end_of_a_line_is_the_same(tmp_path: Path, shelf: Shelf) -> None:
     stacks = made(tmp_path / "here")
     stacks.home.passphrase.write_text(f"{stacks.home.passphrase.read_text()}\n")
-    shelf.put(stacks)
+    copied(shelf, stacks)
     got = taken(shelf)
     files = copies.unsealed(got, stacks.home.passphrase)
     assert copies.conflicts(stacks, got, files) == []
@@ -180,7 +153,7 @@ def test_a_passphrase_that_a_person_wrote_with_the_end_of_a_line_is_the_same(tmp
 
 
 def test_an_object_that_was_changed_or_lost_is_named(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
-    copy = shelf.put(made(tmp_path / "here"))
+    copy = copied(shelf, made(tmp_path / "here"))
     objects.content[f"{copy.stamp}/{checkpoints.checkpoint(NAME)}"] += b" "
     del objects.content[f"{copy.stamp}/salt"]
     with pytest.raises(LzError) as caught:
@@ -193,7 +166,7 @@ def test_the_oldest_go_and_what_was_cut_off_too(tmp_path: Path, shelf: Shelf, ob
     for stamp in ("20250101T000000Z", "20250102T000000Z"):
         objects.content |= {f"{stamp}/salt": b"", f"{stamp}/manifest.json": b'{"objects": {}}'}
     objects.content["20250103T000000Z/salt"] = b"cut off before its manifest"
-    copy = shelf.put(stacks, keep=2)
+    copy = copied(shelf, stacks, keep=2)
     assert [each.stamp for each in shelf.copies()] == [copy.stamp, "20250102T000000Z"]
     assert not [name for name in objects.content if name.startswith(("20250101", "20250103"))]
     assert copies.chosen(shelf.copies(), "20250102T000000Z", "here").stamp == "20250102T000000Z"
@@ -206,7 +179,7 @@ def test_a_copy_that_a_late_list_does_not_have_yet_is_kept(
 ) -> None:
     whole = objects.objects
     monkeypatch.setattr(objects, "objects", lambda name: [one for one in whole(name) if not one.name.endswith("manifest.json")])
-    copy = shelf.put(made(tmp_path / "here"))
+    copy = copied(shelf, made(tmp_path / "here"))
     monkeypatch.undo()
     assert shelf.copies() == [copy]
     assert shelf.get(copy)
@@ -215,10 +188,10 @@ def test_a_copy_that_a_late_list_does_not_have_yet_is_kept(
 def test_nothing_is_copied_into_a_container_that_others_may_read(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
     objects.reader = ".r:*"
     with pytest.raises(LzError, match="others may read"):
-        shelf.put(made(tmp_path / "here"))
+        copied(shelf, made(tmp_path / "here"))
     assert objects.content == {}
 
 
 def test_a_region_without_a_state_has_nothing_to_copy(tmp_path: Path, shelf: Shelf) -> None:
-    with pytest.raises(InputError, match="region north has no state"):
-        shelf.put(empty(tmp_path / "here", None))
+    with pytest.raises(InputError, match="no state of region north"):
+        copied(shelf, empty(tmp_path / "here", None))
