@@ -15,7 +15,7 @@ from landing_zone.engine.stores.signing import Credentials
 
 
 def ensure(bucket: Bucket, clouds: Mapping[str, Cloud], connections: Mapping[str, Connection]) -> None:
-    """Make the key (0600, in the environment's home) and the private bucket, if either is missing.
+    """Make the key (0600, in the environment's home) and the private bucket, if either is missing; keep the authority of clouds.yaml.
 
     Both mappings are by region. A bucket of another service is left to whoever gave its key.
     """
@@ -23,8 +23,8 @@ def ensure(bucket: Bucket, clouds: Mapping[str, Cloud], connections: Mapping[str
         if urlsplit(connection.object_store.get_endpoint() or "").netloc != urlsplit(bucket.endpoint).netloc:
             continue
         authority = clouds[region].ca
-        if authority and not bucket.authority.exists():
-            files.make(bucket.authority, authority)
+        if authority and not (bucket.authority.exists() and bucket.authority.read_text() == authority):
+            files.replace(bucket.authority, authority)
         if not bucket.credentials_file.exists():
             files.make(bucket.credentials_file, credentials_text(_given(connection)))
         bucket.make()

@@ -106,18 +106,30 @@ class Bucket:
         try:
             answer = session.request(address, method, headers=headers, data=body, authenticated=False, raise_exc=False, log=False)
         except (ClientException, OSError) as error:
-            raise LzError(Problem("the store of the state does not answer", where, str(error), "is it up, and reachable?")) from None
+            raise LzError(self._silence(where, str(error))) from None
         if answer.status_code == 404:
             return None
         if answer.status_code >= 300:
-            cure = f"does the access key in {self.credentials_file} belong to the bucket's project?"
-            raise LzError(Problem(f"the store of the state says {answer.status_code}", where, answer.text[:500], cure))
+            raise LzError(Problem(f"the store of the state says {answer.status_code}", where, answer.text[:500], self._another_key()))
         return bytes(answer.content)
 
+    def _silence(self, where: str, why: str) -> Problem:
+        if "CERTIFICATE_VERIFY_FAILED" not in why:
+            return Problem("the store of the state does not answer", where, why, "is it up, and reachable?")
+        cure = (
+            f"{self.authority} is to have the authority that signed it: `lz preflight` takes that of clouds.yaml for Swift of an own region"
+        )
+        return Problem("the certificate of the state's store cannot be verified", where, why, f"{cure}; for another service write it there")
+
+    def _another_key(self) -> str:
+        if _of_shell():
+            return "does the access key in AWS_ACCESS_KEY_ID, which the shell has set, belong to the bucket's project?"
+        cure = f"does the access key in {self.credentials_file} belong to the bucket's project? Where the cloud no longer knows it"
+        return f"{cure}: remove {self.credentials_file}, then `lz preflight` makes another; for another service write one there"
+
     def _credentials(self) -> Credentials:
-        access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-        if access and secret:
-            return Credentials(access, secret)
+        if found := _of_shell():
+            return found
         content = configparser.ConfigParser(interpolation=None)
         content.read(self.credentials_file)
         try:
@@ -126,6 +138,11 @@ class Bucket:
             why = "neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, nor does the file have them"
             cure = "run `lz preflight`, which asks the region's Keystone for one; for another service write them there (docs/operations.md)"
             raise InputError(Problem("there is no access key for the state's bucket", str(self.credentials_file), why, cure)) from None
+
+
+def _of_shell() -> Credentials | None:
+    access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return Credentials(access, secret) if access and secret else None
 
 
 def credentials_text(credentials: Credentials) -> str:

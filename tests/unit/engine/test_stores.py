@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -127,6 +128,28 @@ def test_a_write_without_its_bucket_is_no_success(tmp_path: Path) -> None:
             with pytest.raises(LzError, match="there is no bucket b") as caught:
                 attempt()
             assert "lz preflight" in caught.value.problems[0].cure
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_key_that_is_refused_says_how_to_come_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: bool) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+        if shell:
+            monkeypatch.setenv(name, "of the shell")
+    with bucket_that_says(403, tmp_path) as bucket, pytest.raises(LzError, match="says 403") as caught:
+        bucket.read("x")
+    cure = caught.value.problems[0].cure
+    assert (f"remove {bucket.credentials_file}, then `lz preflight`" in cure) != shell
+    assert ("AWS_ACCESS_KEY_ID" in cure) == shell
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_certificate_of_another_authority_names_the_file_of_ours(tmp_path: Path, there: bool) -> None:
+    other = make_certificates(tmp_path / "other").ca if there else tmp_path / "none.pem"
+    with bucket_that_says(200, tmp_path) as bucket, pytest.raises(LzError, match="cannot be verified") as caught:
+        replace(bucket, authority=other).read("x")
+    assert str(other) in caught.value.problems[0].cure
+    assert "lz preflight" in caught.value.problems[0].cure
 
 
 @pytest.mark.parametrize("key", ["a'; DROP TABLE x; --", "a\nb", "a\\b"])
