@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from openstack.connection import Connection
+from openstack.exceptions import raise_from_response
 
 from landing_zone.drift.facts import grant_name, of_owner, route_name, rule_name, share_name, zone_share_name, zone_transfer_name
 from landing_zone.drift.kinds import KINDS
@@ -216,7 +217,7 @@ class Hand:
         self.add("DNS record", f"{HAND}-sub.{zone.name} NS")
         there.dns.create_zone_share(zone, target_project_id=self.projects["lab-platform-management"].id)
         self.add("DNS zone share", zone_share_name(zone.name, "lab-platform-management"))
-        there.dns.create_zone_transfer_request(zone)
+        raise_from_response(there.dns.post(f"/zones/{zone.id}/tasks/transfer_requests", json={}))  # the library has no address for it
         self.add("DNS zone transfer", zone_transfer_name(zone.name, ""))
         there.dns.create_zone(name=f"{HAND}.{zone.name}", email="a@b.example", ttl=300)
         self.add("DNS zone", f"{HAND}.{zone.name}")
