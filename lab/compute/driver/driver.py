@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from oslo_service import loopingcall
 from . import cow, downloads, guests, host, images, mconsole
 from .network import FIREWALL, Network
 from .qmp import QmpError
-from .state import IMAGE_USER, Instance, Store
+from .state import Instance, Store
 from .units import Units, instance_unit
 from .volumes import VolumeError, Volumes
 
@@ -82,10 +83,9 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
                 os.mknod(node, stat.S_IFCHR | 0o666, number)
                 node.chmod(0o666)
         run("nft", "-f", "-", process_input=FIREWALL)
-        self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chown(self._work, IMAGE_USER, IMAGE_USER)
-        for left in self._work.iterdir():  # of a download or snapshot that ended with the last run
-            left.unlink()
+        shutil.rmtree(self._work, ignore_errors=True)  # what is left of a download or snapshot that ended with the last run
+        self._work.mkdir(parents=True, exist_ok=True)
+        images.let_pass(self._work)
         guests.each(self.guests.store.all(), lambda i: self.guests.let_go(i.uuid), lambda i: LOG.exception("%s stays held", i.uuid))
         self._running = {i.uuid for i in self.guests.store.all() if self.guests.status(i.uuid).running}
         loopingcall.FixedIntervalLoopingCall(self._poll).start(interval=POLL_SECONDS, stop_on_exception=False)
@@ -355,25 +355,20 @@ class UMLDriver(driver.ComputeDriver):  # type: ignore[misc]
 
     def snapshot(self, context: Any, instance: Any, image_id: str, update_task_state: Callable[..., None]) -> None:
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
-        raw, packed = self._work / f"{image_id}.raw", self._work / f"{image_id}.qcow2"
         try:
-            with self._working(instance), _mapped(instance):
-                utils.tpool_execute(self.guests.copy_disk, instance.uuid, raw)
-            os.chown(raw, IMAGE_USER, IMAGE_USER)
-            run(*images.convert_words(raw, "raw", packed, "qcow2"))
-            raw.unlink()
-            update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
-            properties = {"owner_id": instance.project_id, "image_location": "snapshot", "image_state": "available"}
-            # The program that wrote it reads what a guest has written; one that was taken over could leave a link to any file.
-            with os.fdopen(cow.open_plain(packed), "rb") as stream:
-                glance.API().update(
-                    context, image_id, {"disk_format": "qcow2", "container_format": "bare", "properties": properties}, stream
-                )
+            with images.workplace(self._work) as place:
+                with self._working(instance), _mapped(instance):
+                    utils.tpool_execute(self.guests.copy_disk, instance.uuid, place.source)
+                place.hand_over()
+                run(*images.convert_words(place.source, "raw", place.result, "qcow2"))
+                place.source.unlink()
+                update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
+                properties = {"owner_id": instance.project_id, "image_location": "snapshot", "image_state": "available"}
+                description = {"disk_format": "qcow2", "container_format": "bare", "properties": properties}
+                with place.take_back().open("rb") as stream:
+                    glance.API().update(context, image_id, description, stream)
         except cow.CowError as problem:
             raise exception.InstanceNotReady(instance_id=instance.uuid) from problem
-        finally:
-            raw.unlink(missing_ok=True)
-            packed.unlink(missing_ok=True)
 
     # -- ports --------------------------------------------------------------------------------------------
 

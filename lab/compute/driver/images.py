@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,11 @@ COW = "guest/disk.cow"
 FORMATS = ("raw", "qcow2")
 # qemu-img may start 64 threads when the disk is slow. Each reserves a stack of 8 MiB, most an arena of 64 MiB: 13 took 961 MiB.
 ADDRESS_SPACE = 64 * (8 + 64) << 20
+# An image may take its reader over. All that it starts ends with it, and it sees no other reader, who has the same user number.
+# `timeout` also hears when nova-compute is stopped, for which the first process of a namespace is deaf by itself.
+_ALONE = ("unshare", "--fork", "--pid", "--kill-child", "--mount-proc", "timeout", "--signal=KILL", "3600")
 # Programs that read what a user has uploaded run as a user who owns nothing, with bounds for time and memory.
-_AS_NOBODY = (*unprivileged(IMAGE_USER), "prlimit", f"--as={ADDRESS_SPACE}")
+_AS_NOBODY = (*_ALONE, *unprivileged(IMAGE_USER), "prlimit", f"--as={ADDRESS_SPACE}")
 
 
 def info_words(path: Path, kind: str) -> list[str]:
@@ -29,6 +36,51 @@ def info_words(path: Path, kind: str) -> list[str]:
 def convert_words(source: Path, kind: str, target: Path, target_kind: str) -> list[str]:
     """Words that write `source` to `target` in another format."""
     return [*_AS_NOBODY, "--cpu=600", "qemu-img", "convert", "-t", "none", "-f", kind, "-O", target_kind, str(source), str(target)]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """source: what the reader of images shall read; only root writes in its folder. result: to be written by him, in his own folder."""
+
+    source: Path
+    result: Path
+
+    def hand_over(self) -> None:
+        """Let him read `source`. Raises CowError for what is not a plain file: a copy of a guest's disk may be a link."""
+        handle = cow.open_plain(self.source)
+        try:
+            os.fchown(handle, 0, IMAGE_USER)
+            os.fchmod(handle, 0o440)
+        finally:
+            os.close(handle)
+
+    def take_back(self) -> Path:
+        """Where `result` is from now on: root's, and out of his reach. Raises CowError for what is not a plain file."""
+        taken = self.source.with_name("taken")
+        self.result.rename(taken)
+        os.close(cow.open_plain(taken))
+        os.chown(taken, 0, 0)
+        return taken
+
+
+@contextlib.contextmanager
+def workplace(root: Path) -> Iterator[Workplace]:
+    """A fresh folder below `root` for one image, of which nothing is left: root would follow a link that the image before has left."""
+    folder = Path(tempfile.mkdtemp(dir=root))
+    try:
+        his = folder / "reader"
+        his.mkdir(mode=0o700)
+        os.chown(his, IMAGE_USER, IMAGE_USER)
+        let_pass(folder)
+        yield Workplace(folder / "source", his / "result")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def let_pass(folder: Path) -> None:
+    """The reader of images may go through root's `folder`, but neither look around in it nor write there."""
+    os.chown(folder, 0, IMAGE_USER)
+    folder.chmod(0o710)
 
 
 def refusal(info: Mapping[str, Any], limit: int) -> str | None:

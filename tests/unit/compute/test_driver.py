@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lab.compute.driver import guests, host, images
+from lab.compute.driver.state import IMAGE_USER
 from tests.unit.compute.nova_stub import Nova, ProcessExecutionError, exception, vif
 from tests.unit.compute.test_cow import make_cow
 from tests.unit.compute.test_volumes import VOLUME_ID, Host, connection
@@ -34,7 +35,8 @@ class Machine(Host):
         self.run.answer("systemctl", "show", by=self._show)
         self.run.answer("systemctl", "kill", by=lambda words: self.units.pop(words[-1], ""))
         self.run.answer("cp", by=really)
-        self.run.answer("/usr/bin/setpriv", by=lambda words: really(words[words.index("qemu-img") :]) if "qemu-img" in words else "")
+        for beginning in ("/usr/bin/setpriv", "unshare"):
+            self.run.answer(beginning, by=lambda words: really(words[words.index("qemu-img") :]) if "qemu-img" in words else "")
 
     def _show(self, words: list[str]) -> str:
         return f"ActiveState=active\nFreezerState={self.units[words[-1]]}\n" if words[-1] in self.units else "ActiveState=inactive\n"
@@ -64,13 +66,14 @@ def with_volume(device: str = "/dev/vda", boot_index: int | None = 0, **data: An
 
 @dataclass
 class Lab:
-    """The driver with one instance that Nova wants of it; a GB has one MiB here."""
+    """The driver with one instance that Nova wants of it; a GB has one MiB here. owners: users to whom something was given."""
 
     driver: Any
     nova: Nova
     machine: Machine
     root: Path
     instance: Any
+    owners: dict[Path, int]
 
     def spawn(self, devices: dict[str, Any] | None = None, kind: str = "ovs") -> None:
         self.driver.spawn(None, self.instance, IMAGE, [], "secret", None, [vif(kind)], devices)
@@ -100,7 +103,9 @@ class Lab:
 def lab(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     machine = Machine(short_path)
     nova = Nova(short_path, lambda *words, check_exit_code, **_: (machine.run(*words, ok=check_exit_code), ""))
-    monkeypatch.setattr("os.chown", lambda *_, **__: None)
+    owners: dict[Path, int] = {}
+    monkeypatch.setattr("os.chown", lambda path, user, *_, **__: owners.update({Path(path): user}))
+    monkeypatch.setattr("os.fchown", lambda *_: None)
     monkeypatch.setattr(host, "is_mounted", machine.mounts.__contains__)
     monkeypatch.setattr(guests.Guests.__init__, "__defaults__", (short_path / "run",))
     with nova.driver() as module:
@@ -109,7 +114,7 @@ def lab(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         flavor = SimpleNamespace(vcpus=1, memory_mb=512, root_gb=2)
         driver = module.UMLDriver(nova)
         driver.init_host("node")
-        yield Lab(driver, nova, machine, short_path, SimpleNamespace(uuid=UUID, name="i-1", project_id="p", flavor=flavor))
+        yield Lab(driver, nova, machine, short_path, SimpleNamespace(uuid=UUID, name="i-1", project_id="p", flavor=flavor), owners)
 
 
 def test_the_stand_in_for_nova_is_gone_after_its_test(tmp_path: Path) -> None:
@@ -304,18 +309,18 @@ def test_an_image_in_the_cache_that_is_bigger_than_the_disk_is_refused(lab: Lab)
     assert lab.left() == []
 
 
-def taken_over(lab: Lab) -> Path:
-    """An image has the program that reads it in its hands: there is a link to this file where it shall write."""
+def taken_over(lab: Lab, act: Callable[[Path], object] | None = None) -> Path:
+    """An image has the program that reads it in its hands, which acts where it shall write: leaves a link to this file."""
     secret = lab.root / "secret"
     secret.write_bytes(b"s")
     secret.chmod(0o600)
 
-    def leave_link(words: list[str]) -> str:
-        Path(words[-1]).symlink_to(secret)
+    def convert(words: list[str]) -> str:
+        (act or (lambda target: target.symlink_to(secret)))(Path(words[-1]))
         return ""
 
     words = images.convert_words(secret, "", secret, "")
-    lab.machine.run.answer(*words[: words.index("convert") + 1], by=leave_link)
+    lab.machine.run.answer(*words[: words.index("convert") + 1], by=convert)
     return secret
 
 
@@ -326,6 +331,53 @@ def test_a_link_that_the_reader_of_an_image_leaves_is_not_taken_for_it(lab: Lab)
         lab.driver.cache_image(None, "image")
     assert secret.stat().st_mode & 0o777 == 0o600
     assert lab.left("i/_base") == []
+
+
+def test_links_that_the_reader_of_an_image_leaves_are_followed_for_no_other_image(lab: Lab) -> None:
+    lab.nova.images["image"] = ("qcow2", disk(lab.root, "qcow2"))
+    lab.spawn()
+    lab.machine.units.clear()
+
+    def plant(target: Path) -> None:
+        for folder in (path for path in target.parents if lab.owners.get(path) == IMAGE_USER):
+            for name in ("second.part", "second.raw", "second.qcow2", "source", "source.held", "taken"):
+                (folder / name).symlink_to(secret)
+        target.symlink_to(secret)
+
+    secret = taken_over(lab, plant)
+    lab.nova.images |= {"first": lab.nova.images["image"], "second": ("raw", b"r" * MIB)}
+    with pytest.raises(exception.ImageUnacceptable):
+        lab.driver.cache_image(None, "first")
+    assert lab.driver.cache_image(None, "second")
+    with pytest.raises(exception.InstanceNotReady):
+        lab.driver.snapshot(None, lab.instance, "second", lambda **_: None)
+    assert (secret.read_bytes(), secret.stat().st_mode & 0o777, lab.owners.get(secret)) == (b"s", 0o600, None)
+    assert not list((lab.root / "i/_work").iterdir())
+
+
+def test_a_folder_that_the_reader_of_an_image_leaves_spoils_nothing(lab: Lab) -> None:
+    lab.nova.images["image"] = ("qcow2", disk(lab.root, "qcow2"))
+    taken_over(lab, lambda target: (target / "deep").mkdir(parents=True))
+    for _ in range(2):
+        with pytest.raises(exception.ImageUnacceptable):
+            lab.driver.cache_image(None, "image")
+    assert lab.left("i/_base") == []
+
+
+def test_what_a_killed_download_has_left_does_not_keep_nova_from_starting(lab: Lab) -> None:
+    (lab.root / "i/_work/left/deep").mkdir(parents=True)
+    (lab.root / "i/_work/link").symlink_to(lab.root)
+    lab.driver.init_host("node")
+    assert lab.left() == []
+    assert lab.root.exists()
+
+
+def test_the_reader_of_images_has_no_folder_in_which_root_writes(lab: Lab) -> None:
+    with images.workplace(lab.root / "i/_work") as place:
+        writable = [path for path in (place.source, *place.source.parents) if lab.owners.get(path) == IMAGE_USER]
+        assert writable == []
+        assert [place.source.parents[above].stat().st_mode & 0o777 for above in (0, 1)] == [0o710, 0o710]
+        assert lab.owners[place.result.parent] == IMAGE_USER
 
 
 def test_a_snapshot_is_packed_and_uploaded(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -127,7 +128,8 @@ def test_a_good_image_is_not_refused() -> None:
 
 def test_images_are_read_by_nobody_and_with_a_named_format() -> None:
     for words in (images.info_words(Path("/i"), "raw"), images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")):
-        assert words[: len(unprivileged(FIRST_USER))] == unprivileged(FIRST_USER)
+        setpriv = words.index(unprivileged(FIRST_USER)[0])
+        assert words[setpriv:][: len(unprivileged(FIRST_USER))] == unprivileged(FIRST_USER)
     assert "--format=raw" in images.info_words(Path("/i"), "raw")
     assert "-f" in images.convert_words(Path("/i"), "raw", Path("/o"), "qcow2")
 
@@ -204,3 +206,38 @@ def test_the_bound_of_memory_has_room_for_every_thread_of_qemu_img() -> None:
     bounded = words[words.index("prlimit") : words.index("qemu-img")]
     done = subprocess.run([*bounded, sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which nova-compute is")
+def test_what_the_reader_of_an_image_has_started_ends_with_it() -> None:
+    """Whatever is left could write to what was already looked at, or to what the next image is made of."""
+    words = images.info_words(Path("image"), "raw")
+    here, there = os.pipe()
+    left = ["sh", "-c", "trap '' TERM; setsid sleep 60 > /dev/null 2>&1 &"]
+    done = subprocess.run([*words[: words.index("qemu-img")], *left], check=False, capture_output=True, text=True, pass_fds=[there])
+    os.close(there)
+    os.set_blocking(here, False)
+    assert done.returncode == 0, done.stderr
+    assert os.read(here, 1) == b"", "nobody has the other end any more"
+    os.close(here)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which nova-compute is")
+def test_the_reader_of_an_image_sees_no_other_one() -> None:
+    words = images.info_words(Path("image"), "raw")
+    done = subprocess.run([*words[: words.index("qemu-img")], "sh", "-c", "echo /proc/[0-9]*"], check=True, capture_output=True, text=True)
+    assert len(done.stdout.split()) <= 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which nova-compute is")
+def test_the_reader_of_an_image_ends_when_nova_is_stopped() -> None:
+    """systemd sends SIGTERM to every process of nova-compute; the first one in its own namespace would not hear it."""
+    words = images.info_words(Path("image"), "raw")
+    with subprocess.Popen([*words[: words.index("qemu-img")], "sleep", "60"], start_new_session=True) as reader:
+        children = Path(f"/proc/{reader.pid}/task/{reader.pid}/children")
+        while not (found := children.read_text().split()):
+            time.sleep(0.05)
+        time.sleep(0.3)  # it has to become what it shall be
+        for pid in (*map(int, found), reader.pid):
+            os.kill(pid, signal.SIGTERM)
+        assert reader.wait(10) != 0
