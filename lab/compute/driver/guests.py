@@ -85,7 +85,7 @@ class Guests:
         instance = self.store.load(uuid)
         if instance:
             for volume in instance.volumes:
-                self.volumes.disconnect(volume)
+                self.volumes.disconnect(volume.id)
             for nic in instance.nics:
                 self.network.unplug(nic.port)
         self.volumes.forget(uuid)
@@ -199,7 +199,7 @@ class Guests:
             try:
                 kernel.volume_argument(volume)
             except ValueError:
-                self.volumes.disconnect(volume)
+                self.volumes.disconnect(volume.id)
                 raise
         changed = instance.with_volume(volume)
         self.store.save(replace(changed, root_volume=volume.id) if root else changed)
@@ -236,7 +236,7 @@ class Guests:
         volume = instance.volume(volume_id)
         if volume:
             self.store.save(instance.without_volume(volume_id))
-            self.volumes.disconnect(volume)
+            self.volumes.disconnect(volume.id)
 
     # -- local disk ---------------------------------------------------------------------------------------
 

@@ -66,8 +66,9 @@ class Volumes:
         self.prepare(instance)
         path = self.folder(instance) / volume_id
         volume = Volume(volume_id, device, str(path), share, name, kind)
-        if self._mounted(path) and not self._is_served(volume):
-            self.disconnect(volume)
+        # What has died, or was left half-way or elsewhere when nova-compute was killed: its units have the names that are needed now.
+        if self._places(volume_id) and not (self._mounted(path) and self._is_served(volume_id)):
+            self.disconnect(volume_id)
         with self._shares_in_use:  # nobody takes the share away between its mount and the file by which it is in use
             self._mount(share)
             if not self._mounted(path):
@@ -76,26 +77,29 @@ class Volumes:
             try:
                 self._show(volume, instance, user)
             except Exception:
-                self.disconnect(volume)
+                self.disconnect(volume_id)
                 raise
         return volume
 
-    def disconnect(self, volume: Volume) -> None:
-        """Take the volume away from the instance, and the share when nothing uses it any more."""
-        path = Path(volume.path)
-        for unit in (view_unit(volume.id), volume_unit(volume.id)):
+    def disconnect(self, volume_id: str) -> None:
+        """Take the volume away from whoever sees it, and the share when nothing uses it any more."""
+        places = self._places(volume_id)
+        for unit in (view_unit(volume_id), volume_unit(volume_id)):
             self._units.stop(unit, 20)
-        if self._mounted(path):
-            self._run("umount", "--lazy", path)
-        for file in (path, self._control(volume), self._data(volume)):
+        for path in places:
+            if self._mounted(path):
+                self._run("umount", "--lazy", path)
+        for file in (*places, self._control(volume_id), self._data(volume_id)):
             file.unlink(missing_ok=True)
         with self._shares_in_use:
             self._unmount_unused()
 
     def forget(self, instance: str) -> None:
-        """Remove the folder of an instance that has no volume left."""
+        """Remove the folder of an instance, with volumes of which no state tells: nova-compute was killed while it attached them."""
         folder = self.folder(instance)
         if folder.is_dir():
+            for left in list(folder.iterdir()):
+                self.disconnect(left.name)
             folder.rmdir()
 
     def snapshot(self, volume: Volume, overlay: str) -> Volume:
@@ -104,7 +108,7 @@ class Volumes:
             raise VolumeError(f"{overlay!r} is not a file name")
         node = f"s{hashlib.sha256(overlay.encode()).hexdigest()[:20]}"
         source = self.mount_point(volume.share) / overlay
-        with Qmp(self._control(volume)) as daemon:
+        with Qmp(self._control(volume.id)) as daemon:
             top = self._top(daemon)
             below = {"driver": "file", "filename": str(source), "discard": "unmap"}
             daemon.ask("blockdev-add", **{"driver": "qcow2", "node-name": node, "backing": None, "discard": "unmap", "file": below})
@@ -121,7 +125,7 @@ class Volumes:
         With `target`, `file_to_merge` is written down into it. Without, the file that is written to takes over all that
         lies between it and `file_to_merge`; None: the whole chain.
         """
-        with Qmp(self._control(volume)) as daemon:
+        with Qmp(self._control(volume.id)) as daemon:
             top = self._top(daemon)
             arguments: dict[str, object] = {"device": top, "job-id": "merge", "auto-dismiss": False}
             if target is None:
@@ -135,11 +139,15 @@ class Volumes:
     def mount_point(self, share: str) -> Path:
         return self._shares / hashlib.sha256(share.encode()).hexdigest()[:32]
 
-    def _control(self, volume: Volume) -> Path:
-        return self._shown / f"{volume.id}.qmp"
+    def _places(self, volume_id: str) -> list[Path]:
+        """Where the volume is shown; found by name, as a file whose daemon has died answers every question with an error."""
+        return [path for folder in self._shown.glob("*") if folder.is_dir() for path in folder.iterdir() if path.name == volume_id]
 
-    def _data(self, volume: Volume) -> Path:
-        return self._shown / f"{volume.id}.nbd"
+    def _control(self, volume_id: str) -> Path:
+        return self._shown / f"{volume_id}.qmp"
+
+    def _data(self, volume_id: str) -> Path:
+        return self._shown / f"{volume_id}.nbd"
 
     @staticmethod
     def _top(daemon: Qmp) -> str:
@@ -163,9 +171,9 @@ class Volumes:
         path, source = Path(volume.path), self.mount_point(volume.share) / volume.file
         if source.is_symlink() or not source.is_file():
             raise VolumeError(f"{source} is not a file")
-        serve = start_storage_daemon(volume.id, instance, source, volume.format, self._data(volume), self._control(volume))
+        serve = start_storage_daemon(volume.id, instance, source, volume.format, self._data(volume.id), self._control(volume.id))
         self._units.start(serve, volume_unit(volume.id))
-        self._units.start(start_file_view(volume.id, instance, self._data(volume), path), view_unit(volume.id))
+        self._units.start(start_file_view(volume.id, instance, self._data(volume.id), path), view_unit(volume.id))
         deadline = time.monotonic() + 15
         while not self._mounted(path):
             if time.monotonic() > deadline or not self._units.status(view_unit(volume.id)).running:
@@ -173,9 +181,9 @@ class Volumes:
             time.sleep(0.05)
         os.chown(path, user, user)
 
-    def _is_served(self, volume: Volume) -> bool:
+    def _is_served(self, volume_id: str) -> bool:
         """Whether both daemons run: one that has died leaves the mount, in which nothing can be read."""
-        return all(self._units.status(unit).running for unit in (view_unit(volume.id), volume_unit(volume.id)))
+        return all(self._units.status(unit).running for unit in (view_unit(volume_id), volume_unit(volume_id)))
 
     def _unmount_unused(self) -> None:
         """Unmount every share when no volume is shown any more."""

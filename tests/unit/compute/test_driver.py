@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lab.compute.driver import guests, host, images
+from lab.compute.driver import guests, host, images, units
 from lab.compute.driver.state import IMAGE_USER
 from tests.unit.compute.nova_stub import Nova, ProcessExecutionError, exception, vif
 from tests.unit.compute.test_cow import make_cow
-from tests.unit.compute.test_volumes import VOLUME_ID, Host, connection
+from tests.unit.compute.test_volumes import OTHER, VOLUME_ID, Host, connection
 
 MIB = 1 << 20
 UUID = "6f70656e-7374-4163-8b20-6c616e64696e"
@@ -24,6 +24,7 @@ UNIT = f"nova-{UUID}.service"
 IMAGE = SimpleNamespace(id="image")
 Make = Callable[[Path], bytes]
 SYSTEMD_RUN = ("systemd-run", "--quiet", f"--unit={UNIT}")
+VIEW = ("systemd-run", "--quiet", f"--unit={units.view_unit(VOLUME_ID)}")
 
 
 class Machine(Host):
@@ -41,9 +42,12 @@ class Machine(Host):
     def _show(self, words: list[str]) -> str:
         return f"ActiveState=active\nFreezerState={self.units[words[-1]]}\n" if words[-1] in self.units else "ActiveState=inactive\n"
 
-    def _start(self, words: list[str]) -> str:
-        self.units[words[2].removeprefix("--unit=")] = "running"
-        return super()._start(words)
+    def start(self, words: list[str]) -> str:
+        name = words[2].removeprefix("--unit=")
+        if name in self.units:
+            raise ProcessExecutionError(f"Unit {name} was already loaded")
+        self.units[name] = "running"
+        return super().start(words)
 
     def fails(self, *beginning: str) -> None:
         def fail(words: list[str]) -> str:
@@ -406,6 +410,54 @@ def test_an_encrypted_volume_is_not_attached(lab: Lab) -> None:
     with pytest.raises(exception.InvalidVolume, match="encrypted"):
         lab.driver.attach_volume(None, connection(), lab.instance, "/dev/vdb", encryption={"provider": "luks"})
     assert lab.machine.mounts == set()
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody would go on after a SIGKILL."""
+
+
+def killed(*_: object) -> str:
+    raise Killed
+
+
+def killed_during_attach(lab: Lab, monkeypatch: pytest.MonkeyPatch, *, between_daemons: bool) -> None:
+    """nova-compute ends when the volume is connected and its state does not say so yet."""
+    with monkeypatch.context() as patch:
+        if between_daemons:
+            lab.machine.run.answer(*VIEW, by=killed)
+        else:
+            patch.setattr(lab.driver.guests.store, "save", killed)
+        with pytest.raises(Killed):
+            lab.driver.attach_volume(None, connection(), lab.instance, "/dev/vdb")
+        lab.machine.run.answer(*VIEW, by=lab.machine.start)
+    assert units.volume_unit(VOLUME_ID) in lab.machine.units
+    assert lab.driver.guests.load(UUID).volumes == ()
+
+
+@pytest.mark.parametrize("between_daemons", [True, False])
+def test_an_instance_can_be_deleted_after_nova_was_killed_during_an_attach(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, between_daemons: bool
+) -> None:
+    lab.spawn()
+    killed_during_attach(lab, monkeypatch, between_daemons=between_daemons)
+    lab.driver.destroy(None, lab.instance, [vif()])
+    assert lab.left() == []
+
+
+@pytest.mark.parametrize("between_daemons", [True, False])
+@pytest.mark.parametrize("uuid", [UUID, OTHER], ids=["same", "other"])
+def test_a_volume_can_be_attached_after_nova_was_killed_during_an_attach(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, between_daemons: bool, uuid: str
+) -> None:
+    """Also to another instance, from which the end of the first one does not take it."""
+    lab.spawn()
+    killed_during_attach(lab, monkeypatch, between_daemons=between_daemons)
+    volume = lab.driver.guests.volumes.connect(connection(), uuid, "/dev/vdb", 7)
+    assert Path(volume.path) in lab.machine.mounts
+    if uuid == OTHER:
+        lab.driver.destroy(None, lab.instance, [vif()])
+    assert lab.machine.mounts == {Path(volume.path), lab.driver.guests.volumes.mount_point(volume.share)}
+    assert {units.volume_unit(VOLUME_ID), units.view_unit(VOLUME_ID)} <= set(lab.machine.units)
 
 
 def test_what_the_guests_kernel_refuses_is_said_in_novas_words(lab: Lab) -> None:

@@ -164,7 +164,7 @@ class Lab:
         manager = Units(self.run)
         volumes = Volumes(self.run, manager, root / "n", lambda _: False)
         monkeypatch.setattr(volumes, "connect", self._connect)
-        monkeypatch.setattr(volumes, "disconnect", lambda volume: self.shown.pop(volume.id, None))
+        monkeypatch.setattr(volumes, "disconnect", lambda volume_id: self.shown.pop(volume_id, None))
         self.guests = Guests(self.store, manager, network.Network(self.run, root / "devices"), volumes, self.run, self.sockets)
         self.stopped()
         (root / "base").write_bytes(b"b" * 4096)

@@ -36,7 +36,7 @@ class Host:
         self.run.answer("mount", by=lambda words: self._mount(Path(words[-1])))
         self.run.answer("umount", by=lambda words: self.unmount(Path(words[-1])))
         self.run.answer("systemctl", "show", by="ActiveState=active\nFreezerState=running\n")
-        self.run.answer("systemd-run", by=self._start)
+        self.run.answer("systemd-run", by=self.start)
         self.shows = True
         self.volumes = Volumes(self.run, Units(self.run), root, self.mounts.__contains__)
 
@@ -51,7 +51,7 @@ class Host:
             file.unlink()  # what lay on the share goes with the mount
         return ""
 
-    def _start(self, words: list[str]) -> str:
+    def start(self, words: list[str]) -> str:
         for word in words:
             if self.shows and word.startswith("type=fuse"):
                 self.mounts.add(Path(word.rsplit("mountpoint=", 1)[1]))
@@ -103,7 +103,7 @@ def test_a_volume_whose_daemon_has_died_is_shown_anew(host: Host) -> None:
 
 def test_taking_the_last_volume_away_leaves_nothing(host: Host, short_path: Path) -> None:
     volume = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
-    host.volumes.disconnect(volume)
+    host.volumes.disconnect(volume.id)
     host.volumes.forget(INSTANCE)
     assert host.mounts == set()
     assert [path for path in short_path.rglob("*") if path.is_file()] == []
@@ -115,7 +115,7 @@ def test_the_share_stays_while_another_volume_uses_it(host: Host, short_path: Pa
     volume = host.volumes.connect(connection(), INSTANCE, "/dev/vdb", 7)
     (short_path / "volumes/other").mkdir()
     (short_path / "volumes/other/volume").touch()
-    host.volumes.disconnect(volume)
+    host.volumes.disconnect(volume.id)
     assert host.volumes.mount_point(volume.share) in host.mounts
 
 
@@ -132,7 +132,7 @@ def test_the_share_is_not_taken_away_below_a_volume_that_is_just_being_connected
         return host.unmount(Path(words[-1]))
 
     host.run.answer("umount", by=unmount)
-    host.volumes.disconnect(first)
+    host.volumes.disconnect(first.id)
     other.join()
     assert share in host.mounts
 
