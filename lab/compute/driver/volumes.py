@@ -5,6 +5,7 @@ qemu-storage-daemon in between makes every format alike and lets snapshots come 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -39,6 +40,21 @@ def read_connection(info: Mapping[str, Any]) -> tuple[str, str, str]:
     if kind not in FORMATS:
         raise VolumeError(f"format {kind!r} is not supported")
     return share, name, kind
+
+
+def merge_job(file_to_merge: str | None, target: str | None) -> str:
+    """Name of the job of one merge, by which it is known when it is asked for again."""
+    return f"m{hashlib.sha256(f'{file_to_merge} {target}'.encode()).hexdigest()[:20]}"
+
+
+def _end_broken_off(daemon: Qmp) -> set[str]:
+    """Wait for jobs that a nova-compute which was killed has left: they keep others out. Returns those that succeeded."""
+    succeeded = set()
+    for entry in daemon.ask("query-jobs"):
+        with contextlib.suppress(QmpError):
+            daemon.await_job(entry["id"])
+            succeeded.add(entry["id"])
+    return succeeded
 
 
 class Volumes:
@@ -125,16 +141,19 @@ class Volumes:
         With `target`, `file_to_merge` is written down into it. Without, the file that is written to takes over all that
         lies between it and `file_to_merge`; None: the whole chain.
         """
+        job = merge_job(file_to_merge, target)
         with Qmp(self._control(volume.id)) as daemon:
+            if job in _end_broken_off(daemon) and target is not None:
+                return  # written down, and out of the chain since; a file that takes over may have got more to take since
             top = self._top(daemon)
-            arguments: dict[str, object] = {"device": top, "job-id": "merge", "auto-dismiss": False}
+            arguments: dict[str, object] = {"device": top, "job-id": job, "auto-dismiss": False}
             if target is None:
                 base = {"base-node": self._node(daemon, volume, file_to_merge)} if file_to_merge else {}
                 daemon.ask("block-stream", **arguments, **base)
             else:
                 upper, lower = (self._node(daemon, volume, name) for name in (file_to_merge or volume.file, target))
                 daemon.ask("block-commit", **arguments, **{"top-node": upper, "base-node": lower})
-            daemon.await_job("merge")
+            daemon.await_job(job)
 
     def mount_point(self, share: str) -> Path:
         return self._shares / hashlib.sha256(share.encode()).hexdigest()[:32]

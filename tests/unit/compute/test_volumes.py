@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -204,9 +205,9 @@ def test_a_snapshot_has_a_plain_name(host: Host) -> None:
         host.volumes.snapshot(attached(host), "../x")
 
 
-def job(*statuses: str, **more: str) -> Iterator[list[dict[str, str]]]:
-    """What the daemon says of the job at each look."""
-    return iter([[{"id": "merge", "status": status, **more}] for status in statuses])
+def job(*statuses: str, of: tuple[str | None, str | None] = ("b", "a"), **more: str) -> Iterator[list[dict[str, str]]]:
+    """What the daemon says of the job of a merge at each look; "": it knows of none."""
+    return iter([[{"id": module.merge_job(*of), "status": status, **more}] if status else [] for status in statuses])
 
 
 def test_merging_down_waits_for_the_job(host: Host, daemon: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,30 +215,66 @@ def test_merging_down_waits_for_the_job(host: Host, daemon: Start, monkeypatch: 
     monkeypatch.setattr(qmp.Qmp.__init__, "__defaults__", (0.3,))
     share = host.volumes.mount_point("127.0.0.1:/srv/cinder")
     nodes = [{"node-name": n, "file": str(share / f), "drv": d} for n, f, d in (("f", "b", "file"), ("q", "b", "qcow2"), ("r", "a", "raw"))]
-    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("running", "running", "ready", "ready", "concluded")})
+    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("", "running", "running", "ready", "ready", "concluded")})
     host.volumes.merge(attached(host), "b", "a")
     asked = dict(talk.asked)
     assert [name for name, _ in talk.asked].count("job-complete") == 1
     assert (asked["block-commit"]["top-node"], asked["block-commit"]["base-node"]) == ("q", "r")
-    assert asked["job-dismiss"] == {"id": "merge"}
+    assert asked["block-commit"]["job-id"] == asked["job-dismiss"]["id"]
 
 
 @pytest.mark.parametrize(("below", "expected"), [(None, None), ("a", "r")])
 def test_merging_up_streams_into_the_top(host: Host, daemon: Start, below: str | None, expected: str | None) -> None:
     share = host.volumes.mount_point("127.0.0.1:/srv/cinder")
     nodes = [{"node-name": "r", "file": str(share / "a"), "drv": "raw"}]
-    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("concluded")})
+    talk = daemon({"query-named-block-nodes": nodes, "query-jobs": job("", "concluded", of=(below, None))})
     host.volumes.merge(attached(host), below, None)
     assert dict(talk.asked)["block-stream"].get("base-node") == expected
 
 
 def test_a_failed_job_is_an_error(host: Host, daemon: Start) -> None:
-    daemon({"query-jobs": job("concluded", error="no space")})
+    daemon({"query-jobs": job("", "concluded", of=(None, None), error="no space")})
     with pytest.raises(QmpError, match="no space"):
         host.volumes.merge(attached(host), None, None)
 
 
+def chain(host: Host) -> list[dict[str, str]]:
+    share = host.volumes.mount_point("127.0.0.1:/srv/cinder")
+    return [{"node-name": node, "file": str(share / file), "drv": "raw"} for node, file in (("q", "b"), ("r", "a"))]
+
+
+@pytest.mark.parametrize("error", [{}, {"error": "no space"}])
+def test_a_merge_that_was_broken_off_is_in_the_way_of_no_other(host: Host, daemon: Start, error: dict[str, str]) -> None:
+    """The daemon lives on when nova-compute is killed, and with it the job."""
+    left = job("running", "running", "concluded", of=("c", "b"), **error)
+    talk = daemon({"query-named-block-nodes": chain(host), "query-jobs": itertools.chain(left, job("concluded"))})
+    host.volumes.merge(attached(host), "b", "a")
+    assert [name for name, _ in talk.asked if name in ("job-dismiss", "block-commit")] == ["job-dismiss", "block-commit", "job-dismiss"]
+
+
+def test_a_merge_that_was_broken_off_and_is_asked_for_again_has_only_to_end(host: Host, daemon: Start) -> None:
+    """What it has merged is in the chain no more: Cinder could never delete its snapshot."""
+    talk = daemon({"query-named-block-nodes": [], "query-jobs": job("running", "running", "concluded")})
+    host.volumes.merge(attached(host), "b", "a")
+    assert "block-commit" not in dict(talk.asked)
+
+
+def test_a_file_takes_over_again_what_may_have_come_into_the_chain_since(host: Host, daemon: Start) -> None:
+    """That merge has the same words for every snapshot."""
+    left = job("concluded", "concluded", of=(None, None))
+    talk = daemon({"query-jobs": itertools.chain(left, job("concluded", of=(None, None)))})
+    host.volumes.merge(attached(host), None, None)
+    assert "block-stream" in dict(talk.asked)
+
+
+def test_a_merge_that_was_broken_off_and_has_failed_is_tried_again(host: Host, daemon: Start) -> None:
+    left = job("concluded", "concluded", error="no space")
+    talk = daemon({"query-named-block-nodes": chain(host), "query-jobs": itertools.chain(left, job("concluded"))})
+    host.volumes.merge(attached(host), "b", "a")
+    assert "block-commit" in dict(talk.asked)
+
+
 def test_a_file_that_is_not_in_the_chain_is_an_error(host: Host, daemon: Start) -> None:
-    daemon({"query-named-block-nodes": []})
+    daemon({"query-jobs": [], "query-named-block-nodes": []})
     with pytest.raises(VolumeError, match="not in the chain"):
         host.volumes.merge(attached(host), "b", "a")
