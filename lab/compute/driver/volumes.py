@@ -47,6 +47,11 @@ def merge_job(file_to_merge: str | None, target: str | None) -> str:
     return f"m{hashlib.sha256(f'{file_to_merge} {target}'.encode()).hexdigest()[:20]}"
 
 
+def _overlay_node(file: str) -> str:
+    """Name of the node of an overlay that came while its volume was in use."""
+    return f"s{hashlib.sha256(file.encode()).hexdigest()[:20]}"
+
+
 def _end_broken_off(daemon: Qmp) -> set[str]:
     """Wait for jobs that a nova-compute which was killed has left: they keep others out. Returns those that succeeded."""
     succeeded = set()
@@ -122,7 +127,7 @@ class Volumes:
         """Write to `overlay`, an empty qcow2 file beside the volume, from now on. Returns the volume with its new file."""
         if not _FILE.fullmatch(overlay):
             raise VolumeError(f"{overlay!r} is not a file name")
-        node = f"s{hashlib.sha256(overlay.encode()).hexdigest()[:20]}"
+        node = _overlay_node(overlay)
         source = self.mount_point(volume.share) / overlay
         with Qmp(self._control(volume.id)) as daemon:
             top = self._top(daemon)
@@ -176,7 +181,8 @@ class Volumes:
         """The node that reads the format of file `name` in the volume's chain."""
         wanted = str(self.mount_point(volume.share) / name)
         for node in daemon.ask("query-named-block-nodes"):
-            if node["file"] == wanted and node["drv"] in FORMATS:
+            # QEMU has no plain file name for an overlay that came while the volume was in use, nor for one above it.
+            if node["node-name"] == _overlay_node(name) or (node["file"] == wanted and node["drv"] in FORMATS):
                 return str(node["node-name"])
         raise VolumeError(f"{name} is not in the chain of volume {volume.id}")
 

@@ -75,7 +75,7 @@ class StorageDaemon:
 
     def __init__(self, path: Path, answers: dict[str, Any]) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._answers = answers
+        self.answers = answers
         self._line = socket.socket(socket.AF_UNIX)
         self._line.bind(str(path))
         self._line.listen(1)
@@ -97,7 +97,7 @@ class StorageDaemon:
     def _reply(self, request: dict[str, Any], file: Any) -> None:
         name = request["execute"]
         self.asked.append((name, request.get("arguments", {})))
-        result = self._answers.get(name, {})
+        result = self.answers.get(name, {})
         if isinstance(result, Iterator):
             result = next(result)
         message = {"error": {"desc": str(result)}} if isinstance(result, Exception) else {"return": result}

@@ -274,6 +274,16 @@ def test_a_merge_that_was_broken_off_and_has_failed_is_tried_again(host: Host, d
     assert "block-commit" in dict(talk.asked)
 
 
+def test_an_overlay_that_came_while_the_volume_was_in_use_is_found(host: Host, daemon: Start) -> None:
+    """QEMU gives it no plain file name: what its header says it stands on was not asked."""
+    talk = daemon({})
+    host.volumes.snapshot(attached(host), "b")
+    added = {**dict(talk.asked)["blockdev-add"], "file": 'json:{"driver": "qcow2"}', "drv": "qcow2"}
+    talk.answers |= {"query-jobs": job("", "concluded"), "query-named-block-nodes": [added, *chain(host)[1:]]}
+    host.volumes.merge(attached(host), "b", "a")
+    assert dict(talk.asked)["block-commit"]["top-node"] == added["node-name"]
+
+
 def test_a_file_that_is_not_in_the_chain_is_an_error(host: Host, daemon: Start) -> None:
     daemon({"query-jobs": [], "query-named-block-nodes": []})
     with pytest.raises(VolumeError, match="not in the chain"):
