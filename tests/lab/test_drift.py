@@ -229,13 +229,17 @@ class Hand:
         there.block_storage.wait_for_status(volume, "available", wait=60)
         there.block_storage.create_transfer(volume_id=volume.id, name=HAND)
         there.load_balancer.wait_for_load_balancer(balancer.id, wait=60)
-        desk = as_machine(self.run, self.plan, self.plan.identity.machine_users[0], "lab-platform-management")
+        desk = self.desk()
         desk.object_store.create_container(HAND)
         desk.object_store.upload_object(HAND, "paper", data=b"paper")
         desk.key_manager.create_secret(name=HAND, payload="seal", payload_content_type="text/plain")
         for kind in ("container", "secret", "instance", "server group", "image", "volume", "snapshot", "backup", "load balancer"):
             self.add(kind, HAND)
         self.add("port", self.network.get_port(balancer.vip_port_id).name)  # the balancer's own
+
+    def desk(self) -> Connection:
+        """Who works in the platform's own project."""
+        return as_machine(self.run, self.plan, self.plan.identity.machine_users[0], "lab-platform-management")
 
     # -------------------------------------------------------------------------------- what is changed or deleted
     def delete(self) -> None:
@@ -309,8 +313,13 @@ class Hand:
             security_group_ids=[own.id],
         )
 
-    def clear_tenants_own(self) -> None:
-        """What `--fix` leaves, because it is the tenant's."""
+    def clear(self) -> None:
+        """What `--fix` leaves: what is the tenant's, and what is of the layer access, which is not asked for."""
+        desk = self.desk()
+        desk.object_store.delete_object("paper", container=HAND)
+        desk.object_store.delete_container(HAND)
+        for secret in desk.key_manager.secrets(name=HAND):
+            raise_from_response(desk.key_manager.delete(f"/secrets/{secret.secret_ref.rsplit('/', 1)[-1]}"))
         for port in self.network.ports(project_id=self.projects[WORK].id):
             if port.name.startswith(HAND):
                 self.network.delete_port(port)
@@ -326,7 +335,7 @@ def hand(part: Run, admin: Connection) -> Iterator[Hand]:
     assert drift() == (0, set())
     yield hand
     with contextlib.suppress(Exception):
-        hand.clear_tenants_own()
+        hand.clear()
 
 
 def test_everything_that_somebody_did_by_hand_is_found_and_nothing_else(hand: Hand) -> None:

@@ -463,7 +463,9 @@ def test_drift_knows_the_credentials_and_makes_a_lost_one_anew(run: Run, admins:
     as_program(run, region, "lab-edu-main-reader").authorize()
 
 
-def test_drift_tells_a_bastion_of_another_image_or_that_is_off_and_starts_it(run: Run, admins: dict[str, Connection]) -> None:
+def test_drift_tells_of_a_bastion_of_another_image_or_that_is_off_and_of_what_is_stored_beside_it_and_puts_it_right(
+    run: Run, admins: dict[str, Connection]
+) -> None:
     region = next(iter(admins))
     admin, name = admins[region], run.plan.regions[region].access.bastion.name
     words = ("drift", "--env", ENV, "--region", region, "--layer", "access")
@@ -482,8 +484,13 @@ def test_drift_tells_a_bastion_of_another_image_or_that_is_off_and_starts_it(run
     admin.compute.stop_server(server)
     admin.compute.wait_for_server(server, "SHUTOFF")
     assert details() == ["running: no instead of yes"]
-    mended = lz(*words, "--fix", "--yes")
+    desk = as_machine(run, run.plan.regions[region], run.plan.regions[region].identity.machine_users[0], f"{ENV}-platform-management")
+    desk.object_store.create_container("by-hand")
+    desk.object_store.upload_object("by-hand", "paper", data=b"paper")
+    desk.key_manager.create_secret(name="by-hand", payload="seal", payload_content_type="text/plain")
+    mended = lz(*words, "--fix", "--yes", "--yes-delete-data", "by-hand")
     assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert [*desk.object_store.containers(), *desk.key_manager.secrets(name="by-hand")] == []
     until(lambda: lz("ssh", "--env", ENV, "--region", region, "bastion", "--", "true").returncode == 0, 300, 5)
 
 
