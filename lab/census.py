@@ -97,7 +97,7 @@ def _processes() -> tuple[str, ...]:
 
     A network namespace without a name may be anybody's: systemd gives one to services of its own.
     """
-    named = {space.stat().st_ino for space in Path("/run/netns").glob("*")}
+    named = _named_spaces()
     cache = str(cache_root())
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
@@ -110,6 +110,15 @@ def _processes() -> tuple[str, ...]:
         if f"{cache}/lab" in command or root.startswith(cache) or inside or "systemd-nspawn" in command:
             found.append(command)
     return tuple(sorted(found))
+
+
+def _named_spaces() -> set[int]:
+    """The network namespaces that have a name, but for our own."""
+    found = set()
+    for space in Path("/run/netns").glob("*"):
+        with contextlib.suppress(OSError):  # it may go meanwhile
+            found.add(space.stat().st_ino)
+    return found - {Path("/proc/self/ns/net").stat().st_ino}
 
 
 def _cgroups() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from foundation import digest, files, lock, scs, stopping
 from foundation.errors import InputError, LzError, Problem, raise_all
 from foundation.progress import Progress
+from foundation.shell import told
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
 from lab.compute import choose, kernel
 from lab.debian import GONE, remove_tree
@@ -104,7 +105,7 @@ def up(names: Sequence[str], compute_kind: str, progress: Progress) -> Standing:
                     _remove_all(where)
             except LzError as failed:  # told beside what it was for, which is the one to be cured
                 for problem in failed.problems:
-                    progress.say(f"what was made is not all gone: {problem}", style="yellow")
+                    progress.say(f"what was made is not all gone: {told(problem)}", style="yellow")
             raise
 
 
@@ -131,8 +132,9 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
         except LzError as failed:
             if compiled and not compiled.done():
                 for problem in failed.problems:
-                    progress.say(str(problem), style="red")
+                    progress.say(told(problem), style="red")
                 progress.say("the instance kernel is compiled to its end, for the next run; Ctrl-C ends that, too")
+                wait([compiled])  # here, where Ctrl-C is heard by all
             raise
     made = Standing(code_digest(), names, kind, using.image.digest)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)

@@ -11,10 +11,11 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from foundation.process import CommandFailed, run
-from lab.daemons import EVERY_UNIT
+from lab.daemons import APIS, EVERY_UNIT
 from lab.machine import Machine
 
 # Who holds data, and where. They are stopped while it is copied; everybody else connects again by itself.
@@ -24,8 +25,8 @@ FOLDERS = (
 )  # fmt: skip
 WRITERS = tuple(unit for unit in EVERY_UNIT if unit.startswith(("swift-", "glance-", "cinder-")))  # write there, too
 # Folders of settings in /etc -> how the names of the units begin that read them.
-SETTINGS = {"bind": "named", "mysql": "mariadb"} | {
-    name: name
+SETTINGS: Mapping[str, tuple[str, ...]] = {"bind": ("named",), "mysql": ("mariadb",), "lab-uwsgi": APIS} | {
+    name: (name,)
     for name in ("barbican", "cinder", "designate", "glance", "haproxy", "keystone", "neutron", "nova", "octavia", "placement", "swift")
 }
 CLEAR_INSTANCES = """
@@ -79,7 +80,7 @@ def restore(machine: Machine) -> None:
     with contextlib.suppress(CommandFailed):  # one that does not run
         machine.inside("systemctl", "kill", "--signal=STOP", *WRITERS)
     changed = [name for name in settings if _entries(kept / "etc" / name) != _entries(machine.root / "etc" / name)]
-    readers = [unit for unit in EVERY_UNIT if unit.startswith(tuple(SETTINGS[name] for name in changed))]
+    readers = [unit for unit in EVERY_UNIT if unit.startswith(tuple(start for name in changed for start in SETTINGS[name]))]
     machine.inside("systemctl", "stop", *KEEPERS, *readers)
     for folder in (*FOLDERS, *(f"etc/{name}" for name in changed)):
         _copy(kept / folder, machine.root / folder)

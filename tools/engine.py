@@ -126,7 +126,9 @@ def clean(known: Pins | None = None) -> int:
                 continue
             if place.is_dir():
                 freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
-                shutil.rmtree(place.rename(place.with_name(f"{place.name}.gone")))  # half of it would be taken for whole
+                gone = place.with_name(f"{place.name}.gone")  # half of it would be taken for whole under its own name
+                shutil.rmtree(gone, ignore_errors=True)
+                shutil.rmtree(place.rename(gone))
             elif place.suffix != LOCK:
                 freed += place.lstat().st_size
                 place.unlink()

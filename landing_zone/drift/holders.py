@@ -12,15 +12,33 @@ from landing_zone.drift.facts import Fact
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run
 from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
+from stacks.inputs import password_name
 
 Holder = Callable[[Connection, str], Iterable[Fact]]  # who sees what a project stores, and the project (id)
 
 
 def accounts(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[str, Connection]:
-    """Connections of the machine accounts that work in projects, by the project's id: only they see what it stores."""
-    specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
-    users = {project: user for spec in specs for project, user in _members(spec) if project in projects}
-    return {projects[project]: as_machine(run, region, user, project) for project, user in users.items()}
+    """Connections of the machine accounts that work in projects, by the project's id: only they see what it stores.
+
+    Without those of `strangers`.
+    """
+    users, home = _users(region, projects), run.stacks.home
+    return {
+        projects[project]: as_machine(run, region, user, project)
+        for project, user in users.items()
+        if home.keeps(password_name(region.name, user.name))
+    }
+
+
+def strangers(run: Run, region: RegionPlan, projects: Iterable[str]) -> list[str]:
+    """Machine accounts in projects (by name) whose passwords this machine does not keep."""
+    users = {user.name for user in _users(region, projects).values()}
+    return sorted(name for name in users if not run.stacks.home.keeps(password_name(region.name, name)))
+
+
+def _users(region: RegionPlan, projects: Iterable[str]) -> dict[str, MachineUserSpec]:
+    specs, asked = (region.identity, *(tenant.identity for tenant in region.tenants.values())), frozenset(projects)
+    return {project: user for spec in specs for project, user in _members(spec) if project in asked}
 
 
 def _members(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:

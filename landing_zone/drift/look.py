@@ -16,7 +16,7 @@ from landing_zone.drift import live
 from landing_zone.drift.compare import compare
 from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact, of_owner
-from landing_zone.drift.holders import accounts
+from landing_zone.drift.holders import HOLDERS, accounts, strangers
 from landing_zone.drift.kinds import KINDS, STACK
 from landing_zone.drift.reading import read
 from landing_zone.drift.wanted import Wanted
@@ -70,24 +70,31 @@ def _region(run: Run, chosen: Selection, name: str) -> Sight:
     counts = Counter({kind: 0 for kind, row in KINDS.items() if not row.service or row.service in region.demand.services})
     counts.update(fact.kind for fact in selected)
     counts[STACK] = len(run.planned(Selection(frozenset({name}), chosen.layers, chosen.tenants)))
-    stores = _stores(run, region, ids)
     try:
+        stored = _stored(run, region, ids)
+        stores = accounts(run, region, stored)
         reading = read(run.connections[name], estate(region), region.demand.services, stores)
     except (SDKException, ClientException) as error:
         return Sight(name, counts, (), dict.fromkeys(KINDS, f"{type(error).__name__}: {error}"))
     unread = live.unread(reading)
+    if lost := strangers(run, region, stored):
+        why = f"only {', '.join(lost)} can look there, whose passwords are not kept on this machine (lz state restore)"
+        unread |= dict.fromkeys(("container", "secret"), why)
     there = live.facts(reading, estate(region), ours, dropped)
     compared = compare(name, (fact for fact in wanted if fact.kind not in unread), there, ours)
     found = [*_stacks(name, planned, layers, standing), *compared]
     return Sight(name, counts, tuple(one for one in found if chosen.has(name, one.fact.layer)), unread, stores)
 
 
-def _stores(run: Run, region: RegionPlan, ids: Mapping[tuple[str, str], str]) -> dict[str, Connection]:
-    """Who sees what is stored in the operator's projects that stand, but for one that we sign in to ourselves: the state may lie there."""
+def _stored(run: Run, region: RegionPlan, ids: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """The operator's projects that stand, by name, where somebody may have stored something; but for one that we sign in to ourselves:
+    the state may lie there."""
+    if not {service for service, _ in HOLDERS.values()} & set(region.demand.services):
+        return {}
     kind, own = KINDS["project"].resource, run.connections[region.name].current_project_id
     grounds = estate(region).grounds
     known = {name: ids[kind, name] for name, ground in grounds.items() if ground.purpose != "workload" and (kind, name) in ids}
-    return accounts(run, region, {name: identity for name, identity in known.items() if identity != own})
+    return {name: identity for name, identity in known.items() if identity != own}
 
 
 def _former(run: Run, chosen: Selection) -> list[Sight]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
-from openstack.exceptions import SDKException, raise_from_response
+from openstack.exceptions import NotFoundException, SDKException, raise_from_response
 from openstack.image.v2.image import Image
 
 from landing_zone.drift.estate import Estate
@@ -71,10 +72,11 @@ def _trusts(connection: Connection) -> Iterable[Any]:
 
 
 def _zone_shares(connection: Connection) -> Iterable[Any]:
-    """Designate lists those of one zone only."""
+    """Designate lists those of one zone only. A zone of somebody's may go meanwhile."""
     for zone in connection.dns.zones(all_projects=True):
         if zone.is_shared:
-            yield from connection.dns.zone_shares(zone.id, all_projects=True)
+            with contextlib.suppress(NotFoundException):
+                yield from connection.dns.zone_shares(zone.id, all_projects=True)
 
 
 def _instances(connection: Connection) -> Iterable[Any]:

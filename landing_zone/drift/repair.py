@@ -168,9 +168,12 @@ def _instance(connection: Connection, fact: Fact) -> None:
 
 
 def _start(connection: Connection, fact: Fact) -> None:
-    server = connection.compute.get_server(fact.id)
-    connection.compute.start_server(server)
-    connection.compute.wait_for_server(server, wait=DELETE_TIMEOUT)
+    compute = connection.compute
+    server = compute.get_server(fact.id)
+    others = {"PAUSED": compute.unpause_server, "SUSPENDED": compute.resume_server}
+    others |= dict.fromkeys(("SHELVED", "SHELVED_OFFLOADED"), compute.unshelve_server)
+    others.get(server.status, compute.start_server)(server)
+    compute.wait_for_server(server, wait=DELETE_TIMEOUT)
 
 
 def _load_balancer(connection: Connection, fact: Fact) -> None:
@@ -227,9 +230,8 @@ def _trunk(connection: Connection, fact: Fact) -> None:
 
 def _address_group(connection: Connection, fact: Fact) -> None:
     """Neutron removes none that a rule names: one of a default group, which stays, or of a group that others have as well."""
-    for rule in connection.network.security_group_rules():
-        if rule.remote_address_group_id == fact.id:
-            connection.network.delete_security_group_rule(rule)
+    for rule in connection.network.security_group_rules(remote_address_group_id=fact.id):
+        connection.network.delete_security_group_rule(rule)
     connection.network.delete_address_group(fact.id)
 
 

@@ -165,6 +165,10 @@ class Home:
             files.make(path, secrets.token_urlsafe(32))
         return path.read_text()
 
+    def keeps(self, name: str) -> bool:
+        """Whether the secret of that name has been made, or put back from a copy."""
+        return (self.root / "secrets" / name).is_file()
+
     def _key(self, name: str) -> Path:
         path = self._folder("keys") / name
         if not path.exists():

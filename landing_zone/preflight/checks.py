@@ -112,7 +112,7 @@ def content(need: Need, found: Content) -> Iterator[Problem]:
     ids = {account.name: account.id for account in need.accounts}
     images: dict[tuple[str, str], Image] = {}
     lacking: dict[tuple[str, tuple[Image, ...]], list[str]] = {}
-    for name, project in sorted({(spec.image, spec.project) for spec in (need.region.access.bastion, *need.region.probes.instances)}):
+    for name, project in sorted({(spec.image, spec.project) for spec in need.instances}):
         seen = tuple(image for image in found.images if image.name == name and _sees(ids.get(project), image))
         if len(seen) == 1 and seen[0].status == "active":
             images[name, project] = seen[0]
@@ -124,7 +124,7 @@ def content(need: Need, found: Content) -> Iterator[Problem]:
             f"region {region} does not have exactly one usable image {name!r}",
             where=f"instances of project {', '.join(projects[:MOST_SHOWN])}" + (", ..." if len(projects) > MOST_SHOWN else ""),
             why=", ".join(_offered(image, image in seen) for image in known) or "there is none",
-            cure="upload the image for all (openstack image set --public), or remove or rename what is not meant (the lab: lz lab up)",
+            cure="upload the image for all (openstack image set --public), or remove or hide what is not meant (the lab: lz lab up)",
         )
     pairs = {(spec.flavor, images[key]) for spec in need.instances if (key := (spec.image, spec.project)) in images}
     for flavor, image in sorted(pairs, key=lambda pair: (pair[0], pair[1].name, pair[1].id)):

@@ -85,7 +85,7 @@ for address, (protocol, port) in [(address, listener) for address in wanted["add
 """
 
 # Runs in the instance. Input: [[protocol, address, port], ...], seconds, the instance's own addresses, and how many are tried at once.
-# Output: what each connection gave, in the same order. What would not leave from an address of its own is not tried: without the lease
+# Output: what each connection gave, in the same order. What would not leave from an address of its own is not sent: without the lease
 # of its IPv6 address an instance has no way, or sends from one that OVN drops, and either would look like a block. A datagram may be
 # lost, and is sent twice. Only root may send an echo request everywhere.
 TRY = r"""
@@ -129,7 +129,7 @@ def attempt(target):
     protocol, address, port = target
     hindrance = hindered(address)
     if hindrance:
-        return f"not tried: {hindrance}"
+        return f"cannot send: {hindrance}"
     try:
         return {"tcp": tcp, "udp": udp, "icmp": icmp}[protocol](address, port)
     except TimeoutError:

@@ -31,7 +31,8 @@ LAB = pytest.StashKey[subprocess.CompletedProcess[str]]()  # how `lz lab up` end
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the lab up before the clock of a test runs: the first one has not the minutes that this may take."""
     chosen = any(item.path.is_relative_to(Path(__file__).parent) for item in session.items)
-    if chosen and not session.config.getoption("collectonly"):
+    only_shown = session.config.getoption("collectonly") or session.config.getoption("showfixtures")
+    if chosen and not only_shown and not session.testsfailed:
         session.config.stash[LAB] = lz("lab", "up")
 
 

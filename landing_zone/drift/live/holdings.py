@@ -9,7 +9,8 @@ from typing import Any
 from landing_zone.drift.facts import UNSEEN, Fact, zone_share_name, zone_transfer_name
 from landing_zone.drift.live.view import View, operators
 
-RUNNING = ("ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "MIGRATING")
+RUNNING = ("ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "MIGRATING", "VERIFY_RESIZE")
+STOPPED = ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")  # `repair` starts these; what is on its way is neither
 APEX_OWN = ("SOA", "NS")
 
 
@@ -24,7 +25,7 @@ def instances(view: View) -> Iterator[Fact]:
             flavor=one.flavor.original_name or one.flavor.name,
             image=images.get((one.image or {}).get("id"), UNSEEN),
             key_pair=one.key_name,
-            running=one.status in RUNNING,
+            running=True if one.status in RUNNING else False if one.status in STOPPED else UNSEEN,
             availability_zone=one.availability_zone,
         )
 

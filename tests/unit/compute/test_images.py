@@ -237,7 +237,9 @@ def test_the_reader_of_an_image_ends_when_nova_is_stopped() -> None:
         children = Path(f"/proc/{reader.pid}/task/{reader.pid}/children")
         while not (found := children.read_text().split()):
             time.sleep(0.05)
-        time.sleep(0.3)  # it has to become what it shall be
+        below = Path(f"/proc/{found[0]}/task/{found[0]}/children")
+        while not below.read_text().split():  # until it has started the program it is deaf
+            time.sleep(0.05)
         for pid in (*map(int, found), reader.pid):
             os.kill(pid, signal.SIGTERM)
         assert reader.wait(10) != 0

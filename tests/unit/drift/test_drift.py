@@ -364,7 +364,9 @@ def test_what_somebody_deleted_is_found(kind: str, name: str, hand: Hand) -> Non
     assert name in missing[0][3]
 
 
-@pytest.mark.parametrize("seen", [{"image": {"id": "gone"}}, {"image": ""}, {"status": "REBOOT"}])
+@pytest.mark.parametrize(
+    "seen", [{"image": {"id": "gone"}}, {"image": ""}, {"status": "REBOOT"}, {"status": "VERIFY_RESIZE"}, {"status": "RESIZE"}]
+)
 def test_an_image_that_nobody_sees_any_more_and_a_start_anew_are_no_change(seen: dict[str, Any]) -> None:
     assert after(giving("instances", "lab-platform-bastion", **seen)) == []
 

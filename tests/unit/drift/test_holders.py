@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -13,7 +14,9 @@ from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.others import Others, remove
 from landing_zone.drift.reading import read
+from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run
+from stacks.inputs import password_name
 from tests.unit.planners.support import planned
 
 SERVICES = ("network", "object-store", "key-manager")
@@ -28,6 +31,19 @@ def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenan
     found: Any = holders.accounts(Run(plan, MagicMock(), {}, {}, lambda _: None), region, ids)
     assert {f"p:{project.name}" for project in projects if project.purpose != "network"} == set(found)
     assert found["p:agc-platform-backup"] == ("agc-platform-automation", "agc-platform-backup")
+
+
+def test_a_password_that_is_not_kept_is_not_made_up(tmp_path: Path) -> None:
+    """`lz drift` changes nothing: a new one would be wrong, and in the way of the one that `lz state restore` brings."""
+    plan = planned("lab")
+    region, home = plan.regions["north"], Home(tmp_path)
+    ids = {project.name: f"p:{project.name}" for project in region.identity.projects}
+    run = Run(plan, MagicMock(home=home), {}, {}, lambda _: None)
+    assert holders.accounts(run, region, ids) == {}
+    assert holders.strangers(run, region, ids) == ["lab-platform-automation"]
+    assert not list(tmp_path.iterdir())
+    home.secret(password_name("north", "lab-platform-automation"))
+    assert holders.strangers(run, region, ids) == []
 
 
 def test_a_container_goes_with_its_objects_by_the_account_of_its_project() -> None:

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 from openstack.connection import Connection
-from openstack.exceptions import HttpException
+from openstack.exceptions import HttpException, NotFoundException
 from openstack.identity.v3.trust import Trust
 
 from landing_zone.drift import look
@@ -55,6 +55,13 @@ def connection(**broken: Any) -> MagicMock:
     for service, method in broken.items():
         getattr(getattr(made, service), method).side_effect = HttpException("not now")
     return made
+
+
+def test_a_shared_zone_that_goes_meanwhile_keeps_nothing_from_being_read() -> None:
+    cloud = connection()
+    cloud.dns.zones.return_value = [MagicMock(id="gone", is_shared=True), MagicMock(id="there", is_shared=True)]
+    cloud.dns.zone_shares.side_effect = [NotFoundException("gone"), ["a share"]]
+    assert read(cloud, estate(planned("lab").regions["north"]), SERVICES).lists["DNS zone shares"] == ["a share"]
 
 
 def test_an_instance_that_nova_has_deleted_but_still_lists_is_none() -> None:

@@ -84,7 +84,8 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
         ],
         "lab.north.tenant-health": [{"type": others.PROJECT, "id": "p:lab-health-main", "inputs": {}}],
     }
-    stacks: Any = SimpleNamespace(standing=lambda: frozenset(state), resources=lambda key: state[key.name])
+    home = SimpleNamespace(keeps=lambda name: True)
+    stacks: Any = SimpleNamespace(standing=lambda: frozenset(state), resources=lambda key: state[key.name], home=home)
     cloud = MagicMock()
     named = [SimpleNamespace(id=f"p:{name}", name=name, domain_id="d") for name in ("lab-edu-main", "lab-health-main")]
     cloud.identity.projects.return_value = named

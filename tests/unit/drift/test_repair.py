@@ -68,6 +68,14 @@ def test_an_instance_that_is_switched_off_is_started_and_waited_for() -> None:
     assert [call[0] for call in connection.compute.method_calls] == ["get_server", "start_server", "wait_for_server"]
 
 
+@pytest.mark.parametrize(("status", "call"), [("PAUSED", "unpause"), ("SUSPENDED", "resume"), ("SHELVED_OFFLOADED", "unshelve")])
+def test_an_instance_that_does_not_run_is_brought_back_by_what_its_state_asks_for(status: str, call: str) -> None:
+    connection = MagicMock()
+    connection.compute.get_server.return_value.status = status
+    assert repair.carry_out(planned(changed("instance", "running")), {"north": connection}) == []
+    assert [call[0] for call in connection.compute.method_calls] == ["get_server", f"{call}_server", "wait_for_server"]
+
+
 def test_an_instance_of_another_image_is_made_anew_by_its_stack() -> None:
     assert planned(changed("instance", "image")) == repair.Repair(restore=frozenset({EDU}))
 
@@ -171,9 +179,10 @@ def test_a_volume_that_is_offered_to_another_project_is_taken_back_before_it_or_
 
 def test_the_rules_that_name_an_address_group_go_before_it() -> None:
     connection = MagicMock()
-    naming, other = (MagicMock(remote_address_group_id=group) for group in ("id of x", "another"))
-    connection.network.security_group_rules.return_value = [naming, other]
+    naming = MagicMock()
+    connection.network.security_group_rules.return_value = [naming]
     assert repair.carry_out(planned(by_hand("address group")), {"north": connection}) == []
+    assert connection.network.method_calls[0].kwargs == {"remote_address_group_id": "id of x"}
     assert [(call[0], call.args) for call in connection.network.method_calls[1:]] == [
         ("delete_security_group_rule", (naming,)),
         ("delete_address_group", ("id of x",)),

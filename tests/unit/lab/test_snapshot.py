@@ -97,7 +97,7 @@ def test_changed_settings_go_back_while_those_who_read_them_are_stopped(
         (tmp_path / "root/etc" / name).mkdir(parents=True)
         (tmp_path / "root/etc" / name / f"{name}.conf").write_text("ours")
     monkeypatch.setattr(snapshot, "FOLDERS", ())
-    monkeypatch.setattr(snapshot, "SETTINGS", {"nova": "nova", "neutron": "neutron"})
+    monkeypatch.setattr(snapshot, "SETTINGS", {"nova": ("nova",), "neutron": ("neutron",)})
     said: list[tuple[str, ...]] = []
 
     def inside(_: Machine, *words: str, **__: object) -> None:

@@ -253,8 +253,14 @@ def test_an_image_that_the_project_of_an_instance_sees_counts_for_it(seen: dict[
     (problem,) = checks.content(founded(), Content(flavors(), (image(), second)))
     assert (problem.where, problem.why) == (f"instances of project {project}", "i1 is active, i2 is active")
     assert len(said(checks.content(founded(), Content(flavors(), (second,))))) == 1, "the probes of other projects do not see it"
-    only = replace(founded(), region=replace(region(), probes=replace(region().probes, instances=())))
+    only = replace(founded(), instances=(region().access.bastion,))
     assert said(checks.content(only, Content(flavors(), (second,)))) == []
+
+
+def test_an_image_is_asked_for_where_an_instance_is_to_be_made() -> None:
+    """It may be shared with projects, which the layer before makes."""
+    shared = image(visibility="shared", members=frozenset({"another"}))
+    assert said(checks.content(replace(fresh(), instances=()), Content(flavors(), (shared,)))) == []
 
 
 @pytest.mark.parametrize("changes", [{"min_ram": SIZE.ram + 1}, {"min_disk": SIZE.disk + 1}])

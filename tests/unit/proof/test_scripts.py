@@ -67,13 +67,13 @@ def test_a_datagram_without_an_answer_is_silence_and_one_to_nobody_a_refusal() -
 @pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
 def test_without_its_own_address_of_the_family_nothing_was_tried(listener: int, protocol: str) -> None:
     """As where the lease of the IPv6 address never came: what is sent from another address is dropped, and looks like a block."""
-    assert tried([[protocol, "127.0.0.1", listener]], own=["10.0.0.9", "::1"]) == ["not tried: it would send from 127.0.0.1"]
+    assert tried([[protocol, "127.0.0.1", listener]], own=["10.0.0.9", "::1"]) == ["cannot send: it would send from 127.0.0.1"]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
 def test_what_the_machine_itself_does_not_send_was_not_tried(protocol: str) -> None:
     """An address of a link, with no word of which, stands for every one to which there is no route: those differ by machine."""
-    assert tried([[protocol, "fe80::1", 9]]) == [f"not tried: {os.strerror(errno.EINVAL)}"]
+    assert tried([[protocol, "fe80::1", 9]]) == [f"cannot send: {os.strerror(errno.EINVAL)}"]
 
 
 @pytest.fixture
