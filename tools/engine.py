@@ -121,8 +121,8 @@ def clean(known: Pins | None = None) -> int:
     kept = {_place(known).name, "lock", "logs", *(artefact.folder() for artefact in known.artefacts.values())}
     freed = 0
     with exclusive(root / "lock", "cleaning the engine's cache"):
-        for place in root.iterdir():
-            if place.name in kept:
+        for place in sorted(root.iterdir()):
+            if place.name in kept or not place.exists():  # gone together with the one before
                 continue
             if place.is_dir():
                 freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
