@@ -156,7 +156,7 @@ def _ensure(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, l
     there = {one.id: one.name for one in keystone(any_of_them).application_credentials(user_id)}
     good = {} if rotate else {name: one for name, one in good.items() if one.id in there}
     made = {name: _make(connections[spec.project], spec, user_id) for name, spec in wanted.items() if name not in good}
-    _write(run, region, path, {**good, **made})
+    _write(run, region, path, {**good, **made}, quiet=bool(made))  # what was made is told below
     current = {one.id for one in (*good.values(), *made.values())}
     before = {one.id for one in have.values()}
     for identity, name in there.items():
@@ -199,7 +199,7 @@ def _make(connection: Connection, spec: CredentialSpec, user: str) -> Credential
     return Credential(spec.name, made.id, user, ends, made.secret)
 
 
-def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Credential]) -> None:
+def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Credential], *, quiet: bool = False) -> None:
     """Write the file, with the authority beside it, unless they are right: the cloud may be elsewhere than when they were written."""
     cloud = run.clouds[region.cloud]
     authority = path.with_name("ca.pem")
@@ -223,5 +223,5 @@ def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Crede
         before = file.read_text() if file.exists() else ""
         if text and text != before:
             files.replace(file, text)
-            if before:
+            if before and not quiet:
                 run.say(f"{region.name}: wrote {file} anew, for the cloud at {cloud.auth_url}: hand it on again")

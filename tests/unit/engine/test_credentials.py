@@ -108,6 +108,15 @@ def test_a_second_time_nothing_is_done_and_nothing_asked(ground: Ground) -> None
     assert ground.file.read_text() == before
 
 
+def test_what_is_made_anew_is_told_once_and_not_as_if_the_cloud_had_moved(ground: Ground) -> None:
+    ground.ensure()
+    said: list[str] = []
+    ground.run.say = said.append
+    ground.ensure(rotate=True)
+    (line,) = said
+    assert "made the application credentials" in line
+
+
 @pytest.mark.parametrize("look", [False, True])
 @pytest.mark.parametrize(
     "cloud",
