@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from landing_zone.engine import leftovers
+from tests.support.waiting import until
 
 SECONDS = 10.0  # within which what has to end has ended
 OWNER = """
@@ -31,6 +33,8 @@ def sleeper(variables: Mapping[str, str]) -> Iterator[Started]:
     """A process out of reach of signals to our group."""
     with subprocess.Popen(["sleep", "600"], env={**os.environ, **variables}, start_new_session=True) as started:
         try:
+            environ = Path(f"/proc/{started.pid}/environ")
+            until(lambda: environ.read_bytes() != b"", SECONDS, 0.01)  # the kernel shows it a moment after Popen has its process
             yield started
         finally:
             started.kill()
