@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from openstack.connection import Connection
+from openstack.exceptions import NotFoundException
 
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
@@ -35,7 +37,9 @@ def kept(where: Places, north: Region, admin: Connection, tmp_path_factory: pyte
     file = tmp_path_factory.mktemp("bucket") / f"{CODE}.yaml"
     setting = f'\nstate: {{backend: s3, url: "s3://{CODE}-state/deep?endpoint=https://{north.api}:8080&region=north"}}\n'
     file.write_text(environment_file("lab").read_text().replace("code: lab\n", f"code: {CODE}\n") + setting)
-    home = Home.of(CODE)
+    home, bucket = Home.of(CODE), f"{CODE}-state"
+    if bucket not in {one.name for one in admin.object_store.containers()}:
+        shutil.rmtree(home.root, ignore_errors=True)  # of a killed run, whose bucket went with its lab
     try:
         up = lz("up", "--env", str(file), *PART, "--yes")
         assert up.returncode == 0, up.stderr
@@ -43,9 +47,10 @@ def kept(where: Places, north: Region, admin: Connection, tmp_path_factory: pyte
         down = lz("down", "--env", str(file), *PART, "--yes")
         assert down.returncode == 0, down.stderr
     finally:
-        for entry in admin.object_store.objects(f"{CODE}-state"):
-            admin.object_store.delete_object(entry.name, container=f"{CODE}-state")
-        admin.object_store.delete_container(f"{CODE}-state")
+        with contextlib.suppress(NotFoundException):
+            for entry in admin.object_store.objects(bucket):
+                admin.object_store.delete_object(entry.name, container=bucket)
+            admin.object_store.delete_container(bucket)
         key = home.root / "s3-credentials"
         for credential in keystone(admin).credentials(type="ec2", user_id=admin.current_user_id):
             if key.exists() and json.loads(credential.blob)["access"] in key.read_text():
