@@ -1,12 +1,15 @@
-"""Small text files: lists that people write, and files that are written whole or not at all."""
+"""Files and folders that are whole or not there: lists that people write, what is written at once, what is removed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+GONE = ".gone"  # behind the name of a folder that is being removed
 
 
 def lines(file: Path) -> list[str]:
@@ -36,6 +39,24 @@ def make(path: Path, text: str) -> None:
         pass
     finally:
         part.unlink()
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder if it is there, and what a killed removal left of it.
+
+    It loses its name first: whoever finds a folder takes it for whole.
+    """
+    gone = gone_of(path)
+    if gone.exists():
+        shutil.rmtree(gone)
+    if path.exists():
+        path.rename(gone)
+        shutil.rmtree(gone)
+
+
+def gone_of(path: Path) -> Path:
+    """The name that a folder has while it is being removed."""
+    return path if path.suffix == GONE else path.with_name(path.name + GONE)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from foundation import lock
+from foundation import files, lock
 from foundation.errors import LzError, Problem
 from foundation.places import cache
 from foundation.process import run
@@ -19,7 +18,6 @@ from foundation.process import run
 SUITE = "trixie"
 MIRROR = "LZ_DEBIAN_MIRROR"  # variable with the address of a mirror
 WAIT_SECONDS = 1200  # for the build of another run
-GONE = ".gone"  # behind the name of a tree that is being removed
 # Documentation in other languages and manual pages are a fifth of the files and serve nobody in a lab machine.
 LEAN = (
     "force-unsafe-io",
@@ -93,18 +91,10 @@ def build_tree(
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree if it is there, and what a killed removal left of it. Refuses (LzError) when something is still mounted below it.
-
-    It loses its name first: whoever finds a tree takes it for whole.
-    """
-    gone = path if path.suffix == GONE else path.with_name(path.name + GONE)
-    for each in (gone, path):
+    """As `files.remove_folder`. Refuses (LzError) when something is still mounted below it."""
+    for each in (files.gone_of(path), path):
         _require_no_mounts(each)
-    if gone.exists():
-        shutil.rmtree(gone)
-    if path.exists():
-        path.rename(gone)
-        shutil.rmtree(gone)
+    files.remove_folder(path)
 
 
 def _require_no_mounts(path: Path) -> None:

@@ -17,7 +17,7 @@ from foundation.progress import Progress
 from foundation.shell import told
 from lab import cloud, health, hostnet, image, pki, region, requirements, snapshot, trees
 from lab.compute import choose, kernel
-from lab.debian import GONE, remove_tree
+from lab.debian import remove_tree
 from lab.machine import Machine, forget_folders
 from lab.settings import CODE, REGIONS, Places, Region, places
 
@@ -191,7 +191,7 @@ def _remove_all(where: Places) -> None:
     hostnet.forget_range()
     forget_folders()
     for folder in LAYERS:
-        remove_tree(where.root / (folder + GONE))  # a killed `down --layers` left it: some gigabytes that nobody else would miss
+        remove_tree(where.root / (folder + files.GONE))  # a killed `down --layers` left it: some gigabytes that nobody else would miss
     for file in (where.clouds, where.ca, where.root / "ca.key"):
         file.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation import digest
+from foundation import digest, files
 from foundation.errors import InputError, Problem
 from foundation.lock import exclusive
 from foundation.places import cache
@@ -126,9 +126,7 @@ def clean(known: Pins | None = None) -> int:
                 continue
             if place.is_dir():
                 freed += sum(file.lstat().st_size for file in place.rglob("*") if file.is_file())
-                gone = place.with_name(f"{place.name}.gone")  # half of it would be taken for whole under its own name
-                shutil.rmtree(gone, ignore_errors=True)
-                shutil.rmtree(place.rename(gone))
+                files.remove_folder(place)
             elif place.suffix != LOCK:
                 freed += place.lstat().st_size
                 place.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
@@ -79,7 +79,7 @@ def _region(run: Run, chosen: Selection, name: str) -> Sight:
     unread = live.unread(reading)
     if lost := strangers(run, region, stored):
         why = f"only {', '.join(lost)} can look there, whose passwords are not kept on this machine (lz state restore)"
-        unread |= dict.fromkeys(("container", "secret"), why)
+        unread |= live.unread(replace(reading, faults=dict.fromkeys(HOLDERS, why)))
     there = live.facts(reading, estate(region), ours, dropped)
     compared = compare(name, (fact for fact in wanted if fact.kind not in unread), there, ours)
     found = [*_stacks(name, planned, layers, standing), *compared]
