@@ -12,7 +12,6 @@ from landing_zone.model.slots import slot_range
 from landing_zone.planners import addresses, identity, instances, network, quotas
 from landing_zone.planners.flows import RuleBook
 from landing_zone.planners.ledger import Ledger, LedgerError, assign
-from landing_zone.planners.names import PLATFORM, tags
 from landing_zone.planners.plan import (
     AccessLayer,
     Demand,
@@ -118,7 +117,6 @@ def _region(environment: Environment, region: Region, ledger: Ledger, by_level: 
         probes=probes,
         tenants=tenants,
         demand=_demand(people, layer, access, probes, tenants.values()),
-        tags=tags(environment.code, environment.level, PLATFORM),
     )
 
 
@@ -143,7 +141,6 @@ def _tenant(
         figures=figures,
         identity=identity.tenant(environment, tenant, layer),
         network=layer,
-        tags=tags(environment.code, tenant.level, tenant.code),
     )
 
 
@@ -169,7 +166,6 @@ def _demand(people: IdentitySpec, layer: NetworkLayer, access: AccessLayer, prob
     return Demand(
         quota=quotas.total((project.quota, 1) for each in identities for project in each.projects),
         created=quotas.total((each, 1) for each in made),
-        domains=sum(len(each.domains) for each in identities),
         projects=sum(len(each.projects) for each in identities),
         routes=max(len(router.routes) for each in (layer, *(tenant.network for tenant in all_tenants)) for router in each.routers),
         flavors=tuple(sorted({server.flavor for server in servers})),

@@ -44,7 +44,7 @@ def access(environment: Environment, region: Region, addresses: RegionAddresses)
         description="The only way in",
         tags=tags(code, environment.level, PLATFORM, HOME),
     )
-    return AccessLayer(instance, tuple(str(prefix) for prefix in bastion.admin_networks), flows.SSH)
+    return AccessLayer(instance)
 
 
 def probes(environment: Environment, region: Region, addresses: RegionAddresses, bastion: InstanceSpec) -> ProbesLayer:

@@ -330,11 +330,9 @@ class InstanceSpec:
 
 @dataclass(frozen=True)
 class AccessLayer:
-    """The only way in: one bastion, reachable by SSH from `admin_networks` on its floating address."""
+    """The only way in: one bastion, reachable by SSH from the administrators' networks on its floating address."""
 
     bastion: InstanceSpec
-    admin_networks: tuple[str, ...]
-    ssh_port: int = 22
 
 
 # -------------------------------------------------------------------------------------------------------- verification
@@ -387,7 +385,6 @@ class TenantPlan:
     figures: Mapping[str, int | None]
     identity: IdentitySpec
     network: NetworkLayer
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -400,7 +397,6 @@ class Demand:
 
     quota: QuotaSpec
     created: QuotaSpec
-    domains: int
     projects: int
     routes: int
     flavors: tuple[str, ...]
@@ -424,8 +420,6 @@ class RegionPlan:
     probes: ProbesLayer
     tenants: Mapping[str, TenantPlan]
     demand: Demand
-    country: str = "VN"
-    tags: tuple[str, ...] = ()
 
     @property
     def order(self) -> tuple[tuple[str, ...], ...]:

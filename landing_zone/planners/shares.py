@@ -96,7 +96,7 @@ def owners(region: RegionPlan) -> Owners:
 
 
 def _trimmed(region: RegionPlan, layer: str) -> RegionPlan:
-    sums = replace(region.demand, quota=QuotaSpec(), created=QuotaSpec(), domains=0, projects=0, routes=0, flavors=(), images=())
+    sums = replace(region.demand, quota=QuotaSpec(), created=QuotaSpec(), projects=0, routes=0, flavors=(), images=())
     tenant = layer.removeprefix(TENANT) if layer.startswith(TENANT) else None
     if tenant is None and layer not in READS:
         return replace(region, demand=sums)
