@@ -28,7 +28,7 @@ def _of_region(region: RegionPlan, environment: str, stacks: Stacks) -> list[Hos
     made = stacks.outputs(StackKey(environment, region.name, "access")).get("bastion")
     if not made:
         return []
-    found = [host(bastion, region.name, made["instance"], made["address"], None, region.access.ssh_port)]
+    found = [host(bastion, region.name, made["instance"], made["address"], None)]
     probes = stacks.outputs(StackKey(environment, region.name, PROBES)).get("instances", {})
     for spec in region.probes.instances:
         if spec.name in probes:

@@ -24,12 +24,11 @@ class Host:
     address: str
     user: str
     through: str | None
-    port: int = 22
 
 
-def host(spec: InstanceSpec, region: str, instance: str, address: str, through: str | None, port: int = 22) -> Host:
+def host(spec: InstanceSpec, region: str, instance: str, address: str, through: str | None) -> Host:
     """The host of a planned instance; its name is unique in the environment."""
-    return Host(spec.hostname, region, instance, address, spec.user, through, port)
+    return Host(spec.hostname, region, instance, address, spec.user, through)
 
 
 def renew(home: Home, environment: str, hosts: Sequence[Host]) -> Path:
@@ -64,7 +63,6 @@ def write_config(home: Home, hosts: Iterable[Host], passes: Sequence[Pass], path
             f"  HostName {one.address}",
             f"  HostKeyAlias {one.name}",
             f"  User {one.user}",
-            f"  Port {one.port}",
         ]
         if one.through:
             lines.append(f"  ProxyCommand ssh -F {path} -W [%h]:%p {one.through}")
