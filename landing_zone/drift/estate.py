@@ -34,7 +34,6 @@ class Estate:
     machine_groups: frozenset[str]
     people: frozenset[tuple[str, str]]
     shared: Mapping[str, frozenset[str]]
-    external_network: str
 
     @cached_property
     def grounds(self) -> Mapping[str, Ground]:
@@ -59,7 +58,6 @@ def estate(region: RegionPlan) -> Estate:
         machine_groups=frozenset(group for user in users for group in user.groups),
         people=frozenset((person.domain, person.federated_id) for spec in specs.values() for person in spec.people),
         shared={network.name: frozenset(network.shared_with) for network in networks},
-        external_network=region.external_network,
     )
 
 

@@ -29,7 +29,7 @@ class Kind:
 _ALL = (
     Kind("stack", "OPS-03", ""),
     Kind("role assignment", "IAM-02", "identity"),
-    Kind("group membership", "IAM-02", "identity", "members of the tenant's own domain in its groups of people", data=False),
+    Kind("group membership", "IAM-02", "identity", "members of the tenant's own domain in its groups of people"),
     Kind(
         "application credential", "IAM-05", "identity", "those of people", "openstack:identity/applicationCredential:ApplicationCredential"
     ),

@@ -48,11 +48,6 @@ class Repair:
     remade: frozenset[StackKey] = frozenset()
     leave: tuple[tuple[Difference, str], ...] = ()
 
-    @property
-    def empty(self) -> bool:
-        """True when there is nothing to do."""
-        return not (self.remove or self.set or self.restore)
-
 
 def plan(environment: str, differences: Iterable[Difference], named: Collection[str]) -> Repair:
     """How each difference is put right. `named` are names or ids of things with data that may be removed."""

@@ -85,7 +85,7 @@ def test_fix_removes_by_the_account_of_the_project_and_only_by_name() -> None:
     admin, store = MagicMock(), MagicMock()
     store.object_store.objects.return_value = []
     one = Difference("north", "not in the model", Fact("container", "papers", "access", {}, "p:desk/papers", "p:desk"))
-    assert repair.plan("lab", [one], ()).empty
+    assert not repair.plan("lab", [one], ()).remove
     named = repair.plan("lab", [one], ("papers",))
     assert repair.carry_out(named, {"north": admin}, {"p:desk": store}) == []
     store.object_store.delete_container.assert_called_once_with("papers")
