@@ -23,7 +23,6 @@ class Version:
 class Worker:
     """One program of a service, such as nova-compute on a host."""
 
-    service: str
     binary: str
     host: str
     enabled: bool

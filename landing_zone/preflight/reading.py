@@ -68,15 +68,8 @@ def microversions(place: Place) -> Mapping[str, Version]:
 
 def workers(place: Place) -> tuple[Worker, ...]:
     """Programs of the compute and volume services."""
-    found = [
-        Worker(service, each.binary, each.host, each.status == "enabled", each.state == "up")
-        for service, listed in (
-            ("compute", place.connection.compute.services()),
-            ("block-storage", place.connection.block_storage.services()),
-        )
-        for each in listed
-    ]
-    return tuple(found)
+    listed = (place.connection.compute.services(), place.connection.block_storage.services())
+    return tuple(Worker(each.binary, each.host, each.status == "enabled", each.state == "up") for services in listed for each in services)
 
 
 def zones(place: Place) -> Mapping[str, bool]:

@@ -170,7 +170,7 @@ def test_microversions() -> None:
 
 
 def test_workers() -> None:
-    good = tuple(Worker("x", name, "host", True, True) for name in ("nova-compute", "cinder-volume", "cinder-backup"))
+    good = tuple(Worker(name, "host", True, True) for name in ("nova-compute", "cinder-volume", "cinder-backup"))
     assert said(checks.workers(fresh(), good)) == []
     assert said(checks.workers(fresh(), good[1:])) == ["region north: no nova-compute is at work"]
     disabled, down = replace(good[1], enabled=False), replace(good[2], alive=False)
