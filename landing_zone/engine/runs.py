@@ -125,7 +125,8 @@ class Run:
                     moved.add(key.region)
                 return done
 
-            done = schedule.run(_needs(asked), job, self.width, lambda outcome: outcome.good)
+            needs = {key: frozenset(other for other in asked if _builds_on(key, other)) for key in asked}
+            done = schedule.run(needs, job, self.width, lambda outcome: outcome.good)
         self._keep({key: known for key, known in digests.items() if key in done and done[key].good}, done, self.stacks.versions())
         return _checked((done[key] for key in asked if key in done), self.connections, left_out=[key for key in asked if key not in done])
 
@@ -149,10 +150,7 @@ class Run:
             fingerprint.drop(self.stacks.home, key.name)
             self.stacks.home.unclosed(key.name).unlink(missing_ok=True)
             self.stacks.home.limits(key.name).unlink(missing_ok=True)
-        needs = {
-            key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) > rank(key.layer))
-            for key in reversed(wanted)
-        }
+        needs = {key: frozenset(other for other in wanted if _builds_on(other, key)) for key in reversed(wanted)}
         with hired(self.stacks, self.modules) as crew:
             done = schedule.run(
                 needs, lambda key: self._persist(crew, key, partial(_destroy, key)), self.width, lambda outcome: outcome.good
@@ -161,9 +159,7 @@ class Run:
 
     def dependents(self, key: StackKey) -> frozenset[StackKey]:
         """Standing stacks that build on a stack."""
-        return frozenset(
-            other for other in self.standing(Selection()) if other.region == key.region and rank(other.layer) > rank(key.layer)
-        )
+        return frozenset(other for other in self.standing(Selection()) if _builds_on(other, key))
 
     def _all(self, keys: list[StackKey], order: Callable[[StackKey], Order]) -> list[Outcome]:
         """Operations that do not wait for each other."""
@@ -263,16 +259,13 @@ def _destroy(key: StackKey, stacks: Stacks) -> Outcome:
     return stacks.destroy(key)
 
 
-def _needs(keys: Iterable[StackKey]) -> dict[StackKey, frozenset[StackKey]]:
-    wanted = list(keys)
-    return {
-        key: frozenset(other for other in wanted if other.region == key.region and rank(other.layer) < rank(key.layer)) for key in wanted
-    }
-
-
 def rank(layer: str) -> int:
     """Where a layer stands in the order: those of the same rank are independent of each other."""
     return {"identity": 0, "network": 1, PROBES: 3}.get(layer, 2)
+
+
+def _builds_on(later: StackKey, earlier: StackKey) -> bool:
+    return later.region == earlier.region and rank(later.layer) > rank(earlier.layer)
 
 
 def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str], tenants: Iterable[str]) -> Selection:
