@@ -256,13 +256,11 @@ def data_that_goes(run: Run, keys: Iterable[StackKey], found: Iterable[Others], 
         (f"stack {key.name}", str(one["urn"]).rsplit("::", 1)[-1], one.get("id", "")) for key, each in protected.items() for one in each
     ]
     theirs = [(f"region {each.region}: {fact.kind}", fact.name, fact.id) for each in found for fact in each.data]
-    problems = [
+    raise_all(
         Problem(f"{name} holds data", f"{where} {identity}".strip(), cure=f"save the data, then: --yes-delete-data {shlex.quote(name)}")
         for where, name, identity in (*ours, *theirs)
         if name not in named and identity not in named
-    ]
-    if problems:
-        raise InputError(*problems)
+    )
     return {key: [str(one["urn"]) for one in each] for key, each in protected.items() if each}
 
 

@@ -11,7 +11,7 @@ from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, LzError, Problem
+from foundation.errors import LzError, Problem, raise_all
 from landing_zone.engine import fingerprint, recovery, schedule, tries
 from landing_zone.engine.clouds import Cloud, keystone
 from landing_zone.engine.crew import Crew, Order, hired
@@ -274,7 +274,7 @@ def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str],
     all_regions = plan.regions.values()
     known_layers = {layer for region in all_regions for step in region.order for layer in step} | {PROBES}
     known_tenants = {code for region in all_regions for code in region.tenants}
-    problems = [
+    raise_all(
         Problem(f"there is no {kind} {name!r} in environment {plan.code!r}", cure=f"one of: {', '.join(sorted(known))}")
         for kind, names, known in (
             ("region", chosen.regions, set(plan.regions)),
@@ -282,9 +282,7 @@ def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str],
             ("tenant", chosen.tenants, known_tenants),
         )
         for name in sorted(names - known)
-    ]
-    if problems:
-        raise InputError(*problems)
+    )
     return chosen
 
 

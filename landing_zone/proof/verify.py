@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from foundation.errors import InputError, Problem
+from foundation.errors import Problem, raise_all
 from landing_zone import inventory
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
@@ -58,13 +58,11 @@ def remove_probes(run: Run, regions: Iterable[str]) -> None:
 
 def _require(run: Run, regions: Iterable[str]) -> None:
     """InputError when a region has not been brought up."""
-    missing = [
+    raise_all(
         Problem(f"region {region} is not up", cure=f"lz up --env {run.plan.code} --region {region}")
         for region in regions
         if not run.stacks.outputs(StackKey(run.plan.code, region, "access")).get("bastion")
-    ]
-    if missing:
-        raise InputError(*missing)
+    )
 
 
 def _region(run: Run, region: RegionPlan, part: Selection) -> list[Result]:
