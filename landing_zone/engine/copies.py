@@ -68,7 +68,7 @@ class Shelf:
         return [self._copy(stamp) for stamp in sorted(stamps, reverse=True)]
 
     def put(self, objects: Mapping[str, bytes], keep: int = KEEP) -> Copy:
-        """Make a copy of `contents`, then remove the oldest beyond `keep` whole ones, and what is left of copies that were cut off."""
+        """Make a copy of `objects`, then remove the oldest beyond `keep` whole ones, and what is left of copies that were cut off."""
         self.connection.object_store.create_container(self.container)
         self._check_private()
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

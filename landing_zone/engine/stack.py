@@ -167,9 +167,9 @@ class Stacks:
         """Take over into the state what is in the cloud."""
         return self._operate(key, "refresh", _nothing, lambda stack, how: stack.refresh(**how))
 
-    def destroy(self, key: StackKey, total: int = 0) -> Outcome:
+    def destroy(self, key: StackKey) -> Outcome:
         """Remove everything of the stack, and when that went well the stack itself."""
-        return self._operate(key, "destroy", _nothing, lambda stack, how: stack.destroy(**how), total)
+        return self._operate(key, "destroy", _nothing, lambda stack, how: stack.destroy(**how))
 
     def standing(self) -> frozenset[str]:
         """Names of the stacks that there are."""
