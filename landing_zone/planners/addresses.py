@@ -111,6 +111,12 @@ def prefixes(environment: Environment, region: Region, run: Run) -> Pair:
     )
 
 
+def fixed(network: str, pair: Pair, number: int) -> tuple[tuple[str, str], ...]:
+    """The addresses of host `number` in the subnets of a network, (subnet name, address) each."""
+    v4, v6 = pair.hosts(number)
+    return (f"{network}-v4", str(v4)), (f"{network}-v6", str(v6))
+
+
 def _grown(run: Run) -> int:
     """By how many bits a run of slots has shorter prefixes than one slot."""
     return run.count.bit_length() - 1

@@ -9,7 +9,7 @@ from landing_zone.model.ends import End
 from landing_zone.model.environment import Environment, Region, Tenant
 from landing_zone.model.levels import zones
 from landing_zone.planners import flows
-from landing_zone.planners.addresses import BASTION, PROBE, Pair, RegionAddresses
+from landing_zone.planners.addresses import BASTION, PROBE, Pair, RegionAddresses, fixed
 from landing_zone.planners.names import PLATFORM, group, name, tags
 from landing_zone.planners.plan import AccessLayer, FlowCheck, InstanceSpec, ProbesLayer, Way
 
@@ -34,7 +34,7 @@ def access(environment: Environment, region: Region, addresses: RegionAddresses)
         zone=HOME,
         tenant=None,
         network=network,
-        addresses=_addresses(network, addresses.platform.zones[HOME], BASTION),
+        addresses=fixed(network, addresses.platform.zones[HOME], BASTION),
         security_groups=(whole,),
         flavor=bastion.flavor,
         image=bastion.image,
@@ -98,7 +98,7 @@ def _probe(environment: Environment, region: Region, spot: _Spot, availability_z
         zone=spot.zone,
         tenant=spot.tenant,
         network=network,
-        addresses=_addresses(network, spot.pair, PROBE),
+        addresses=fixed(network, spot.pair, PROBE),
         security_groups=tuple(group(environment.code, owner, zone) for zone in (None, spot.zone)),
         flavor=environment.verification.flavor,
         image=environment.verification.image,
@@ -181,8 +181,3 @@ class _Checks:
         key = f"{source.name}--{self.target.name}--{way.protocol}-{way.port}"
         for mark, (_, address) in zip(("", "-v6"), self.target.addresses, strict=True):
             yield FlowCheck(f"{key}{mark}", source.name, self.target.name, *way, address, allowed, positive, control, reason)
-
-
-def _addresses(network: str, pair: Pair, number: int) -> tuple[tuple[str, str], ...]:
-    v4, v6 = pair.hosts(number)
-    return (f"{network}-v4", str(v4)), (f"{network}-v6", str(v6))

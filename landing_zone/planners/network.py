@@ -17,6 +17,7 @@ from landing_zone.planners.addresses import (
     TRANSIT_INNER,
     Pair,
     RegionAddresses,
+    fixed,
 )
 from landing_zone.planners.flows import RuleBook, openings
 from landing_zone.planners.identity import network_project
@@ -281,8 +282,7 @@ def _subnet(
 
 
 def _leg(port: str, network: str, pair: Pair, number: int) -> RouterLeg:
-    v4, v6 = pair.hosts(number)
-    return RouterLeg(port, network, ((f"{network}-v4", str(v4)), (f"{network}-v6", str(v6))))
+    return RouterLeg(port, network, fixed(network, pair, number))
 
 
 def _dns(environment: Environment, region: Region, owner: str, project: str) -> DnsZoneSpec:
