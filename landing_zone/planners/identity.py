@@ -27,11 +27,7 @@ _PLATFORM_GROUPS: tuple[tuple[str, Role, str], ...] = (
     ("monitors", "reader", "Watch the platform's projects"),
     ("automation", "member", "Machines that work in the platform's projects"),
 )
-
-_PURPOSES: tuple[Literal["member", "reader"], ...] = (
-    "member",
-    "reader",
-)  # of a project's programs: to change, and to look
+_PURPOSES: tuple[Literal["member", "reader"], ...] = ("member", "reader")  # of a project's programs: to change, and to look
 
 
 def network_project(environment: Environment, owner: str) -> str:
