@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from foundation import files
 from foundation.errors import InputError, Problem
 from landing_zone.planners.ledger import Ledger, Run
 
@@ -27,7 +27,7 @@ def load_ledger(environment: Path) -> Ledger:
     try:
         # Everything as text: a tenant's code may be `no`, or `on`, which are no texts to the usual loader.
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506  it makes texts, lists and mappings only
-        return Ledger(_texts(content["layout"]), _runs(content["slots"]), _runs(content["retired"]))
+        return Ledger({**content["layout"]}, _runs(content["slots"]), _runs(content["retired"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         cure = "restore it from version control; without it tenants may get other addresses"
         raise InputError(Problem("the address ledger cannot be read", str(path), f"{type(error).__name__}: {error}", cure)) from None
@@ -39,9 +39,7 @@ def save_ledger(environment: Path, ledger: Ledger) -> bool:
     text = render(ledger)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    files.replace(path, text, 0o644)
     return True
 
 
@@ -53,10 +51,6 @@ def render(ledger: Ledger) -> str:
         lines.append(f"{key}:\n" if runs else f"{key}: {{}}\n")
         lines += [f"  {code}: {{start: {run.start}, count: {run.count}}}\n" for code, run in sorted(runs.items())]
     return "".join(lines)
-
-
-def _texts(entries: dict[str, Any]) -> dict[str, str]:
-    return dict(entries.items())
 
 
 def _runs(entries: dict[str, Any]) -> dict[str, Run]:
