@@ -9,7 +9,7 @@ import pulumi_openstack as openstack
 
 from foundation.errors import LzError, Problem
 from landing_zone.planners.plan import MachineUserSpec
-from landing_zone.planners.shares import Share
+from landing_zone.planners.shares import Share, identities
 from stacks.inputs import Inputs, password_name, principal
 from stacks.names import Names
 
@@ -55,8 +55,7 @@ class Context:
 
     def machine_user(self, project: str) -> MachineUserSpec:
         """The machine user that works in a project: one of its groups is a member there."""
-        specs = (self.region.identity, *(tenant.identity for tenant in self.region.tenants.values()))
-        for spec in specs:
+        for _, spec in identities(self.region):
             members = {grant.group for grant in spec.grants if (grant.role, grant.target) == ("member", project)}
             for user in spec.machine_users:
                 if members & set(user.groups):

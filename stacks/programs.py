@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import pulumi
 
 from foundation.errors import LzError
-from landing_zone.planners.shares import TENANT, Share
+from landing_zone.planners.shares import TENANT, Share, network_layers
 from policy import guard
 from policy.rules import Facts
 from stacks import access, identity, network, probes, tenant
@@ -43,7 +43,7 @@ def program(share: Share, inputs: Inputs) -> Callable[[], Awaitable[None]]:
 def facts(share: Share) -> Facts:
     """What the guard rails must know of the plan."""
     region = share.region
-    layers = (region.network, *(tenant.network for tenant in region.tenants.values()))
+    layers = [layer for _, layer in network_layers(region)]
     return Facts(
         encrypted=share.encrypted_volumes,
         regions=frozenset(share.regions),

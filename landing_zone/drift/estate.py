@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from landing_zone.planners.plan import NetworkLayer, RegionPlan
-from landing_zone.planners.shares import TENANT, identities
+from landing_zone.planners.plan import RegionPlan
+from landing_zone.planners.shares import identities, network_layers
 
 Purpose = Literal["network", "platform", "workload", "by hand"]
 
@@ -59,9 +59,3 @@ def estate(region: RegionPlan) -> Estate:
         people=frozenset((person.domain, person.federated_id) for spec in specs.values() for person in spec.people),
         shared={network.name: frozenset(network.shared_with) for network in networks},
     )
-
-
-def network_layers(region: RegionPlan) -> Iterator[tuple[str, NetworkLayer]]:
-    """Each layer of a region that makes networks."""
-    yield "network", region.network
-    yield from ((f"{TENANT}{code}", tenant.network) for code, tenant in region.tenants.items())

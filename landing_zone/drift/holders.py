@@ -12,6 +12,7 @@ from landing_zone.drift.facts import Fact
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run
 from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
+from landing_zone.planners.shares import identities
 from stacks.inputs import password_name
 
 Holder = Callable[[Connection, str], Iterable[Fact]]  # who sees what a project stores, and the project (id)
@@ -37,8 +38,8 @@ def strangers(run: Run, region: RegionPlan, projects: Iterable[str]) -> list[str
 
 
 def _users(region: RegionPlan, projects: Iterable[str]) -> dict[str, MachineUserSpec]:
-    specs, asked = (region.identity, *(tenant.identity for tenant in region.tenants.values())), frozenset(projects)
-    return {project: user for spec in specs for project, user in _members(spec) if project in asked}
+    asked = frozenset(projects)
+    return {project: user for _, spec in identities(region) for project, user in _members(spec) if project in asked}
 
 
 def _members(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:

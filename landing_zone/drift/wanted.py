@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 
-from landing_zone.drift.estate import network_layers
 from landing_zone.drift.facts import Fact, Value, grant_name, of_owner, route_name, rule_name, share_name, texts
 from landing_zone.drift.kinds import KINDS
 from landing_zone.planners.plan import (
@@ -19,7 +18,7 @@ from landing_zone.planners.plan import (
     SecurityGroupSpec,
 )
 from landing_zone.planners.quotas import by_calls
-from landing_zone.planners.shares import identities
+from landing_zone.planners.shares import identities, network_layers
 from stacks.identity import quota_args
 
 Ids = Mapping[tuple[str, str], str]  # (type token, name in the state) -> id

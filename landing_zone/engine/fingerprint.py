@@ -20,7 +20,7 @@ from typing import Any
 from foundation import digest, files
 from foundation.places import CHECKOUT
 from landing_zone.engine.home import Home
-from landing_zone.planners.shares import Share
+from landing_zone.planners.shares import Share, identities
 from stacks.inputs import Inputs, password_name
 
 CODE = ("stacks", "components", "policy", "tools/pins.toml", "requirements.txt")
@@ -39,8 +39,7 @@ class Note:
 def of(share: Share, inputs: Inputs, earlier: Mapping[str, Ids]) -> str:
     """The digest of all that decides about one stack. `earlier`: the ids that each earlier layer gave out."""
     region = share.region
-    specs = (region.identity, *(tenant.identity for tenant in region.tenants.values()))
-    secrets = [password_name(region.name, user.name) for spec in specs for user in spec.machine_users]
+    secrets = [password_name(region.name, user.name) for _, spec in identities(region) for user in spec.machine_users]
     return digest.of_texts(
         of_code(),
         repr(share),  # plain frozen data: its text says all of it, in a fixed order

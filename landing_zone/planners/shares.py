@@ -71,6 +71,12 @@ def identities(region: RegionPlan) -> Iterator[tuple[str, IdentitySpec]]:
     yield from ((f"{TENANT}{code}", tenant.identity) for code, tenant in region.tenants.items())
 
 
+def network_layers(region: RegionPlan) -> Iterator[tuple[str, NetworkLayer]]:
+    """Each layer of a region that makes networks."""
+    yield "network", region.network
+    yield from ((f"{TENANT}{code}", tenant.network) for code, tenant in region.tenants.items())
+
+
 def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:
     """The plan of that region, or InputError naming those that there are."""
     if region not in environment.regions:
@@ -86,12 +92,11 @@ def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:
 def owners(region: RegionPlan) -> Owners:
     """The layer that makes each named thing of a region."""
     made: dict[tuple[Kind, str], str] = {("role", role): "identity" for role in ROLES}
-    made |= dict.fromkeys(_of_identity(region.identity), "identity")
     made["external-network", region.external_network] = "network"
-    made |= dict.fromkeys(_of_network(region.network), "network")
-    for code, tenant in region.tenants.items():
-        made |= dict.fromkeys(_of_identity(tenant.identity), f"{TENANT}{code}")
-        made |= dict.fromkeys(_of_network(tenant.network), f"{TENANT}{code}")
+    for layer, spec in identities(region):
+        made |= dict.fromkeys(_of_identity(spec), layer)
+    for layer, networks in network_layers(region):
+        made |= dict.fromkeys(_of_network(networks), layer)
     return made
 
 

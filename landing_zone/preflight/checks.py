@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from foundation.errors import Problem
 from landing_zone.planners.plan import InstanceSpec
+from landing_zone.planners.shares import identities, network_layers
 from landing_zone.preflight.demand import Account, Need
 from landing_zone.preflight.facts import Content, Flavor, Handshake, Host, Image, Limit, Outer, Quotas, Rooms, Taken, Version, Worker
 
@@ -161,7 +162,7 @@ def _fits(region: str, flavor: Flavor, image: Image) -> Iterator[Problem]:
 def roles(need: Need, found: frozenset[str]) -> Iterator[Problem]:
     """Roles that the plan grants."""
     region = need.region
-    wanted = {grant.role for spec in (region.identity, *(tenant.identity for tenant in region.tenants.values())) for grant in spec.grants}
+    wanted = {grant.role for _, spec in identities(region) for grant in spec.grants}
     for role in sorted(wanted - found):
         yield Problem(f"region {region.name} has no role {role!r}", cure="run keystone-manage bootstrap of a release that has it")
 
@@ -231,8 +232,7 @@ def collisions(need: Need, taken: Taken) -> Iterator[Problem]:
 def _zones_around(need: Need, taken: Taken) -> Iterator[Problem]:
     """Zones of other projects that are above or below one that is yet to be made; of those above, Designate looks at the nearest alone."""
     ids = {account.name: account.id for account in need.accounts}
-    layers = (need.region.network, *(tenant.network for tenant in need.region.tenants.values()))
-    owners = {zone.name: ids.get(zone.project) for layer in layers for zone in layer.dns_zones}
+    owners = {zone.name: ids.get(zone.project) for _, layer in network_layers(need.region) for zone in layer.dns_zones}
     for name in (name for name, made in need.zones.items() if made is None):
         above = [zone for zone in taken.around if name.endswith(f".{zone.name}")]
         nearest = max((len(zone.name) for zone in above), default=0)

@@ -18,7 +18,7 @@ from landing_zone.planners.plan import (
     QuotaSpec,
     RegionPlan,
 )
-from landing_zone.planners.shares import PROBES, TENANT
+from landing_zone.planners.shares import PROBES, identities, network_layers
 
 Kind = Literal["project", "group", "user"]
 PROJECT, GROUP, USER = "identity/project:Project", "identity/groupV3:GroupV3", "identity/user:User"  # a domain is a project, too
@@ -102,9 +102,8 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
     `asked` says of a layer whether it is to be made: what others lack is not looked for.
     """
     everything = [one for state in states.values() for one in state]
-    people = {"identity": region.identity, **{f"{TENANT}{code}": tenant.identity for code, tenant in region.tenants.items()}}
-    layers = {"network": region.network, **{f"{TENANT}{code}": tenant.network for code, tenant in region.tenants.items()}}
-    layers = {name: layer for name, layer in layers.items() if asked(name)}
+    people = dict(identities(region))
+    layers = {name: layer for name, layer in network_layers(region) if asked(name)}
     standing = _named(everything, "compute/instance:Instance")
     planned = (*([region.access.bastion] if asked("access") else []), *(region.probes.instances if asked(PROBES) else ()))
     instances = tuple(spec for spec in planned if spec.name not in standing)
