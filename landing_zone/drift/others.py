@@ -23,7 +23,7 @@ from landing_zone.drift.holders import HOLDERS, Holder, accounts
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import INTERFACE, NEUTRONS_OWN
-from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister, name_of, owner_of, with_project
+from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister, listed, name_of, owner_of, with_project
 from landing_zone.drift.repair import REMOVERS, removed
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
@@ -131,7 +131,7 @@ def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
     there = {"identity", *region.demand.services}
     taken = scope(run, name, keys)
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        asked = {source: pool.submit(_all, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
+        asked = {source: pool.submit(listed, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
         lists = {source: future.result() for source, future in asked.items()}
         ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
         readers = [reader for service, reader in HOLDERS.values() if service in there]
@@ -216,7 +216,3 @@ def _held(readers: Iterable[Holder], project: str, store: Connection) -> list[Fa
         with contextlib.suppress(Unauthorized, ForbiddenException):
             found += reader(store, project)
     return found
-
-
-def _all(lister: Lister, connection: Connection) -> list[Any]:
-    return list(lister(connection))

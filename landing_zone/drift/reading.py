@@ -176,9 +176,9 @@ def read(connection: Connection, ours: Estate, services: Iterable[str], stores: 
     """
     there = {"identity", *services}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        base = {source: pool.submit(_all, lister, connection) for source, lister in BASE.items()}
+        base = {source: pool.submit(listed, lister, connection) for source, lister in BASE.items()}
         asked: dict[str, list[tuple[str, Future[list[Any]]]]] = {
-            source: [("", pool.submit(_all, lister, connection))] for source, (service, lister) in LISTS.items() if service in there
+            source: [("", pool.submit(listed, lister, connection))] for source, (service, lister) in LISTS.items() if service in there
         }
         lists: dict[str, Sequence[Any]] = {source: future.result() for source, future in base.items()}
         for source, (service, holder) in HOLDERS.items():
@@ -239,7 +239,8 @@ def owner_of(thing: Any) -> str:
     return str(thing.owner_id if isinstance(thing, Image) else thing.project_id)
 
 
-def _all(lister: Lister, connection: Connection) -> list[Any]:
+def listed(lister: Lister, connection: Connection) -> list[Any]:
+    """All that a lister gives, for a pool: the calls are made when it is gone through."""
     return list(lister(connection))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from landing_zone.drift.facts import Fact, Value, address, prefix, rule_name, texts
 from landing_zone.drift.live.view import View, in_projects
+from landing_zone.engine.sweep import DEFAULT
 from policy.rules import wide
 
-DEFAULT_GROUP = "default"
 INTERFACE = "network:router_interface"  # also with an ending, where routers are distributed
 # Ports that Neutron makes by itself: device owner -> how the id of their device begins ("": any; they stand outside of our networks).
 NEUTRONS_OWN: Mapping[str, tuple[str, ...]] = {
@@ -100,7 +100,7 @@ def _other_addresses(port: Any) -> tuple[str, ...]:
 def security_groups(view: View) -> Iterator[Fact]:
     for one, maker in in_projects(view, "security groups"):
         ground = view.ground(one.project_id)
-        theirs = one.name == DEFAULT_GROUP or (ground is not None and ground.purpose == "workload")
+        theirs = one.name == DEFAULT or (ground is not None and ground.purpose == "workload")
         if one.id in view.known or not theirs:
             yield view.of_project(
                 "security group",
@@ -119,11 +119,11 @@ def rules(view: View) -> Iterator[Fact]:
     for group, maker in in_projects(view, "security groups"):
         ground = view.ground(group.project_id)
         theirs = ground is not None and ground.purpose == "workload"
-        goes_with = group.project_id if ground and ground.purpose == "by hand" and group.name == DEFAULT_GROUP else group.id
+        goes_with = group.project_id if ground and ground.purpose == "by hand" and group.name == DEFAULT else group.id
         known_as = view.name("security groups", group.id)
-        label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT_GROUP else known_as
+        label = f"{view.project(group.project_id)}/{known_as}" if theirs or group.name == DEFAULT else known_as
         for rule in group.security_group_rules:
-            if theirs and group.name != DEFAULT_GROUP and not _lets_all_in(rule, members):
+            if theirs and group.name != DEFAULT and not _lets_all_in(rule, members):
                 continue
             yield view.fact(
                 "security group rule",
