@@ -14,7 +14,8 @@ from foundation import digest, lock
 from foundation.places import cache
 from foundation.process import run
 from foundation.progress import Progress
-from lab.debian import mounts_below, remove_tree
+from lab.debian import remove_tree
+from landing_zone.image import tree
 
 POOL_FILE = Path(__file__).resolve().parent / "pool.txt"
 # trixie's own content (0.1.76) knows neither Debian 13 nor CIS.
@@ -123,25 +124,11 @@ def _inside(root: Path, log: Path, *command: str) -> None:
 def _workshop(base: Path) -> Iterator[tuple[Path, Path]]:
     """A throw-away copy of the tree with its package lists fresh, and a log; one at a time."""
     home, log = cache("nodes", "workshop"), cache("nodes", "logs") / "workshop.log"
-    root = home / "root"
-    with lock.exclusive(home.with_name("workshop.lock"), "the making of what test nodes stand on", wait=1200):
-        _clear(home)
-        try:
-            for part in ("upper", "work", "root"):
-                (home / part).mkdir(parents=True)
-            layers = f"lowerdir={base},upperdir={home / 'upper'},workdir={home / 'work'}"
-            run(["mount", "-t", "overlay", "overlay", "-o", layers, root])
-            run(["mount", "-t", "proc", "proc", root / "proc"])
-            for name in ("resolv.conf", "hosts"):
-                (root / "etc" / name).unlink(missing_ok=True)
-                shutil.copy(Path("/etc") / name, root / "etc" / name)
-            _inside(root, log, *QUIET, "update")
-            yield root, log
-        finally:
-            _clear(home)
-
-
-def _clear(home: Path) -> None:
-    for point in mounts_below(home):
-        run(["umount", point])
-    remove_tree(home)
+    alone = lock.exclusive(home.with_name("workshop.lock"), "the making of what test nodes stand on", wait=1200)
+    with alone, tree.copy(base, home) as root:
+        run(["mount", "-t", "proc", "proc", root / "proc"])
+        for name in tree.FROM_HERE:
+            (root / "etc" / name).unlink(missing_ok=True)
+            shutil.copy(Path("/etc") / name, root / "etc" / name)
+        _inside(root, log, *QUIET, "update")
+        yield root, log
