@@ -54,6 +54,18 @@ def proof_finds(monkeypatch: pytest.MonkeyPatch, steps: list[str], *verdicts: Ve
     monkeypatch.setattr("landing_zone.cli.proving.prove", prove)
 
 
+def fails(*_: object) -> None:
+    raise LzError(Problem("it broke", cure="mend it"))
+
+
+def works(did: list[str]) -> None:
+    """For long; what ends it is noted."""
+    try:
+        stopping.pause(10)
+    finally:
+        did.append(type(sys.exception()).__name__)
+
+
 def test_engine_and_lab_then_the_landing_zone_then_its_proof(did: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quickstart"]) == 0
     assert sorted(did[:2]) == ["engine", "lab up north south auto"]  # side by side
@@ -97,9 +109,6 @@ def test_all_that_it_did_comes_as_one_document_where_asked_for(
 def test_without_engine_or_lab_nothing_is_brought_up(
     did: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:
-    def fails(*_: object) -> None:
-        raise LzError(Problem("it broke", cure="mend it"))
-
     monkeypatch.setattr(broken, fails)
     assert main(["quickstart"]) == 1
     assert capsys.readouterr().err.endswith("error: it broke\n  cure:  mend it\n")
@@ -131,17 +140,8 @@ def test_compute_that_cannot_be_had_is_refused_before_anything_begins(did: list[
 def test_when_one_of_engine_and_lab_fails_the_other_is_stopped_and_it_is_told_at_once(
     did: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str, other: str
 ) -> None:
-    def works(*_: object) -> None:
-        try:
-            stopping.pause(10)
-        finally:
-            did.append(type(sys.exception()).__name__)
-
-    def fails(*_: object) -> None:
-        raise LzError(Problem("it broke", cure="mend it"))
-
     monkeypatch.setattr(broken, fails)
-    monkeypatch.setattr(other, works)
+    monkeypatch.setattr(other, lambda *_: works(did))
     assert main(["quickstart"]) == 1
     said = capsys.readouterr().err
     assert did == ["KeyboardInterrupt"]
@@ -150,16 +150,10 @@ def test_when_one_of_engine_and_lab_fails_the_other_is_stopped_and_it_is_told_at
 
 @pytest.mark.timeout(20)
 def test_ctrl_c_ends_what_the_engine_waits_for(did: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def install(_: object) -> None:
-        try:
-            stopping.pause(10)
-        finally:
-            did.append(type(sys.exception()).__name__)
-
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tools.engine.install", install)
+    monkeypatch.setattr("tools.engine.install", lambda _: works(did))
     monkeypatch.setattr("lab.lifecycle.up", interrupted)
     assert main(["quickstart"]) == INTERRUPTED
     assert did == ["KeyboardInterrupt"]

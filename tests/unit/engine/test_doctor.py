@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -19,12 +18,11 @@ from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor, Finding, good_copy
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan
 from landing_zone.engine.recovery import Site
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, Stacks
 from landing_zone.engine.stores.folder import Folder
-from landing_zone.planners.plan import EnvironmentPlan
+from tests.unit.engine.support import plan
 
 CLOUD = Cloud("lab-north", "https://cloud.example/v3", None)
 NAME = "lab.north.network"
@@ -50,11 +48,6 @@ class StateOnly(Stacks):
         self.refreshed.append(key.name)
         problems = (Problem(f"{key.name} cannot be compared"),) if key.name in self.silent else ()
         return Outcome(key, "refresh", {}, (), False, 1, 0.1, problems)
-
-
-@cache
-def plan() -> EnvironmentPlan:
-    return load_plan("lab")
 
 
 @pytest.fixture

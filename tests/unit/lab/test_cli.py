@@ -31,13 +31,14 @@ def test_what_was_made_of_packages_goes_with_the_lab_only_where_asked_for(tmp_pa
     assert all(folder.is_dir() for folder in staying)
 
 
+def works(progress: Progress, **_: object) -> None:
+    with progress.step("the work"):
+        pass
+
+
 @pytest.mark.parametrize("word", ["down", "reset"])
 def test_what_is_under_way_is_shown_live_on_a_terminal(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There, a step that has begun is a row of the table and no line."""
-
-    def works(progress: Progress, **_: object) -> None:
-        with progress.step("the work"):
-            pass
 
     written = on_a_terminal(monkeypatch)
     monkeypatch.setattr(lifecycle, word, works)
@@ -58,10 +59,6 @@ def test_what_is_under_way_is_shown_live_on_a_terminal(word: str, monkeypatch: p
 def test_what_was_done_to_the_lab_comes_as_json_where_asked_for(
     words: list[str], told: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def works(progress: Progress, **_: object) -> None:
-        with progress.step("the work"):
-            pass
-
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr(lifecycle, words[0], works)
     monkeypatch.setattr(lifecycle, "standing", lambda where: Standing("code", ("north",), "uml", "image"))

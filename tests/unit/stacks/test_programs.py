@@ -12,25 +12,21 @@ import yaml
 from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import rank
-from landing_zone.planners.plan import EnvironmentPlan, RegionPlan
+from landing_zone.planners.plan import RegionPlan
 from landing_zone.planners.shares import Kind, owners, share
 from policy.rules import check
 from stacks.inputs import PROJECT, Endpoint, Inputs, stack_name
 from stacks.names import Names
 from stacks.programs import facts, program
 from tests.support.pulumi_recorder import Recorder, run
-
-
-@cache
-def plan() -> EnvironmentPlan:
-    return load_plan("lab")
+from tests.unit.engine.support import plan
 
 
 def region() -> RegionPlan:
     return plan().regions["north"]
 
 
-LAYERS = [layer for step in load_plan("lab").regions["north"].order for layer in step]
+LAYERS = [layer for step in plan().regions["north"].order for layer in step]
 
 
 def everything_known() -> dict[str, dict[str, Any]]:

@@ -177,10 +177,11 @@ def test_a_bundle_with_changed_bytes_is_refused(tmp_path: Path) -> None:
         offline.unpack(made, tmp_path / "out")
 
 
-def test_a_full_disk_is_not_the_bundles_fault(tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
+
+def test_a_full_disk_is_not_the_bundles_fault(tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     made = packed(tmp_path, contents)
     monkeypatch.setattr("shutil.copyfileobj", full)
     with pytest.raises(LzError, match="no space is left on the disk") as caught:
@@ -244,9 +245,6 @@ def test_a_folder_is_no_name_for_a_bundle(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_bundle_for_which_there_is_no_room_leaves_nothing(tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     monkeypatch.setattr("tarfile.TarFile.addfile", full)
     with pytest.raises(OSError, match="No space left"):
         packed(tmp_path, contents)
