@@ -139,11 +139,9 @@ class RouterArgs:
 
 
 class Router(pulumi.ComponentResource):
-    """One router with its legs and routes. `router_id` is the bare id; `attached` the same id once every leg stands:
-    floating addresses, which reach their port through the router, depend on that."""
+    """One router with its legs, and the routes that lead through them."""
 
     router_id: pulumi.Output[str]
-    attached: pulumi.Output[str]
 
     def __init__(self, args: RouterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:Router", args.name, None, opts)
@@ -160,11 +158,11 @@ class Router(pulumi.ComponentResource):
             opts=own,
         )
         self.router_id = router.id
-        self.attached = once(router.id, [self._leg(args, leg, own) for leg in args.legs])
+        attached = once(router.id, [self._leg(args, leg, own) for leg in args.legs])
         if args.routes:
             networking.RouterRoutesV2(
                 args.name,
-                router_id=self.attached,
+                router_id=attached,
                 routes=[networking.RouterRoutesV2RouteArgs(destination_cidr=to, next_hop=hop) for to, hop in args.routes],
                 opts=own,
             )
@@ -284,14 +282,12 @@ class AddressScopeArgs:
 class AddressScope(pulumi.ComponentResource):
     """One address scope. `pool_ids` are by name."""
 
-    scope_id: pulumi.Output[str]
     pool_ids: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, args: AddressScopeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lz:network:AddressScope", args.name, None, opts)
         own = child(self)
         scope = networking.AddressScope(args.name, name=args.name, project_id=args.project_id, ip_version=args.ip_version, opts=own)
-        self.scope_id = scope.id
         self.pool_ids = {
             pool.name: networking.SubnetPool(
                 pool.name,
@@ -308,7 +304,7 @@ class AddressScope(pulumi.ComponentResource):
             ).id
             for pool in args.pools
         }
-        self.register_outputs({"scopeId": self.scope_id})
+        self.register_outputs({"scopeId": scope.id})
 
 
 @dataclass(frozen=True)
