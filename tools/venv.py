@@ -117,18 +117,10 @@ def make(checkout: Path, wheels: Path | None = None) -> bool:
             process.run([sys.executable, "-m", "venv", target])
         install(python, checkout / "requirements.txt", wheels, cure)
         own: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-index",
-            "--no-build-isolation",
-            "--editable",
-            checkout,
-        ]
-        process.run([*own, "--config-settings", "editable_mode=compat"], cure=cure)
+            python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--editable", checkout,
+            "--config-settings", "editable_mode=compat",
+        ]  # fmt: skip
+        process.run(own, cure=cure)
         extra = unlisted(process.run([python, "-m", "pip", "list", "--format=json"]), (checkout / "requirements.txt").read_text())
         if extra:
             process.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *extra], cure=cure)
