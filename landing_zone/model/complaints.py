@@ -7,8 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from foundation.errors import Problem
 from landing_zone.model.document import Document, Path_
+from landing_zone.model.fields import literals
 
 _LONGEST_VALUE = 60
 
@@ -120,7 +120,7 @@ def _ascii_reason(value: Any, pattern: str | None) -> str:
 def _advice(key: str, field: FieldInfo | None) -> str:
     if field is None:
         return "see docs/reference/environment.md"
-    choices = _choices(field.annotation)
+    choices = literals(field.annotation)
     options = f" One of: {', '.join(choices)}." if choices else ""
     return f"write {key}: {field.description}{options}"
 
@@ -157,11 +157,3 @@ def _model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _model(inner))), None)
-
-
-def _choices(annotation: Any) -> tuple[str, ...]:
-    if get_origin(annotation) is Literal:
-        return tuple(str(choice) for choice in get_args(annotation))
-    if get_origin(annotation) in (Union, UnionType):
-        return tuple(choice for inner in get_args(annotation) for choice in _choices(inner))
-    return ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 
@@ -17,6 +18,15 @@ class Record(BaseModel):
     """Base of every mapping in an environment file: no other keys, and unchangeable once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def literals(annotation: Any) -> tuple[str, ...]:
+    """The words of which a field takes one; none where it takes something else."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(word for inner in get_args(annotation) for word in literals(inner))
+    return ()
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from landing_zone.model.environment import Environment
+from landing_zone.model.fields import literals
 from landing_zone.model.levels import LEVELS, figures, zones
 
 _HEAD = """# Environment file: every key
@@ -112,19 +113,11 @@ def _one_of(values: list[Any]) -> str:
 
 
 def _choices(field: FieldInfo) -> str:
-    names = _literals(field.annotation)
+    names = literals(field.annotation)
     if not names:
         return ""
     unnamed = [name for name in names if f"`{name}`" not in (field.description or "")]
     return f" One of {', '.join(f'`{name}`' for name in names)}." if unnamed else ""
-
-
-def _literals(annotation: Any) -> tuple[Any, ...]:
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    if get_origin(annotation) in (Union, types.UnionType, tuple):
-        return tuple(name for inner in get_args(annotation) for name in _literals(inner))
-    return ()
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
