@@ -82,10 +82,10 @@ def publish_name_servers(machine: Machine) -> None:
     )  # fmt: skip
 
 
-def map_compute_host(machine: Machine, seconds: float = PATIENCE) -> None:
+def map_compute_host(machine: Machine) -> None:
     """Wait until nova-compute has reported itself and map it into its cell, which nobody else does."""
     log = machine.home / "bootstrap.log"
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     count = "select count(*) from compute_nodes where deleted = 0"
     while time.monotonic() < deadline and machine.inside("mariadb", "-NBe", count, "nova").strip() == "0":
         stopping.pause(1)

@@ -34,7 +34,6 @@ class Standing:
     code: str
     regions: tuple[str, ...]
     compute: str
-    image: str
 
 
 def code_digest() -> str:
@@ -46,7 +45,7 @@ def standing(where: Places) -> Standing | None:
     """The lab that stands on this machine, whoever made it; None when there is none."""
     try:
         data = json.loads(where.marker.read_text())
-        return Standing(data["code"], tuple(data["regions"]), data["compute"], data["image"])
+        return Standing(data["code"], tuple(data["regions"]), data["compute"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
 
@@ -136,7 +135,7 @@ def _bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progre
                 progress.say("the instance kernel is compiled to its end, for the next run; Ctrl-C ends that, too")
                 wait([compiled])  # here, where Ctrl-C is heard by all
             raise
-    made = Standing(code_digest(), names, kind, using.image.digest)
+    made = Standing(code_digest(), names, kind)
     files.replace(where.marker, json.dumps(asdict(made), indent=1), 0o644)
     return made
 

@@ -46,8 +46,8 @@ def write(root: Path, region: Region, secrets: Mapping[str, str], certificate: s
     _give(root, "etc/lab-uwsgi", user="root", group="root", mode=0o644)
     _give(root, "etc/rabbitmq", user="rabbitmq", group="rabbitmq", mode=0o640)
     _put(root, "etc/haproxy/lab.pem", certificate, mode=0o600)
-    head, key, _ = _split_pem(certificate)
-    _put(root, "etc/bind/tls.crt", head, mode=0o644)
+    chain, key = _split_pem(certificate)
+    _put(root, "etc/bind/tls.crt", chain, mode=0o644)
     _put(root, "etc/bind/tls.key", key, mode=0o640)
     _name_server_keys(root)
     _fernet_keys(root)
@@ -56,9 +56,9 @@ def write(root: Path, region: Region, secrets: Mapping[str, str], certificate: s
     (root / "etc/machine-id").write_text("")
 
 
-def _split_pem(bundle: str) -> tuple[str, str, str]:
-    parts = [f"-----BEGIN {part}" for part in bundle.split("-----BEGIN ")[1:]]
-    return parts[0] + parts[2], parts[1], parts[2]
+def _split_pem(bundle: str) -> tuple[str, str]:
+    certificate, key, authority = (f"-----BEGIN {part}" for part in bundle.split("-----BEGIN ")[1:])
+    return certificate + authority, key
 
 
 def _name_server_keys(root: Path) -> None:

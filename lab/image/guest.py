@@ -27,7 +27,6 @@ USER = "debian"
 SIZE_MB = 1024
 BUSY = "a build of the guest image"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
-HOST_PACKAGES = (*sorted(TOOLS.values()), "debian-archive-keyring")
 # A fixed name space, so that the same input gives the same file system identity.
 _SPACE = uuid.UUID("7b9d9b9e-52b0-5c53-9f0c-3f6a3f6f7d11")
 _NEEDS_UPDATE_MARKS = ("etc/.updated", "var/.updated")

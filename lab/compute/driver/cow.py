@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def bitmap(self) -> int:
-        return _round_up(_HEADER_BYTES, ALIGNMENT)
+        return _aligned(_HEADER_BYTES)
 
     @property
     def bitmap_bytes(self) -> int:
@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def data(self) -> int:
-        return _round_up(self.bitmap + self.bitmap_bytes, ALIGNMENT)
+        return _aligned(self.bitmap + self.bitmap_bytes)
 
 
 def flatten(base: Path, cow: Path, target: Path) -> None:
@@ -119,5 +119,5 @@ def _copy(source: int, offset: int, target: int, start: int, end: int) -> None:
         start += len(chunk)
 
 
-def _round_up(value: int, step: int) -> int:
-    return -(-value // step) * step
+def _aligned(value: int) -> int:
+    return -(-value // ALIGNMENT) * ALIGNMENT

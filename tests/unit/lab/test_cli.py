@@ -61,7 +61,7 @@ def test_what_was_done_to_the_lab_comes_as_json_where_asked_for(
 ) -> None:
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     monkeypatch.setattr(lifecycle, words[0], works)
-    monkeypatch.setattr(lifecycle, "standing", lambda where: Standing("code", ("north",), "uml", "image"))
+    monkeypatch.setattr(lifecycle, "standing", lambda where: Standing("code", ("north",), "uml"))
     monkeypatch.setattr(lifecycle, "running", lambda where: (REGIONS["north"],))
     assert main(["lab", *words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {**told, "steps": [{"step": "the work", "seconds": 0.0}]}

@@ -36,7 +36,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inside:
     """A lab of region north that is well in all that the doctor looks at."""
     said = Inside()
     monkeypatch.setattr(Machine, "inside", said.run)
-    monkeypatch.setattr(doctor, "standing", lambda where: lifecycle.Standing(lifecycle.code_digest(), ("north",), "uml", "image"))
+    monkeypatch.setattr(doctor, "standing", lambda where: lifecycle.Standing(lifecycle.code_digest(), ("north",), "uml"))
     monkeypatch.setattr(doctor, "running", lambda where: (NORTH,))
     monkeypatch.setattr(hostnet, "links", lambda: {NORTH.host_link})
     monkeypatch.setattr(health, "probe_all", lambda region, where: [health.Answer(s.name, region.url(s), 200, 1) for s in SERVICES])

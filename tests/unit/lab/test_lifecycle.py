@@ -44,7 +44,7 @@ def steps(where: Places, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def bring_up(where: Places, names: tuple[str, ...], kind: str, progress: Progress) -> lifecycle.Standing:
         done.append(f"up {' '.join(names)}")
-        return lifecycle.Standing("code", names, kind, "image")
+        return lifecycle.Standing("code", names, kind)
 
     def remove(where: Places, entry: Region) -> None:
         done.append(f"{entry.name} removed")
@@ -91,7 +91,7 @@ def digest_in(folder: Path) -> str:
 def stands(where: Places, code: str) -> None:
     """Write down that region north stands."""
     where.root.mkdir(parents=True)
-    where.marker.write_text(json.dumps({"code": code, "regions": ["north"], "compute": "uml", "image": "digest"}))
+    where.marker.write_text(json.dumps({"code": code, "regions": ["north"], "compute": "uml"}))
 
 
 def up(*names: str) -> None:
