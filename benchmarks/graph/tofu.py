@@ -66,10 +66,6 @@ class Tofu:
         """Remove everything."""
         self._run("destroy", "-auto-approve", "-input=false", *self._parallel())
 
-    def count(self) -> int:
-        """Resources in the state."""
-        return len(process.run([self.binary, "state", "list"], cwd=self.folder, env=self._env()).splitlines())
-
     def _parallel(self) -> tuple[str, ...]:
         return () if self.parallel is None else (f"-parallelism={self.parallel}",)
 
