@@ -1,8 +1,8 @@
 """The rules: (type, name, properties, facts) in, violations out. No engine, no cloud.
 
 Properties are as the program gives them, names in the provider's spelling (`remoteIpPrefix`), and `protect`, which is the engine's
-own. A value that is not known
-yet is `UNKNOWN`, a secret is `SECRET`: a rule lets the first pass (it is asked again at apply, when all is known).
+own. A value that is not known yet is `UNKNOWN`, a secret is `SECRET`: a rule lets the first pass (it is asked again at apply, when
+all is known).
 """
 
 from __future__ import annotations
