@@ -9,7 +9,7 @@ import pulumi_openstack as openstack
 
 from foundation.errors import LzError, Problem
 from landing_zone.planners.plan import MachineUserSpec
-from landing_zone.planners.shares import Share, identities
+from landing_zone.planners.shares import Share, identities, machine_accounts
 from stacks.inputs import Inputs, password_name, principal
 from stacks.names import Names
 
@@ -54,10 +54,9 @@ class Context:
         return self._owners[project]
 
     def machine_user(self, project: str) -> MachineUserSpec:
-        """The machine user that works in a project: one of its groups is a member there."""
+        """The machine user that works in a project."""
         for _, spec in identities(self.region):
-            members = {grant.group for grant in spec.grants if (grant.role, grant.target) == ("member", project)}
-            for user in spec.machine_users:
-                if members & set(user.groups):
+            for known, user in machine_accounts(spec):
+                if known == project:
                     return user
         raise LzError(Problem(f"project {project!r} has no machine user", cure="this is a fault of the planner: report it"))

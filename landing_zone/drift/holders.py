@@ -11,8 +11,8 @@ from openstack.exceptions import NotFoundException, raise_from_response
 from landing_zone.drift.facts import Fact
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run
-from landing_zone.planners.plan import IdentitySpec, MachineUserSpec, RegionPlan
-from landing_zone.planners.shares import identities
+from landing_zone.planners.plan import MachineUserSpec, RegionPlan
+from landing_zone.planners.shares import identities, machine_accounts
 from stacks.inputs import password_name
 
 Holder = Callable[[Connection, str], Iterable[Fact]]  # who sees what a project stores, and the project (id)
@@ -39,15 +39,7 @@ def strangers(run: Run, region: RegionPlan, projects: Iterable[str]) -> list[str
 
 def _users(region: RegionPlan, projects: Iterable[str]) -> dict[str, MachineUserSpec]:
     asked = frozenset(projects)
-    return {project: user for _, spec in identities(region) for project, user in _members(spec) if project in asked}
-
-
-def _members(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
-    """Projects with a machine account that is a member there."""
-    for grant in spec.grants:
-        for user in spec.machine_users:
-            if (grant.role, grant.scope) == ("member", "project") and grant.group in user.groups:
-                yield grant.target, user
+    return {project: user for _, spec in identities(region) for project, user in machine_accounts(spec) if project in asked}
 
 
 def remove_container(store: Connection, fact: Fact) -> None:

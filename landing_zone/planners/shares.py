@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from foundation.errors import InputError, Problem
-from landing_zone.planners.plan import EnvironmentPlan, IdentitySpec, NetworkLayer, ProbesLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.plan import EnvironmentPlan, IdentitySpec, MachineUserSpec, NetworkLayer, ProbesLayer, QuotaSpec, RegionPlan
 
 Kind = Literal[
     "domain",
@@ -75,6 +75,14 @@ def network_layers(region: RegionPlan) -> Iterator[tuple[str, NetworkLayer]]:
     """Each layer of a region that makes networks."""
     yield "network", region.network
     yield from ((f"{TENANT}{code}", tenant.network) for code, tenant in region.tenants.items())
+
+
+def machine_accounts(spec: IdentitySpec) -> Iterator[tuple[str, MachineUserSpec]]:
+    """Projects (by name) in which a machine account works, each with it: one of its groups is a member there."""
+    for grant in spec.grants:
+        for user in spec.machine_users:
+            if (grant.role, grant.scope) == ("member", "project") and grant.group in user.groups:
+                yield grant.target, user
 
 
 def find_region(environment: EnvironmentPlan, region: str) -> RegionPlan:
