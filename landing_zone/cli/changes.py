@@ -285,10 +285,10 @@ def with_dependents(run: Run, chosen: Selection) -> list[StackKey]:
     """Chosen stacks that stand. InputError when others, which stand too and are not chosen, build on them, or when one is in a
     region that is no longer planned: its cloud cannot be asked what others have made there."""
     keys = run.standing(chosen)
-    others = [key for key in run.standing(Selection()) if key not in keys]
+    staying = [key for key in run.standing(Selection()) if key not in keys]
     blocked = [
         Problem(f"{key.name} builds on what would be removed", cure="remove it too: leave --layer out, or name it as well")
-        for key in others
+        for key in staying
         if any(key in run.dependents(chosen_key) for chosen_key in keys)
     ]
     blocked += [

@@ -87,12 +87,12 @@ def results(found: Sequence[Result], *, details: bool = False) -> None:
     shown = [each for each in found if details or each.verdict is not Verdict.PASS]
     if shown:
         out.print()
-        told = sorted(shown, key=lambda each: (order.index(each.verdict), each.region, each.control))
+        shown.sort(key=lambda each: (order.index(each.verdict), each.region, each.control))
         table(
             ["result", "control", "region", "check", "seen"],
             [
                 [f"[{STYLES[each.verdict]}]{each.verdict.value}[/]", each.control, each.region, plain(each.check), plain(each.seen)]
-                for each in told
+                for each in shown
             ],
         )
     out.print("\n" + ", ".join(f"{sum(each.verdict is verdict for each in found)} {verdict.value}" for verdict in reversed(order)))

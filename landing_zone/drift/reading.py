@@ -35,8 +35,8 @@ def _by_project(quotas: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _plain(quota: Any) -> dict[str, Any]:
     """Limits by the names that the service itself, and so the engine, uses."""
-    limits: dict[str, Any] = dict(quota.to_dict(computed=False, original_names=True))
-    return {OCTAVIAS.get(str(name), str(name)): limit for name, limit in limits.items()}
+    told: dict[str, Any] = dict(quota.to_dict(computed=False, original_names=True))
+    return {OCTAVIAS.get(str(name), str(name)): limit for name, limit in told.items()}
 
 
 def _dns_quota(connection: Connection, project: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def microversions(place: Place) -> Mapping[str, Version]:
 def workers(place: Place) -> tuple[Worker, ...]:
     """Programs of the compute and volume services."""
     listed = (place.connection.compute.services(), place.connection.block_storage.services())
-    return tuple(Worker(each.binary, each.host, each.status == "enabled", each.state == "up") for services in listed for each in services)
+    return tuple(Worker(each.binary, each.host, each.status == "enabled", each.state == "up") for found in listed for each in found)
 
 
 def zones(place: Place) -> Mapping[str, bool]:
