@@ -10,7 +10,6 @@ roles/NAME/README.md                    every variable of a role
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,4 +90,4 @@ Instances, cores, memory and volumes are the sums of all quotas; networks and ru
 
 if __name__ == "__main__":
     for written in write():
-        print(written.relative_to(CHECKOUT), file=sys.stdout)
+        print(written.relative_to(CHECKOUT))

@@ -41,7 +41,7 @@ def chosen(plan: EnvironmentPlan, found: Iterable[Host], part: Selection) -> lis
     planned = specs(plan)
 
     def belongs(one: Host) -> bool:
-        layers = ["access" if one.through is None else PROBES, *([f"{TENANT}{planned[one.name].tenant}"] if one.through else [])]
+        layers = [PROBES, f"{TENANT}{planned[one.name].tenant}"] if one.through else ["access"]
         return any(part.has(one.region, layer) for layer in layers)
 
     return [one for one in found if belongs(one)]
