@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -21,15 +21,13 @@ from lab.lifecycle import Standing
 from landing_zone import model
 from landing_zone.cli import changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
-from landing_zone.model.fields import CODE_PATTERN
-from landing_zone.model.levels import figures
+from landing_zone.model.fields import CODE_PATTERN, Klass
+from landing_zone.model.levels import LEVELS, figures
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
 from landing_zone.proof.results import worst
 from tools import engine
 
-Klass = Literal["central", "agency", "enterprise"]
 MOST_REGIONS = 2
-LEVELS = ("1", "2", "3", "4", "5")
 REGION_FORM = "NAME:CLOUD:PLACE:LATITUDE:LONGITUDE"
 TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
 
@@ -184,7 +182,7 @@ def _code(text: str) -> str:
 
 
 def _level(text: str) -> int:
-    if text in LEVELS:
+    if text in map(str, LEVELS):
         return int(text)
     raise InputError(Problem(f"{text!r} is no security level", cure=f"a number from {LEVELS[0]} to {LEVELS[-1]}"))
 

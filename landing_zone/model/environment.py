@@ -21,6 +21,7 @@ from landing_zone.model.fields import (
     FederatedId,
     HumanText,
     IssuerUrl,
+    Klass,
     Latitude,
     Level,
     LoginName,
@@ -31,6 +32,8 @@ from landing_zone.model.fields import (
     Record,
     ResourceName,
     Size,
+    Stage,
+    Transport,
     V4Network,
     V6Network,
     Whole,
@@ -138,7 +141,7 @@ class Flow(Record):
         "Between two tenant zones the flow stays within each tenant.",
     )
     target: AsciiText = Field(alias="to", description="Who is connected to: as in `from`.")
-    protocol: Literal["tcp", "udp", "icmp"] = Field(description="Transport protocol; `icmp` stands for ICMPv6 too.")
+    protocol: Transport = Field(description="Transport protocol; `icmp` stands for ICMPv6 too.")
     ports: tuple[Ports, ...] = Field(default=(), description='Ports of the target, single or as "8000-8010"; none for icmp.')
     reason: AsciiText = Field(description="Why it is needed; becomes the description of the rule.")
 
@@ -314,11 +317,9 @@ class Environment(Record):
 
     code: Code = Field(description="Short name of the environment; first part of every name that it makes.")
     name: Name = Field(description="Name for people.")
-    klass: Literal["central", "agency", "enterprise"] = Field(
-        alias="class", description="Class of government cloud: `central` (CGC), `agency` (AGC) or `enterprise` (EGC)."
-    )
+    klass: Klass = Field(alias="class", description="Class of government cloud: `central` (CGC), `agency` (AGC) or `enterprise` (EGC).")
     level: Level = Field(description="Information-system security level that the environment is built for.")
-    stage: Literal["lab", "test", "production"] = Field(description="What it is used for; stages share nothing.")
+    stage: Stage = Field(description="What it is used for; stages share nothing.")
     domain: DnsName = Field(description="DNS domain below which the environment names its zones.")
     code_scheme: AsciiText = Field(description="The scheme that the tenants' `dti_code` follow.")
     contacts: tuple[Contact, ...] = Field(min_length=1, description="Who answers for the environment.")

@@ -112,6 +112,10 @@ FederatedId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 IssuerUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]{1,190}$")]
 BackendUrl = Annotated[str, StringConstraints(pattern=r"^(s3|postgres)://[!-~]{1,400}$")]
 
+Klass = Literal["central", "agency", "enterprise"]
+Stage = Literal["lab", "test", "production"]
+Transport = Literal["tcp", "udp", "icmp"]
+
 Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
 
 import yaml
 
+from landing_zone.model.fields import Klass, Stage
 from landing_zone.model.levels import figures, zones_of
 from landing_zone.model.rehearsal import LAB_ADMINISTRATORS, LAB_CLOUDS
 
@@ -44,12 +44,12 @@ class Answers:
     code: str
     name_vi: str
     name_en: str
-    klass: Literal["central", "agency", "enterprise"]
+    klass: Klass
     level: int
     email: str
     regions: tuple[RegionAnswer, ...]
     tenants: tuple[TenantAnswer, ...] = ()
-    stage: Literal["lab", "test", "production"] = "test"
+    stage: Stage = "test"
     domain: str = ""
     supernet: str = "10.64.0.0/13"
     supernet_v6: str = "fd64::/32"

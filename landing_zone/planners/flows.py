@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal
 
 from landing_zone.model.ends import End, end, port_range
 from landing_zone.model.environment import Environment, Region, SharedService
+from landing_zone.model.fields import Transport
 from landing_zone.model.levels import zones
 from landing_zone.planners.addresses import BASTION, GATEWAY, Pair, RegionAddresses
 from landing_zone.planners.plan import Direction, EtherType, Protocol, RuleSpec
@@ -32,7 +32,7 @@ class Opening:
 
     source: End
     target: End
-    protocol: Literal["tcp", "udp", "icmp"]
+    protocol: Transport
     ports: tuple[int, int] | None
     reason: str
 
@@ -200,9 +200,7 @@ def _rule(direction: Direction, opening: Opening, peer: Peer) -> Iterator[RuleSp
     return _rules(direction, opening.protocol, opening.ports, peer, opening.reason)
 
 
-def _rules(
-    direction: Direction, protocol: Literal["tcp", "udp", "icmp"], ports: tuple[int, int] | None, peer: Peer, reason: str
-) -> Iterator[RuleSpec]:
+def _rules(direction: Direction, protocol: Transport, ports: tuple[int, int] | None, peer: Peer, reason: str) -> Iterator[RuleSpec]:
     """`key` is made of what a rule permits and of nothing else: under another key the engine would make the same rule a second time,
     which Neutron refuses, before it removes the first."""
     word = "in" if direction == "ingress" else "out"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from landing_zone.model.fields import Klass, Stage, Transport
 from landing_zone.planners.ledger import Ledger
 
 Role = Literal["admin", "manager", "member", "reader"]
@@ -302,7 +303,7 @@ class NetworkLayer:
 class Way(NamedTuple):
     """By what an instance is reached: a protocol and a port of it (0: that of icmp, which has none)."""
 
-    protocol: Literal["tcp", "udp", "icmp"]
+    protocol: Transport
     port: int
 
 
@@ -348,7 +349,7 @@ class FlowCheck:
     key: str
     source: str
     target: str
-    protocol: Literal["tcp", "udp", "icmp"]
+    protocol: Transport
     port: int
     address: str
     allowed: bool
@@ -448,9 +449,9 @@ class EnvironmentPlan:
     code: str
     name_vi: str
     name_en: str
-    klass: Literal["central", "agency", "enterprise"]
+    klass: Klass
     level: int
-    stage: Literal["lab", "test", "production"]
+    stage: Stage
     figures: Mapping[str, int | None]
     regions: Mapping[str, RegionPlan]
     ledger: Ledger
