@@ -163,20 +163,13 @@ def status(json_: JsonOption = False) -> None:
             )  # fmt: skip
     if json_:
         own = known.code == lifecycle.code_digest()
-        print(
-            json.dumps({"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}, indent=1)
-        )
+        told = {"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}
+        print(json.dumps(told, indent=1))
     else:
         table = Table("service", "region", "address", "version", "latency", "answers")
         for row in rows:
-            table.add_row(
-                row["service"],
-                row["region"],
-                row["url"],
-                row["version"],
-                f"{row['milliseconds']} ms",
-                "yes" if row["good"] else f"NO ({row['status']})",
-            )
+            answers = "yes" if row["good"] else f"NO ({row['status']})"
+            table.add_row(*(row[key] for key in ("service", "region", "url", "version")), f"{row['milliseconds']} ms", answers)
         out.print(table)
         out.print(
             f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False

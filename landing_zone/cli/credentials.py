@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,13 +37,10 @@ def credentials(
     if json_:
         output.document(rows)
         return
-    output.table(
-        ["region", "tenant", "cloud", "ends", "file"],
-        [[row["region"], row["tenant"], row["cloud"], row["ends"], row["file"]] for row in rows],
-    )
+    output.table(["region", "tenant", "cloud", "ends", "file"], [list(row.values()) for row in rows])
 
 
-def _rows(run: Run, chosen: Selection) -> list[dict[str, Any]]:
+def _rows(run: Run, chosen: Selection) -> list[dict[str, str]]:
     return [
         {"region": region.name, "tenant": tenant.code, "cloud": one.name, "ends": f"{one.ends:%Y-%m-%d}", "file": str(path)}
         for region, tenant in store.tenants(run, run.standing(chosen))

@@ -71,7 +71,7 @@ def _planned(run: Run, key: StackKey) -> Mapping[str, Limits]:
     return {name: each for name, each in limits.items() if each}
 
 
-def _kept(run: Run, key: StackKey) -> Any:
+def _kept(run: Run, key: StackKey) -> object:
     file = run.stacks.home.limits(key.name)
     try:
         return json.loads(file.read_text())
