@@ -78,7 +78,7 @@ class Names:
             Problem(
                 f"{kind} {name!r} is planned but not there yet",
                 where=f"stack {stack_name(self._environment, self._region, layer)}",
-                cure=f"apply the earlier layer first: lz up --env {self._environment} --region {self._region} --layer {layer}",
+                cure=f"apply the earlier layer first: lz up --region {self._region} --layer {layer}, with the same --env",
             )
         )
 

@@ -113,7 +113,7 @@ def codes(environment: Environment) -> frozenset[str]:
 def _refusals(environment: Environment, planned: EnvironmentPlan, ledger: Ledger, tenant: str, where: str) -> list[Problem]:
     """Why the addresses of a tenant may not be released."""
     if tenant in codes(environment):
-        cure = f"take it down (lz down --env {environment.code} --tenant {tenant}) and remove it from the environment file first"
+        cure = f"take it down (lz down --env {planned.called} --tenant {tenant}) and remove it from the environment file first"
         return [Problem(f"tenant {tenant} is in the environment", where, "its addresses are in use", cure)]
     if tenant not in ledger.retired:
         known = ", ".join(sorted(ledger.retired)) or "none"

@@ -137,7 +137,7 @@ def _try(run: Run, region: RegionPlan, tenant: TenantPlan, *, rotate: bool, look
             f"the application credentials of {tenant.code} could not be made",
             where=f"region {region.name}, account {tenant.identity.machine_users[0].name}",
             why=f"{type(error).__name__}: {error}",
-            cure=f"look at the account (lz drift --env {run.plan.code} --tenant {tenant.code}), then run the same command again",
+            cure=f"look at the account (lz drift --env {run.plan.called} --tenant {tenant.code}), then run the same command again",
         )
     return None
 
@@ -172,7 +172,7 @@ def _account(run: Run, region: RegionPlan, tenant: TenantPlan, user: MachineUser
     known = run.stacks.outputs(key).get("ids", {}).get("machine-user", {})
     if user.name not in known:
         why = f"an earlier run failed or was stopped before the account {user.name} was there"
-        cure = f"lz up --env {run.plan.code} --region {region.name} --tenant {tenant.code}, then run the same command again"
+        cure = f"lz up --env {run.plan.called} --region {region.name} --tenant {tenant.code}, then run the same command again"
         raise LzError(Problem(f"tenant {tenant.code} is not made in full", f"region {region.name}, stack {key.name}", why, cure))
     return str(known[user.name])
 

@@ -108,7 +108,7 @@ def _attempt(run: Run, key: StackKey, service: str, project: str, identity: str 
         f"the limits of {service} of project {project} could not be set",
         where=f"region {key.region}, project {identity or 'not made yet'}",
         why=why,
-        cure=f"lz preflight --env {run.plan.code} tells whether this account may; then run the same command again",
+        cure=f"lz preflight --env {run.plan.called} tells whether this account may; then run the same command again",
     )
 
 

@@ -82,7 +82,8 @@ def load_plan(reference: str) -> EnvironmentPlan:
         environment = on_lab(written)
         ledger = replace(checked_ledger(written, ledger), layout={})  # the lab's regions have names of their own
     try:
-        return replace(plan(environment, ledger), rehearsal=_clouds(environment) != _clouds(written))  # one of the lab is at home there
+        rehearsal = _clouds(environment) != _clouds(written)  # one of the lab is at home there
+        return replace(plan(environment, ledger), rehearsal=rehearsal, called=reference)
     except ValueError as error:
         raise InputError(
             Problem(

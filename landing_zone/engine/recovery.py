@@ -186,7 +186,7 @@ def release_lock(store: Store, key: StackKey, say: Callable[[str], None], patien
             say(f"{key.name}: waiting for process {lock.pid}, which is still at work on it")
         while lock.held:
             if time.monotonic() > deadline:
-                raise BusyError(Problem(f"stack {key.name} is in use", lock.place, lock.holder, _cure(key, lock)))
+                raise BusyError(Problem(f"stack {key.name} is in use", lock.place, lock.holder, _cure(lock)))
             time.sleep(0.5)
         for draft in filter(checkpoints.is_draft, store.keys(checkpoints.checkpoint(key.name))):
             store.remove(draft)
@@ -200,10 +200,10 @@ def has_notes(stacks: Stacks, key: StackKey) -> bool:
     return bool(notes(stacks.latest(key)) or doubts.kept(stacks.home, key.name))
 
 
-def _cure(key: StackKey, lock: Lock) -> str:
+def _cure(lock: Lock) -> str:
     if lock.here:
         return "wait for it, or stop it"
-    return f"wait for it; when it is gone for certain: lz state doctor --env {key.environment} --fix --break-locks"
+    return "wait for it; when it is gone for certain: lz state doctor --fix --break-locks, with the same --env"
 
 
 def _lock(place: str, data: bytes | None) -> Lock | None:

@@ -195,7 +195,7 @@ class Stacks:
         try:
             return {} if data is None else checkpoints.latest(data)
         except ValueError as error:
-            cure = f"lz state doctor --env {key.environment} says what can be put back"
+            cure = "lz state doctor, with the same --env, says what can be put back"
             raise DamagedError(Problem(f"the state of {key.name} is damaged", f"{place} in {self.store.url}", str(error), cure)) from None
 
     def domains(self, key: StackKey) -> Mapping[str, str]:

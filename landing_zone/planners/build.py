@@ -50,6 +50,7 @@ def plan(environment: Environment, ledger: Ledger | None = None) -> EnvironmentP
         regions,
         kept,
         StateSpec(environment.state.backend, environment.state.url or ""),
+        called=environment.code,
     )
 
 

@@ -443,7 +443,7 @@ class EnvironmentPlan:
     """A whole environment, region by region.
 
     `figures` is what the level prescribes or the environment overrides, by parameter. `ledger` is to be kept beside the environment
-    file for the next time. `rehearsal`: it is that of another cloud, taken onto the lab.
+    file for the next time. `rehearsal`: it is that of another cloud, taken onto the lab. `called`: what `--env` calls it.
     """
 
     code: str
@@ -457,6 +457,7 @@ class EnvironmentPlan:
     ledger: Ledger
     state: StateSpec = StateSpec()
     rehearsal: bool = False
+    called: str = ""
 
     @property
     def home(self) -> str:

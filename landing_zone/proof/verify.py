@@ -14,7 +14,7 @@ from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import FlowCheck, RegionPlan, TenantPlan
-from landing_zone.planners.shares import PROBES, TENANT
+from landing_zone.planners.shares import PROBES, TENANT, share
 from landing_zone.proof import credentials, entry, isolation, packets
 from landing_zone.proof.results import Result, Verdict
 from landing_zone.ssh import hosts, pinning
@@ -26,7 +26,7 @@ def verify(run: Run, regions: Iterable[str], part: Selection, *, keep_probes: bo
     The probes are removed at the end, come what may, unless they are to be kept.
     """
     chosen = list(regions)
-    _require(run, chosen)
+    require_standing(run, chosen)
     probes = [StackKey(run.plan.code, region, PROBES) for region in chosen if run.plan.regions[region].probes.instances]
     try:
         run.apply(run.previews(probes))
@@ -56,13 +56,23 @@ def remove_probes(run: Run, regions: Iterable[str]) -> None:
     pinning.unpin(run.stacks.home, [spec.hostname for region in chosen for spec in run.plan.regions[region].probes.instances])
 
 
-def _require(run: Run, regions: Iterable[str]) -> None:
-    """InputError when a region has not been brought up."""
+def require_standing(run: Run, regions: Iterable[str]) -> None:
+    """InputError when a region, or something in it that the probes stand in, has not been brought up."""
     raise_all(
-        Problem(f"region {region} is not up", cure=f"lz up --env {run.plan.code} --region {region}")
+        Problem(f"region {region} is not up", why=why, cure=f"lz up --env {run.plan.called} --region {region}")
         for region in regions
-        if not run.stacks.outputs(StackKey(run.plan.code, region, "access")).get("bastion")
+        if (why := _lacking(run, region))
     )
+
+
+def _lacking(run: Run, region: str) -> str:
+    """What of a region is planned but not there yet; "" when all of it is."""
+    made = {layer: run.stacks.outputs(StackKey(run.plan.code, region, layer)) for step in run.plan.regions[region].order for layer in step}
+    if not made["access"].get("bastion"):
+        return "its bastion is not there yet"
+    needed = share(run.plan, region, PROBES).owners.items() if run.plan.regions[region].probes.instances else ()
+    layers = sorted({layer for (kind, name), layer in needed if name not in made[layer].get("ids", {}).get(kind, {})})
+    return f"not there yet, or not in full: {', '.join(layers)}" if layers else ""
 
 
 def _region(run: Run, region: RegionPlan, part: Selection) -> list[Result]:
