@@ -26,7 +26,7 @@ from pulumi.runtime.proto.source_pb2 import StackTrace
 
 from foundation.errors import LzError, Problem
 from landing_zone.engine.events import Listener, Task, Tick
-from landing_zone.engine.stack import Outcome, Stacks
+from landing_zone.engine.stack import ENDED_OUTSIDE, Outcome, Stacks
 
 Order = Callable[[Stacks], Outcome]
 Message = tuple[str, tuple[Any, ...]]
@@ -77,7 +77,7 @@ class Crew:
                 Problem(
                     "a worker process was ended from outside",
                     why="killed, or out of memory",
-                    cure="free memory, or take fewer stacks --side-by-side, and run the same command again: it goes on where it stopped",
+                    cure=ENDED_OUTSIDE,
                 )
             ) from None
 

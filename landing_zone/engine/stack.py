@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ Operation = Literal["skip", "preview", "up", "refresh-preview", "refresh", "dest
 Program = Callable[[], Awaitable[None] | None]
 PARALLEL = 16  # calls to the cloud under way at once in one stack: more only queue up in its API servers
 GARBAGE = "400"  # per cent by which a program of the engine may grow before it collects garbage: with Go's 100 it takes 7 % more time
+ENDED_OUTSIDE = "free memory, or take fewer stacks --side-by-side, and run the same command again: it goes on where it stopped"
 PROCESSORS = "1"  # that such a program may use at once: none is ever short of one, and sharing its work out takes it 5 % more time
 
 
@@ -357,5 +359,8 @@ def _nothing() -> None:
 
 
 def _unexplained(key: StackKey, operation: str, said: str, log: Path) -> Problem:
+    if killed := re.match(r"\s*code: -(\d+)", said):  # as the library says it; what the engine had said is no reason then
+        why, cure = f"its engine was ended from outside (signal {killed[1]}): killed, or out of memory", ENDED_OUTSIDE
+        return Problem(f"{operation} of {key.name} was ended", where=f"log {log}", why=why, cure=cure)
     tail = "\n".join(line for line in said.splitlines() if line.strip())[-1500:]
     return Problem(f"{operation} of {key.name} failed", where=f"log {log}", why=tail, cure=NEXT_STEP)

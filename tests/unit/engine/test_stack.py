@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.automation import CommandError
+from pulumi.automation._cmd import CommandResult
 
 from landing_zone.engine import checkpoints
 from landing_zone.engine.home import Home
@@ -37,3 +39,17 @@ def test_projects_are_known_from_the_first_to_the_last(tmp_path: Path, resources
         checkpoints.checkpoint(KEY.name), json.dumps({"version": 3, "checkpoint": {"latest": {"resources": resources}}}).encode()
     )
     assert stacks.projects(KEY) == projects
+
+
+@pytest.mark.parametrize(("code", "words"), [(-9, "ended from outside (signal 9)"), (255, "the last line")], ids=["killed", "failed"])
+def test_an_engine_that_was_killed_is_told_apart_from_one_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+) -> None:
+    def ended(*_: object) -> Any:
+        raise CommandError(CommandResult("the last line", "", code))
+
+    monkeypatch.setattr(Stacks, "_stack", ended)
+    home = Home(tmp_path)
+    (problem,) = Stacks(home, Folder(home.backend)).destroy(KEY).problems
+    assert words in problem.why
+    assert "run the same command again" in problem.cure
