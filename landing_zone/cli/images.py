@@ -118,7 +118,7 @@ def verify(
 ) -> None:
     """Check that what Glance has is what this environment signed when it published. Reads only; downloads no image.
 
-    Exit status 1 when one is not, or when there is none.
+    Exit status 1 when one is not, or when a region has none.
 
     Examples:
 
@@ -132,9 +132,9 @@ def verify(
     if json_:
         output.document([asdict(each) for each in found])
     else:
-        rows = [[each.region, each.name, each.id, "good" if each.good else "NOT GOOD"] for each in found]
+        rows = [[each.region, each.name, each.id, "good" if each.good else "NOT GOOD" if each.id else "NONE"] for each in found]
         output.table(["region", "image", "id", "signature"], rows)
-    if not found or not all(each.good for each in found):
+    if not all(each.good for each in found):
         raise typer.Exit(1)
 
 

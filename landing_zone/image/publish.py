@@ -74,7 +74,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Verified:
-    """Whether an image in a region is one that the environment signed, and has that content still."""
+    """Whether an image in a region is one that the environment signed, and has that content still. id: "" where there is none."""
 
     region: str
     id: str
@@ -119,10 +119,13 @@ def publish(region: str, connection: Connection, offer: Offer) -> Published:
 def verify(region: str, connection: Connection, image: str, key: Ed25519PublicKey) -> list[Verified]:
     """What is said of all our images of that name in a region, and of the kernels that they start by. Downloads nothing.
 
-    What Glance gives out has the sum that it keeps: whoever downloads compares, Nova too.
+    What Glance gives out has the sum that it keeps: whoever downloads compares, Nova too. Which kernel an image starts by is a
+    property that nobody signed: it is good with such only as are good themselves.
     """
     ours = [known for name in _names(image) for known in _known(connection, name) if known.active]
-    return [Verified(region, each.id, each.name, signature.holds(key, each.name, each.sum, each.signature)) for each in ours]
+    good = {each.id: signature.holds(key, each.name, each.sum, each.signature) for each in ours}
+    found = [Verified(region, each.id, each.name, good[each.id] and all(good.get(part) for part in each.parts)) for each in ours]
+    return found if any(each.name == image for each in ours) else [Verified(region, "", image, False), *found]
 
 
 def forerunners(everything: Iterable[Known], current: str, used: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

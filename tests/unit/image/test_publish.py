@@ -157,6 +157,32 @@ def test_verify_ends_well_only_when_all_is_signed(tmp_path: Path, monkeypatch: p
     assert main(["image", "verify", "--env", "lab"]) == 1
 
 
+def test_an_image_that_starts_by_a_kernel_that_nobody_signed_is_not_good(tmp_path: Path) -> None:
+    """Which kernel it starts by is a property, which whoever may write there can change; the disk is the same."""
+    region = Region()
+    first = region.offer(built(tmp_path / "a", "1"))
+    region.image.entries["theirs"] = Record(id="theirs", name="a kernel", status="active", properties={})
+    entry = region.image.entries[first.id]
+    signed = entry.properties["kernel_id"]
+    for other in ("theirs", "gone"):
+        entry.properties["kernel_id"] = other
+        assert region.judged(KEY) == [("debian-13-base", False), ("debian-13-base-kernel", True), ("debian-13-base-ramdisk", True)]
+    entry.properties["kernel_id"] = signed
+    region.image.entries[signed].hash_value = "0" * 128
+    assert region.judged(KEY) == [("debian-13-base", False), ("debian-13-base-kernel", False), ("debian-13-base-ramdisk", True)]
+
+
+def test_a_region_without_the_image_is_not_hidden_by_one_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path / "cache"))
+    regions = {"north": Region(), "south": Region()}
+    monkeypatch.setattr("landing_zone.cli.images.sign_in", lambda planned, asked: regions)
+    publish("north", regions["north"], sign(built(tmp_path / "a", "1"), load(Home.of("lab").image_key)))  # type: ignore[arg-type]
+    assert main(["image", "verify", "--env", "lab"]) == 1
+    assert [line.split() for line in capsys.readouterr().out.splitlines() if "south" in line] == [["south", "debian-13-base", "NONE"]]
+
+
 def test_an_image_with_another_signature_is_uploaded_anew(tmp_path: Path) -> None:
     region, image = Region(), built(tmp_path / "a", "1")
     first = region.offer(image, direct=False)
