@@ -11,6 +11,7 @@ from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException, NotFoundException, SDKException, raise_from_response
 
 from landing_zone.engine.clouds import account_of, keystone
+from landing_zone.planners.shares import Kind
 from landing_zone.proof.results import Result, Verdict
 
 Ids = Mapping[str, Mapping[str, str]]
@@ -23,12 +24,12 @@ class Look:
     """How one thing is looked for: the control behind it, the `kind` in a stack's outputs that has its id, and how it is read."""
 
     control: str
-    kind: str
+    kind: Kind
     read: Getter
 
 
 # What a tenant lists is all that it sees, so that one call looks at all other tenants.
-LISTS: Mapping[str, Lister] = {
+LISTS: Mapping[Kind, Lister] = {
     "network": lambda connection: connection.network.networks(),
     "subnet": lambda connection: connection.network.subnets(),
     "router": lambda connection: connection.network.routers(),
