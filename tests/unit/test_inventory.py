@@ -5,15 +5,42 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from landing_zone import inventory
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Selection
-from landing_zone.ssh.hosts import host
-from tests.unit.engine.support import plan
+from landing_zone.engine.stack import StackKey
+from landing_zone.ssh.hosts import Host, host
+from tests.unit.engine.support import FakeStacks, plan
+
+
+def test_hosts_are_what_stacks_gave_out_and_reached_through_their_own_bastion(tmp_path: Path) -> None:
+    made = plan()
+    north, south = made.regions["north"], made.regions["south"]
+    north = replace(north, access=replace(north.access, ssh_port=2222))
+    made = replace(made, regions={"north": north, "south": south})
+    first, *others = north.probes.instances
+    given = {
+        "lab.north.access": {"bastion": {"instance": "i1", "address": "198.18.1.10"}},
+        "lab.north.probes": {"instances": {first.name: "i2"}},
+        "lab.south.probes": {"instances": {others[0].name: "i3"}},  # nobody gets there
+    }
+
+    class Standing(FakeStacks):
+        def outputs(self, key: StackKey) -> dict[str, Any]:
+            return given.get(key.name, {})
+
+    stacks: Any = Standing(Home(tmp_path))
+    way_in = north.access.bastion
+    assert inventory.hosts(made, stacks, ["north", "south"]) == [
+        Host(way_in.hostname, "north", "i1", "198.18.1.10", way_in.user, None, 2222),
+        Host(first.hostname, "north", "i2", first.addresses[0][1], first.user, way_in.hostname),
+    ]
 
 
 def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:

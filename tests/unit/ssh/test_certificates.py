@@ -12,7 +12,7 @@ import pytest
 from foundation.errors import InputError
 from landing_zone.cli.entering import enter, find
 from landing_zone.engine.home import Home
-from landing_zone.ssh.certificates import Pass, identity, issue, load, make
+from landing_zone.ssh.certificates import SKEW, Pass, identity, issue, load, make
 from landing_zone.ssh.hosts import Host, renew
 
 BASTION = Host("lab-bastion-north", "north", "i1", "198.18.1.10", "debian", None)
@@ -56,6 +56,11 @@ def test_it_is_good_for_as_long_as_was_asked(home: Home) -> None:
     assert time.mktime(time.strptime(end, "%Y-%m-%dT%H:%M:%S")) == entry.until
 
 
+def test_it_is_good_at_once_also_where_a_clock_is_behind(home: Home) -> None:
+    start = read(issue(home, ["lab.north"], 15)).partition("from ")[2].split()[0]
+    assert time.mktime(time.strptime(start, "%Y-%m-%dT%H:%M:%S")) == pytest.approx(time.time() - SKEW, abs=30)
+
+
 def test_its_key_is_fresh_private_and_its_own(home: Home) -> None:
     first, second = issue(home, ["lab.north"], 15), issue(home, ["lab.north"], 15)
     assert first.key.read_text() != second.key.read_text()
@@ -80,8 +85,10 @@ def test_what_is_over_is_removed_by_the_next_one(home: Home) -> None:
     now = int(time.time())
     over = make(home.passes, load(home.user_ca), ["lab.north"], "x", (now - 20, now - 10))
     over.config.write_text("")
+    (home.passes / "note").write_text("of a person")
     good = issue(home, ["lab.north"], 15)
     issue(home, ["lab.north"], 15)
+    assert (home.passes / "note").exists()
     assert not [path for path in (over.key, over.certificate, over.config) if path.exists()]
     assert good.key.exists()
     good.discard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -86,6 +87,28 @@ def test_forgetting(tmp_path: Path) -> None:
     assert home.known_hosts.read_text() == ""
 
 
+def test_pins_of_other_hosts_stay(tmp_path: Path) -> None:
+    """Each region has its own cloud; a key that was lost could not be read again from a console that has gone on."""
+    home = Home(tmp_path)
+    south = Host("lab-bastion-south", "south", "i9", "198.18.2.10", "debian", None)
+    clouds = {"north": cloud(BLOCK, BLOCK), "south": cloud(BLOCK.replace(KEY, "C" * 60))}
+    assert pin(home, [host(), south], lambda region: clouds[region], pause=0) == [host(), south]
+    before = [line for line in home.known_hosts.read_text().splitlines() if line.startswith("lab-bastion-south ")]
+    assert len(before) == 2
+    pin(home, [host("i2"), south], lambda region: clouds[region], pause=0)
+    unpin(home, ["lab-bastion-north"])
+    assert home.known_hosts.read_text().splitlines() == before
+
+
+def test_a_host_that_is_silent_keeps_no_other_from_being_pinned(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    south = Host("lab-bastion-south", "south", "i9", "198.18.2.10", "debian", None)
+    clouds = {"north": cloud(BLOCK), "south": cloud("booting")}
+    with pytest.raises(LzError, match="lab-bastion-south has not printed"):
+        pin(home, [host(), south], lambda region: clouds[region], patience=-1, pause=0)
+    assert pinned_instance(home, "lab-bastion-north") == "i1"
+
+
 @pytest.mark.parametrize("damage", ["lab-bastion-north", "half", ""])
 def test_a_damaged_line_is_no_pin_and_stops_nobody(tmp_path: Path, damage: str) -> None:
     home = Home(tmp_path)
@@ -130,6 +153,22 @@ def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path:
     assert f"UserKnownHostsFile {home.known_hosts}" in text
     assert f"ProxyCommand ssh -F {home.ssh_config} -W [%h]:%p lab-bastion-north" in text.partition("Host lab-probe-north")[2]
     assert "ProxyCommand" not in text.partition("Host lab-bastion-north")[2].partition("Host lab-probe")[0]
+
+
+def test_openssh_asks_for_the_pinned_key_of_the_name_and_offers_no_key_of_a_person(tmp_path: Path) -> None:
+    """A key of the person's own that opens a host would be taken for a hole, or for a way in that there is not."""
+    home = Home(tmp_path)
+    far = Host("lab-bastion-south", "south", "i2", "198.18.2.10", "cloud", None, 2222)
+    config = write_config(home, [host(), far], [Pass(tmp_path / "key", 1, 0)], home.ssh_config)
+    said = subprocess.run(["ssh", "-G", "-F", config, far.name], check=True, capture_output=True, text=True).stdout
+    asked = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+    wanted = {
+        "hostname": "198.18.2.10", "port": "2222", "user": "cloud", "hostkeyalias": "lab-bastion-south",
+        "userknownhostsfile": str(home.known_hosts), "globalknownhostsfile": "none", "stricthostkeychecking": "true",
+        "updatehostkeys": "false", "identitiesonly": "yes", "passwordauthentication": "no",
+        "identityfile": str(tmp_path / "key"), "certificatefile": str(tmp_path / "key-cert.pub"),
+    }  # fmt: skip
+    assert {name: asked.get(name) for name in wanted} == wanted
 
 
 SWITCHED_OFF = (
