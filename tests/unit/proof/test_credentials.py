@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,21 @@ def test_days_are_counted_by_the_cloud_and_not_by_the_file(ground: Ground, ahead
     assert ground.of("CRY-04", READER)[0] is Verdict.PASS
 
 
+@pytest.fixture
+def in_vietnam(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "ICT-7")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_vietnam")
+def test_the_clouds_times_are_not_those_of_the_place(ground: Ground) -> None:
+    ground.there[MEMBER].expires_at = keystone_time(engine.RENEW + timedelta(hours=1))
+    assert ground.of("CRY-04")[0] is Verdict.PASS
+
+
 def test_one_that_never_ends_fails_both_ways(ground: Ground) -> None:
     ground.there[MEMBER].expires_at = None
     assert ground.of("CRY-04") == (Verdict.FAIL, "it never ends")
@@ -106,8 +122,10 @@ def test_one_that_is_recorded_and_not_in_the_cloud_fails(ground: Ground) -> None
     ("value", "seen"),
     [
         ({"unrestricted": True}, "it is not restricted"),
+        ({"unrestricted": None}, "it is not restricted"),
         ({"project_id": "p2"}, "it is of another project: p2"),
         ({"roles": [{"name": "reader"}, {"name": "admin"}]}, "it has the role admin"),
+        ({"roles": [{"name": "reader"}, {"name": "member"}]}, "it has the role member"),
         ({"access_rules": None}, "it has no access rules"),
         ({"access_rules": engine.access_rules("member")}, "it may call block-storage DELETE /**, "),
         ({"access_rules": [{"service": "identity", "method": "GET", "path": "/**"}]}, "it may call identity GET /**"),

@@ -99,6 +99,7 @@ class Ground:
     own: dict[str, list[str]] = field(default_factory=dict)
     allowed: dict[tuple[str, str], float] = field(default_factory=dict)
     slow: set[str] = field(default_factory=set)
+    listens: list[object] = field(default_factory=list)
 
     def enter(self, home: Home, name: str, command: list[str], *, stdin: str, timeout: float) -> str:
         program = "try" if command[-1] == packets.TRY else "listen"
@@ -110,6 +111,7 @@ class Ground:
         if (name, at) in self.shut:
             raise LzError(f"cannot enter {name}")
         if program == "listen":
+            self.listens.append(json.loads(stdin))
             return ""
         asked, _, self.own[name], workers = json.loads(stdin)
         assert workers == packets.WORKERS
@@ -133,11 +135,30 @@ def test_every_source_is_told_which_addresses_are_its_own(ground: Ground, tmp_pa
     assert ground.own == {"edu-north": ["10.0.0.9"], "health-north": ["10.0.0.9"]}
 
 
+def test_every_listener_is_told_its_name_and_all_that_it_is_to_answer(ground: Ground, tmp_path: Path) -> None:
+    packets.try_all(Home(tmp_path), {"edu": replace(probe("edu"), listens=()), "health": probe("health")}, [PING], "north")
+    wanted = {"name": "health", "listeners": [["tcp", 5432]], "addresses": ["10.0.0.9"], "seconds": packets.LISTEN_SECONDS}
+    assert ground.listens == [wanted, wanted]
+
+
 def test_an_instance_that_lets_nobody_in_is_tried_once_more(ground: Ground, tmp_path: Path) -> None:
     ground.shut = {("edu-north", 1), ("health-north", 1)}
     ground.given = {("health-north", 2): "answer: health"}
     assert ground.judged(STOP, tmp_path) == (Verdict.PASS, "no answer, while health gets an answer", {})
     assert set(ground.rounds.values()) == {2}
+
+
+def test_a_silence_of_before_the_listener_was_up_is_no_block(ground: Ground, tmp_path: Path) -> None:
+    ground.shut = {("edu-north", 2)}
+    ground.given = {("health-north", 2): "answer: health"}
+    assert ground.judged(STOP, tmp_path)[:2] == (Verdict.UNKNOWN, "edu could not be entered")
+
+
+@pytest.mark.parametrize(("address", "way"), [("10.0.0.9", "health ("), ("fd00::9", "health over IPv6 (")])
+def test_what_was_tried_is_said(address: str, way: str, ground: Ground, tmp_path: Path) -> None:
+    instances = {name: probe(name) for name in ("edu", "health")}
+    ((one,), _) = packets.try_all(Home(tmp_path), instances, [replace(STOP, address=address)], "north")
+    assert (one.control, one.check) == ("NET-04", f"edu may not reach tcp/5432 of {way}tenants never meet)")
 
 
 def test_one_that_never_lets_anybody_in_is_named(ground: Ground, tmp_path: Path) -> None:
@@ -168,6 +189,7 @@ def test_one_that_did_not_end_in_time_is_not_called_shut(ground: Ground, tmp_pat
     [
         (PASS, {("edu-north", 2): "answer: health"}, Verdict.PASS),
         (PASS, {("health-north", 1): "answer: health", ("health-north", 2): "answer: health"}, Verdict.FAIL),
+        (replace(PASS, positive_source="edu"), {("health-north", at): "answer: health" for at in (1, 2)}, Verdict.FAIL),
         (STOP, {("health-north", 2): "answer: health"}, Verdict.PASS),
         (STOP, {("health-north", 2): "answer: health", ("edu-north", 2): "answer: health"}, Verdict.FAIL),
     ],

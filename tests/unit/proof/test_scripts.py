@@ -141,6 +141,32 @@ def test_a_listener_answers_over_both_families(protocol: str) -> None:
     assert tried([[protocol, "127.0.0.1", port], [protocol, "::1", port]]) == ["answer: lab-edu-probe"] * 2
 
 
+def test_a_datagram_that_is_lost_is_sent_once_more() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+
+        def serve() -> None:
+            server.recv(64)
+            _, whom = server.recvfrom(64)
+            server.sendto(b"lab-edu-probe", whom)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = tried([["udp", "127.0.0.1", server.getsockname()[1]]])
+        thread.join()
+    assert said == ["answer: lab-edu-probe"]
+
+
+def test_a_listener_that_runs_is_not_started_again(listener: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of probes that were kept, or in the second round: systemd refuses a second unit of that name."""
+    for name, status in (("systemctl", 0), ("systemd-run", 1)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert listening(["127.0.0.1"], listener).returncode == 0
+
+
 @pytest.mark.usefixtures("without_systemd")
 def test_an_address_that_the_instance_does_not_have_is_named() -> None:
     done = listening(["fd00::1"], free_port(), seconds=0.5)
