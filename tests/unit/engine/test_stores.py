@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -117,6 +118,63 @@ def bucket_that_says(status: int, folder: Path) -> Iterator[Bucket]:
     (folder / "key").write_text(credentials_text(EXAMPLE))
     with serving(Service, made) as url:
         yield Bucket.of(f"s3://b?endpoint={url}&region=r", folder / "key", made.ca)
+
+
+@contextmanager
+def bucket_in_memory(folder: Path, objects: dict[str, bytes], page: int) -> Iterator[Bucket]:
+    """A bucket of a service that keeps objects by their whole key, and lists so many of them in one answer."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            query = dict(parse_qsl(address.query))
+            if "list-type" not in query:
+                return self.say(objects.get(self.key))
+            found = sorted(key for key in objects if key.startswith(query["prefix"]) and key > query.get("continuation-token", ""))
+            shown = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in found[:page])
+            more = f"<NextContinuationToken>{found[page - 1]}</NextContinuationToken>" if len(found) > page else ""
+            return self.say(f"<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{shown}{more}</ListBucketResult>".encode())
+
+        def do_PUT(self) -> None:
+            objects[self.key] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.say(b"")
+
+        def do_DELETE(self) -> None:
+            self.say(b"" if objects.pop(self.key, None) is not None else None)
+
+        @property
+        def key(self) -> str:
+            return urlsplit(self.path).path.removeprefix("/b/")
+
+        def say(self, content: bytes | None) -> None:
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    made = make_certificates(folder / "tls")
+    (folder / "key").write_text(credentials_text(EXAMPLE))
+    with serving(Service, made) as url:
+        yield Bucket.of(f"s3://b/deep/er?endpoint={url}&region=r", folder / "key", made.ca)
+
+
+@pytest.mark.parametrize("page", [1000, 2])
+def test_a_bucket_keeps_objects_below_its_folder_whatever_it_lists_at_once(tmp_path: Path, page: int) -> None:
+    """A service lists a thousand at most; the history of a large environment has more."""
+    objects = {"another/a/x": b"theirs"}
+    with bucket_in_memory(tmp_path, objects, page) as store:
+        for number in range(5):
+            store.write(f"a/{number}", b"%d" % number)
+        store.write("b/x", b"")
+        assert store.keys("a/") == [f"a/{number}" for number in range(5)]
+        assert [store.read("a/3"), store.read("a/x")] == [b"3", None]
+        store.remove("a/3")
+        store.remove("a/3")
+        assert store.keys("") == ["a/0", "a/1", "a/2", "a/4", "b/x"]
+    assert sorted(objects) == ["another/a/x", *(f"deep/er/{key}" for key in ("a/0", "a/1", "a/2", "a/4", "b/x"))]
 
 
 def test_a_write_without_its_bucket_is_no_success(tmp_path: Path) -> None:
