@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ SALT = "salt"
 PASSPHRASE = "passphrase"  # noqa: S105  the name of a file
 PRIVATE = ("secrets", "keys")  # folders of the home that are sealed
 KEEP = 30  # copies of a region
+STAMP = re.compile(r"\d{8}T\d{6}Z")  # what the folder of a copy is called; whatever else lies there is a person's
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Shelf:
 
     def copies(self) -> list[Copy]:
         """All whole copies, the latest first."""
-        stamps = {name.partition("/")[0] for name in self._names() if name.endswith(f"/{MANIFEST}")}
+        stamps = {folder for folder, name in self._names() if name == MANIFEST}
         return [self._copy(stamp) for stamp in sorted(stamps, reverse=True)]
 
     def put(self, objects: Mapping[str, bytes], keep: int = KEEP) -> Copy:
@@ -83,9 +85,9 @@ class Shelf:
             self.connection.object_store.upload_object(self.container, f"{stamp}/{name}", data=data)
         # This one by its stamp: a list of Swift's may lag behind, without its manifest.
         kept = {stamp, *(copy.stamp for copy in self.copies()[:keep])}
-        for name in self._names():
-            if name.partition("/")[0] not in kept and name.partition("/")[0] <= stamp:
-                self.connection.object_store.delete_object(name, container=self.container)
+        for folder, name in self._names():
+            if folder not in kept and folder <= stamp:
+                self.connection.object_store.delete_object(f"{folder}/{name}", container=self.container)
         return self._copy(stamp)
 
     def get(self, copy: Copy) -> dict[str, bytes]:
@@ -100,13 +102,15 @@ class Shelf:
         manifest: dict[str, Any] = json.loads(self._read(f"{stamp}/{MANIFEST}") or b"{}")
         return Copy(self.region, self.place, stamp, manifest.get("objects", {}), int(manifest.get("bytes", 0)))
 
-    def _names(self) -> list[str]:
+    def _names(self) -> list[tuple[str, str]]:
+        """What is of copies, whole or not: each by the folder of its copy, and its name there."""
         try:
-            return [str(entry.name) for entry in self.connection.object_store.objects(self.container)]
+            found = [str(entry.name).partition("/") for entry in self.connection.object_store.objects(self.container)]
         except SDKException as error:
             if getattr(error, "status_code", None) == 404:
                 return []
             raise
+        return [(folder, name) for folder, _, name in found if STAMP.fullmatch(folder)]
 
     def _read(self, name: str) -> bytes | None:
         try:

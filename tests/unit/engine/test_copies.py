@@ -79,6 +79,13 @@ def test_sealed_files_open_with_their_passphrase_only() -> None:
             sealing.unseal(data, passphrase)
 
 
+def test_what_an_earlier_version_has_sealed_opens() -> None:
+    """A copy is worth nothing when the next version makes another key of the passphrase."""
+    head = bytes(range(16)) + bytes(range(12))  # salt and nonce
+    sealed = head + bytes.fromhex("667f633a070df8c334ca869093fa200371f5fc0aa9c110ac1c361f62b99df133b9fab281b57a55491b")
+    assert sealing.unseal(sealed, "right") == {"secrets/a": b"canary"}
+
+
 def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
     stacks = made(tmp_path / "here")
     copy = copied(shelf, stacks)
@@ -172,6 +179,17 @@ def test_the_oldest_go_and_what_was_cut_off_too(tmp_path: Path, shelf: Shelf, ob
     assert copies.chosen(shelf.copies(), "20250102T000000Z", "here").stamp == "20250102T000000Z"
     with pytest.raises(InputError, match="no such copy"):
         copies.chosen(shelf.copies(), "20250101T000000Z", "here")
+
+
+def test_what_a_person_has_put_beside_the_copies_is_no_copy_and_stays(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    """Also a copy that was put under another name, to be kept for longer: it is old, and not the latest."""
+    stacks = made(tmp_path / "here")
+    kept = {f"keep-20250101T000000Z/{name}": b"{}" for name in ("salt", "manifest.json")}
+    theirs = {"1 note": b"x", "20250101/notes": b"x", "old/20250101T000000Z/manifest.json": b"{}", **kept}
+    objects.content |= theirs
+    copy = copied(shelf, stacks, keep=1)
+    assert shelf.copies() == [copy]
+    assert {name: objects.content.get(name) for name in theirs} == theirs
 
 
 def test_a_copy_that_a_late_list_does_not_have_yet_is_kept(
