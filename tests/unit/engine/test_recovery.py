@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
+import socket
+import subprocess
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +20,16 @@ import pytest
 from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
-from foundation.errors import LzError, Problem
+from foundation.errors import BusyError, LzError, Problem
 from foundation.places import CHECKOUT
 from landing_zone.engine import checkpoints, doubts, orphans, recovery
 from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
-from landing_zone.engine.recovery import Site
+from landing_zone.engine.recovery import Lock, Site
 from landing_zone.engine.stack import Outcome, StackKey
 from landing_zone.engine.stores.folder import Folder
+from tests.support.waiting import until
 
 KEY = StackKey("lab", "north", "network")
 CLOUD = Cloud("lab-north", "https://cloud.example/v3", None)
@@ -67,6 +74,62 @@ class FakeStacks:
     def refresh(self, key: StackKey) -> Outcome:
         self.refreshed.append(key)
         return Outcome(key, "refresh", {}, (), False, 0, 0.1, self.problems)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the engine's name."""
+    with engine_named(tmp_path, "pulumi") as process:
+        yield process
+
+
+@contextlib.contextmanager
+def engine_named(folder: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    shutil.copy(shutil.which("sleep") or "", folder / name)
+    with subprocess.Popen([folder / name, "600"]) as process:
+        try:
+            until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == f"{name}\n", 10, 0.01)
+            yield process
+        finally:
+            process.kill()
+
+
+def lock(pid: int, ago: float = 0, host: str = "") -> Lock:
+    return Lock("x", pid, "mai", host or socket.gethostname(), (datetime.now(UTC) - timedelta(seconds=ago)).isoformat())
+
+
+def test_a_lock_is_held_by_the_living_engine_that_made_it(engine: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    assert lock(engine.pid).held
+    assert not lock(engine.pid, ago=3600).held, "its number was another one's when the lock was made"
+    assert not replace(lock(engine.pid), since="an unknown time").held
+    assert not lock(0).held
+    with engine_named(tmp_path, "editor") as other:
+        assert not lock(other.pid).held
+    engine.kill()
+    until(lambda: not lock(engine.pid).held, 10, 0.01)  # nobody has asked yet how it ended
+
+
+def test_what_another_machine_has_locked_may_be_held() -> None:
+    assert lock(0, ago=10**8, host="elsewhere").held
+
+
+def test_a_held_lock_stays_and_one_that_nobody_holds_goes_with_what_was_half_written(
+    engine: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    store = Folder(tmp_path / "backend")
+    place, state = f"{checkpoints.locks(KEY.name)}x.json", checkpoints.checkpoint(KEY.name)
+    content = {"pid": engine.pid, "username": "mai", "hostname": socket.gethostname(), "timestamp": datetime.now(UTC).isoformat()}
+    others = [state, checkpoints.before(KEY.name), f"{checkpoints.locks('lab.north.access')}x.json"]
+    for key, data in {place: json.dumps(content).encode(), f"{state}.18ec.tmp": b"{", **dict.fromkeys(others, b"{}")}.items():
+        store.write(key, data)
+    before = store.keys("")
+    with pytest.raises(BusyError, match="is in use"):
+        recovery.release_lock(store, KEY, print, patience=0)
+    assert store.keys("") == before
+    store.write(place, b"{ cut off")
+    assert recovery.release_lock(store, KEY, print, patience=0)
+    assert store.keys("") == sorted(others)
+    assert not recovery.release_lock(store, KEY, print, patience=0)
 
 
 def recovered(tmp_path: Path, latest: dict[str, Any], connection: MagicMock) -> tuple[FakeStacks, bool, list[str]]:
