@@ -228,6 +228,19 @@ def test_what_was_being_made_is_not_forgotten_before_the_state_has_been_compared
     assert not recovery.recover(stacks, KEY, Site(CLOUD, connection), print)
 
 
+def test_what_was_being_made_is_kept_before_its_note_is_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This run may be killed just then, too."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeStacks, "put_back", killed)
+    note = {"type": "creating", "resource": {"urn": URN, "type": NETWORK, "inputs": {"name": "app", "tenantId": "p1"}}}
+    with pytest.raises(KeyboardInterrupt):
+        recovered(tmp_path, {"resources": [], "pending_operations": [note]}, MagicMock())
+    assert doubts.kept(Home(tmp_path), KEY.name) == (Doubt(URN, NETWORK, {"name": "app", "tenantId": "p1"}),)
+
+
 def test_what_was_being_removed_or_changed_is_not_touched(tmp_path: Path) -> None:
     connection = MagicMock()
     notes = [{"type": kind, "resource": {"urn": URN, "type": NETWORK, "inputs": {}}} for kind in ("deleting", "updating")]
@@ -256,7 +269,18 @@ def test_what_failed_at_a_change_is_compared_with_the_cloud_and_never_made_anew(
     assert stacks.refreshed == [KEY]
 
 
-def test_an_orphaned_rule_is_known_by_all_that_it_says() -> None:
+RULE = {
+    "direction": "ingress", "ether_type": "IPv4", "protocol": "tcp", "port_range_min": 443, "port_range_max": 443,
+    "remote_ip_prefix": "10.0.0.0/8",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"direction": "egress"}, {"ether_type": "IPv6"}, {"protocol": None}, {"port_range_min": 1}, {"port_range_max": 500},
+     {"remote_ip_prefix": "10.1.0.0/16"}],
+)  # fmt: skip
+def test_an_orphaned_rule_is_known_by_all_that_it_says(other: dict[str, Any]) -> None:
     inputs = {
         "securityGroupId": "g1",
         "direction": "ingress",
@@ -266,20 +290,46 @@ def test_an_orphaned_rule_is_known_by_all_that_it_says() -> None:
         "portRangeMax": 443,
         "remoteIpPrefix": "10.0.0.0/8",
     }
-    same = {
-        "direction": "ingress",
-        "ether_type": "IPv4",
-        "protocol": "tcp",
-        "port_range_min": 443,
-        "port_range_max": 443,
-        "remote_ip_prefix": "10.0.0.0/8",
-    }
     connection = MagicMock()
-    connection.network.security_group_rules.return_value = [
-        Thing("other", **{**same, "remote_ip_prefix": "10.1.0.0/16"}),
-        Thing("ours", **same),
-    ]
+    connection.network.security_group_rules.return_value = [Thing("other", **{**RULE, **other}), Thing("ours", **RULE)]
     assert orphans.remove(connection, "openstack:networking/secGroupRule:SecGroupRule", inputs) == ("ours",)
+    connection.network.security_group_rules.assert_called_once_with(security_group_id="g1")
+
+
+@pytest.mark.parametrize("other", [{"target_project_id": "p2"}, {"action": "access_as_external"}])
+def test_an_orphaned_share_is_known_by_what_it_shows_to_whom_and_how(other: dict[str, str]) -> None:
+    same = {"target_project_id": "p1", "action": "access_as_shared"}
+    connection = MagicMock()
+    connection.network.rbac_policies.return_value = [Thing("other", **{**same, **other}), Thing("ours", **same)]
+    inputs = {"objectId": "n1", "targetTenant": "p1", "action": "access_as_shared"}
+    assert orphans.remove(connection, "openstack:networking/rbacPolicyV2:RbacPolicyV2", inputs) == ("ours",)
+    connection.network.rbac_policies.assert_called_once_with(object_id="n1")
+
+
+OF_PROJECT, OF_DOMAIN, OF_NETWORK = ({"project_id": "p1"}, {"domain_id": "d1"}, {"network_id": "n1"})
+ASKED: list[tuple[str, str, str, dict[str, str]]] = [
+    ("identity/project:Project", "identity", "projects", OF_DOMAIN),
+    ("identity/groupV3:GroupV3", "identity", "groups", OF_DOMAIN),
+    ("identity/user:User", "identity", "users", OF_DOMAIN),
+    ("networking/network:Network", "network", "networks", OF_PROJECT),
+    ("networking/subnet:Subnet", "network", "subnets", OF_NETWORK),
+    ("networking/router:Router", "network", "routers", OF_PROJECT),
+    ("networking/port:Port", "network", "ports", OF_NETWORK),
+    ("networking/secGroup:SecGroup", "network", "security_groups", OF_PROJECT),
+    ("networking/addressScope:AddressScope", "network", "address_scopes", OF_PROJECT),
+    ("networking/subnetPool:SubnetPool", "network", "subnet_pools", OF_PROJECT),
+    ("networking/floatingIp:FloatingIp", "network", "ips", OF_PROJECT),
+]
+
+
+@pytest.mark.parametrize(("kind", "service", "lister", "owner"), ASKED, ids=[kind for kind, *_ in ASKED])
+def test_what_is_looked_for_has_our_name_and_our_owner(kind: str, service: str, lister: str, owner: dict[str, str]) -> None:
+    """Others may give their things the same names; all that is found is removed."""
+    connection = MagicMock()
+    inputs = {"name": "app", "description": "app", "tenantId": "p1", "projectId": "p1", "domainId": "d1", "networkId": "n1"}
+    orphans.find(connection, f"openstack:{kind}", inputs)
+    name = "description" if lister == "ips" else "name"
+    getattr(getattr(connection, service), lister).assert_called_once_with(**{name: "app"}, **owner)
 
 
 def test_looking_for_what_was_left_touches_nothing() -> None:
@@ -305,6 +355,7 @@ def test_an_orphaned_instance_must_have_the_very_name() -> None:
     connection.compute.servers.return_value = [Thing("s1", name="web"), Thing("s2", name="web-2")]
     inputs = {"name": "web", "networks": [{"port": "port"}]}
     assert orphans.remove(connection, "openstack:compute/instance:Instance", inputs) == ("s1",)
+    connection.compute.servers.assert_called_once_with(all_projects=True, name="^web$", project_id="p1")
 
 
 def test_orphaned_routes_are_taken_away_and_no_others() -> None:
