@@ -23,7 +23,7 @@ from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.cli.start import TENANT_FORM
-from landing_zone.engine import checkpoints
+from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, Refused
 from landing_zone.engine.runs import Selection
@@ -547,6 +547,19 @@ def test_status_of_probes_that_were_kept_does_not_call_them_unplanned(
     assert main(["status", "--env", "lab", "--region", "north", "--json"]) == 0
     rows = {row["layer"]: row["state"] for row in json.loads(capsys.readouterr().out)}
     assert (rows["probes"], rows["tenant-gone"], rows["identity"]) == ("stands", "stands, not planned", "not made")
+
+
+def test_status_tells_of_stacks_that_a_run_left_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of what failed without an answer, which no state has a note of."""
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    content = {"version": 3, "checkpoint": {"latest": {"pending_operations": [{}]}}}
+    Folder(Home.of("lab").backend).write(checkpoints.checkpoint("lab.north.identity"), json.dumps(content).encode())
+    doubts.keep(Home.of("lab"), "lab.north.network", [doubts.Doubt("urn", "", {})])
+    assert main(["status", "--env", "lab", "--region", "north", "--json"]) == 0
+    rows = {row["layer"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+    assert (rows["identity"], rows["network"], rows["access"]) == ("interrupted", "interrupted", "not made")
 
 
 @pytest.mark.parametrize(
