@@ -17,7 +17,7 @@ _FORMS = {
     "postgres": "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full",
 }
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&](?:ssl)?password=")
 
 
 def distance_km(one: Region, other: Region) -> float:

@@ -194,6 +194,12 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     ),
     "database without TLS": ("lab", put("state", {"backend": "postgres", "url": "postgres://db/x"}), "state.url", "verified TLS"),
     "url that is none": ("lab", put("state", {"backend": "postgres", "url": "postgres://[db/x"}), "state.url", "cannot be read"),
+    "password of a key in url": (
+        "lab",
+        put("state", {"backend": "postgres", "url": "postgres://u@db/x?sslmode=verify-full&sslpassword=y"}),
+        "state.url",
+        "holds a password",
+    ),
     "password in url": ("lab", put("state", {"backend": "postgres", "url": "postgres://u:secret@db/x"}), "state.url", "holds a password"),
     "public supernet": ("lab", put("regions.0.addresses.ipv4", "8.8.0.0/16"), "regions[0].addresses.ipv4", "not private"),
     "multicast supernet": ("lab", put("regions.0.addresses.ipv6", "ff00::/40"), "regions[0].addresses.ipv6", "not for unicast"),
