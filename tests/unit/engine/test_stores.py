@@ -42,6 +42,20 @@ def test_a_folder_keeps_objects_by_key(tmp_path: Path) -> None:
     assert [store.keys("a/"), store.read("a/x.json")] == [["a/x.json"], b"new"]
 
 
+def test_an_object_of_a_folder_is_whole_or_as_it_was_and_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Folder(tmp_path)
+    store.write("a/x.json", b"old")
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", killed)  # the very last thing that is done
+    with pytest.raises(KeyboardInterrupt):
+        store.write("a/x.json", b"new")
+    assert store.read("a/x.json") == b"old"
+
+
 def test_what_older_runs_wrote_beside_objects_goes_when_a_folder_is_opened(tmp_path: Path) -> None:
     assert Folder.of(tmp_path / "not there").keys("") == []
     for key in ("a/x.json", "a/x.json.attrs", "a/y/z.json.bak.attrs"):
