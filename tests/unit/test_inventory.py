@@ -7,7 +7,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -43,15 +45,25 @@ def test_hosts_are_what_stacks_gave_out_and_reached_through_their_own_bastion(tm
     ]
 
 
+def test_nova_is_asked_about_all_projects() -> None:
+    """An instance is in the project of the account that made it."""
+    nova = MagicMock()
+    nova.compute.servers.return_value = [SimpleNamespace(id="i1", status="SHUTOFF")]
+    found = [Host(name, "north", instance, "x", "debian", None) for name, instance in (("one", "i1"), ("two", "i2"))]
+    assert inventory.live(nova, found) == {"one": "SHUTOFF", "two": "GONE"}
+    nova.compute.servers.assert_called_once_with(all_projects=True)
+
+
 def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
     made, home = plan(), Home(tmp_path)
-    bastion, probe = made.regions["north"].access.bastion, made.regions["north"].probes.instances[0]
+    bastion = made.regions["north"].access.bastion
+    probe = next(spec for spec in made.regions["north"].probes.instances if spec.tenant)
     found = [
         host(bastion, "north", "i1", "198.18.1.10", None),
         host(probe, "north", "i2", "10.64.0.2", bastion.hostname),
     ]
     file = tmp_path / "inventory.json"
-    file.write_text(json.dumps(inventory.ansible(made, home, found, {})))
+    file.write_text(json.dumps(inventory.ansible(made, home, found, {probe.hostname: "ACTIVE"})))
     program = Path(sys.executable).with_name("ansible-inventory")
     taken = json.loads(subprocess.run([program, "-i", file, "--list"], check=True, capture_output=True, text=True).stdout)
     assert taken["region_north"]["hosts"] == sorted(one.name for one in found)
@@ -61,7 +73,14 @@ def test_ansible_takes_it_from_a_file(tmp_path: Path) -> None:
     assert (known[bastion.hostname]["node_baseline_profile"], known[probe.hostname]["node_baseline_profile"]) == ("bastion", "base")
     ssh = known[bastion.hostname]["node_baseline_ssh"]
     assert ssh["user_ca_keys"] == [home.user_ca_public]
-    assert ssh["principals"][bastion.user][0] == bastion.hostname
+    assert ssh["principals"] == {bastion.user: [bastion.hostname, "lab.north"]}
+    told = {name: value for name, value in known[probe.hostname].items() if name.startswith(("ansible_", "lz_"))}
+    assert told == {
+        "ansible_host": probe.hostname, "ansible_user": probe.user, "ansible_ssh_common_args": f"-F {home.ssh_config}",
+        "lz_region": "north", "lz_zone": probe.zone, "lz_tenant": probe.tenant, "lz_instance": "i2", "lz_status": "ACTIVE",
+        "lz_addresses": [ip for _, ip in probe.addresses],
+    }  # fmt: skip
+    assert taken[f"tenant_{probe.tenant}"]["hosts"] == [probe.hostname]
 
 
 @pytest.mark.parametrize(

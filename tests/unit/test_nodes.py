@@ -86,3 +86,28 @@ def test_what_ansible_says_is_understood_however_a_person_has_it_said(tmp_path: 
         (Verdict.PASS, "nothing would change, no unit has failed"),
         (Verdict.FAIL, "A mistake: it is sick"),
     ]
+
+
+CHANGING = (
+    BOOK.replace("false\n", "false\n  max_fail_percentage: '{{ site_failures | default(0) }}'\n", 1)
+    + """
+    - name: A change
+      ansible.builtin.copy:
+        content: changed
+        dest: "{{ mark }}"
+"""
+)
+
+
+def test_nothing_is_changed_and_a_node_that_fails_hides_nothing_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The play would break off for all at the first that fails, and whoever came through so far would seem to be as it should."""
+    (tmp_path / "book.yml").write_text(CHANGING)
+    (tmp_path / "given.yml").write_text(f"mark: {tmp_path}/mark\n")
+    monkeypatch.setattr(nodes, "SITE", tmp_path / "book.yml")
+    one = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "lz_region": "north"}
+    found = nodes.check(Home(tmp_path), {"all": {"hosts": {"sick": one, "well": one}}}, tmp_path / "given.yml")
+    assert [(each.verdict, each.seen) for each in found] == [
+        (Verdict.FAIL, "A mistake: it is sick"),
+        (Verdict.FAIL, "would change: A change"),
+    ]
+    assert not (tmp_path / "mark").exists()
