@@ -90,6 +90,7 @@ def test_a_copy_brings_an_empty_home_to_the_same_state_and_secrets(tmp_path: Pat
     stacks = made(tmp_path / "here")
     copy = copied(shelf, stacks)
     assert copy.stacks == (NAME,)
+    assert list(objects.content)[-1] == f"{copy.stamp}/manifest.json", "without it a copy is not whole"
     secrets = [*files_of(stacks).values(), stacks.home.passphrase.read_bytes()]
     assert all(secret not in data for secret in secrets for data in objects.content.values())
     there = empty(tmp_path / "there", stacks.home.passphrase.read_text())
@@ -138,6 +139,24 @@ def test_what_is_here_and_differs_is_told_and_put_aside_only_when_asked(tmp_path
     assert copies.conflicts(stacks, got, files) == []
 
 
+def test_what_goes_with_another_passphrase_goes_with_it(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:
+    """The engine takes a salt, here or in the settings of a stack, for that of its passphrase: every command would say that it is wrong."""
+    stacks = made(tmp_path / "here")
+    stacks.home.salt.unlink()
+    passphrase = stacks.home.passphrase.read_text()
+    copied(shelf, stacks)
+    there = made(tmp_path / "there")
+    assert there.home.passphrase.read_text() != passphrase
+    settings = there.home.work(NAME) / f"Pulumi.{NAME}.yaml"
+    settings.write_text("encryptionsalt: v1:salt")
+    got = taken(shelf)
+    (tmp_path / "kept").write_text(passphrase)
+    copies.put_back(there, got, copies.unsealed(got, tmp_path / "kept"), lambda _: None)
+    assert there.home.passphrase.read_text() == passphrase
+    assert not there.home.salt.exists()
+    assert not settings.exists()
+
+
 def test_without_its_passphrase_a_copy_is_closed(tmp_path: Path, shelf: Shelf) -> None:
     copied(shelf, made(tmp_path / "here"))
     got = taken(shelf)
@@ -173,12 +192,15 @@ def test_the_oldest_go_and_what_was_cut_off_too(tmp_path: Path, shelf: Shelf, ob
     for stamp in ("20250101T000000Z", "20250102T000000Z"):
         objects.content |= {f"{stamp}/salt": b"", f"{stamp}/manifest.json": b'{"objects": {}}'}
     objects.content["20250103T000000Z/salt"] = b"cut off before its manifest"
+    objects.content["20990101T000000Z/salt"] = b"what another machine is about to make"
     copy = copied(shelf, stacks, keep=2)
+    assert "20990101T000000Z/salt" in objects.content
     assert [each.stamp for each in shelf.copies()] == [copy.stamp, "20250102T000000Z"]
     assert not [name for name in objects.content if name.startswith(("20250101", "20250103"))]
     assert copies.chosen(shelf.copies(), "20250102T000000Z", "here").stamp == "20250102T000000Z"
-    with pytest.raises(InputError, match="no such copy"):
-        copies.chosen(shelf.copies(), "20250101T000000Z", "here")
+    for other in ("20250101T000000Z", "20990101T000000Z"):
+        with pytest.raises(InputError, match="no such copy"):
+            copies.chosen(shelf.copies(), other, "here")
 
 
 def test_what_a_person_has_put_beside_the_copies_is_no_copy_and_stays(tmp_path: Path, shelf: Shelf, objects: Objects) -> None:

@@ -18,7 +18,8 @@ from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor, Finding, good_copy
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
-from landing_zone.engine.recovery import Site
+from landing_zone.engine.opening import load_plan
+from landing_zone.engine.recovery import Lock, Site
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, Stacks
 from landing_zone.engine.stores.folder import Folder
@@ -80,8 +81,20 @@ def one(found: list[Finding]) -> Finding:
 
 
 def test_a_state_in_order(stacks: StateOnly) -> None:
-    put(stacks, "other.north.roof", {"pending_operations": [note(NETWORK)]})
+    for other in ("other.north.roof", "lab-2.north.network"):
+        put(stacks, other, {"pending_operations": [note(NETWORK)]})
+        lock(stacks, GONE, other)
     assert doctor(stacks).examine() == []
+
+
+def test_a_lock_whose_holder_is_at_work_is_none_to_be_removed(stacks: StateOnly, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(stacks, GONE)
+    monkeypatch.setattr(Lock, "held", True)
+    looking = doctor(stacks, MagicMock(), break_locks=True)
+    found = one(looking.examine())
+    assert (found.what, found.ours) == ("it is locked", False)
+    looking.repair([found], lambda _: None)
+    assert looking.examine() == [found]
 
 
 def test_a_stale_lock_is_removed_also_one_without_a_state(stacks: StateOnly) -> None:

@@ -68,6 +68,7 @@ def test_what_older_runs_wrote_beside_objects_goes_when_a_folder_is_opened(tmp_p
     [
         ({"lifecycle": ""}, "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"),
         ({"max-keys": "2", "prefix": "J"}, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+        ({"prefix": "J", "max-keys": "2"}, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
     ],
 )
 def test_requests_are_signed_as_published(query: dict[str, str], signature: str) -> None:
@@ -149,6 +150,9 @@ def bucket_in_memory(folder: Path, objects: dict[str, bytes], page: int) -> Iter
             more = f"<NextContinuationToken>{found[page - 1]}</NextContinuationToken>" if len(found) > page else ""
             return self.say(f"<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{shown}{more}</ListBucketResult>".encode())
 
+        def do_HEAD(self) -> None:
+            self.say(b"")
+
         def do_PUT(self) -> None:
             objects[self.key] = self.rfile.read(int(self.headers["Content-Length"]))
             self.say(b"")
@@ -180,6 +184,8 @@ def test_a_bucket_keeps_objects_below_its_folder_whatever_it_lists_at_once(tmp_p
     """A service lists a thousand at most; the history of a large environment has more."""
     objects = {"another/a/x": b"theirs"}
     with bucket_in_memory(tmp_path, objects, page) as store:
+        store.make()
+        assert list(objects) == ["another/a/x"], "it is there"
         for number in range(5):
             store.write(f"a/{number}", b"%d" % number)
         store.write("b/x", b"")
@@ -226,8 +232,11 @@ def test_a_certificate_of_another_authority_names_the_file_of_ours(tmp_path: Pat
 
 @pytest.mark.parametrize("key", ["a'; DROP TABLE x; --", "a\nb", "a\\b"])
 def test_a_key_cannot_become_a_statement(key: str) -> None:
-    with pytest.raises(LzError, match="is no key"):
-        Table.of("postgres://u@127.0.0.1:1/d").read(key)
+    table = Table.of("postgres://u@127.0.0.1:1/d")
+    asking: list[Callable[[str], object]] = [table.keys, table.read, table.remove, lambda key: table.write(key, b"")]
+    for ask in asking:
+        with pytest.raises(LzError, match="is no key"):
+            ask(key)
     with pytest.raises(InputError, match="no name for a table"):
         Table.of("postgres://u@127.0.0.1:1/d?table=a;b")
 
@@ -245,6 +254,7 @@ def test_keys_as_the_engine_lays_them_out() -> None:
     assert checkpoints.stack_of(place) == "lab.north.tenant-edu"
     assert checkpoints.stack_of(checkpoints.before("lab.north.identity")) is None
     assert checkpoints.stack_of(".pulumi/stacks/other/lab.north.identity.json") is None
+    assert checkpoints.stack_of(".pulumi/stacks/landing-zone/deeper/lab.north.identity.json") is None
     assert checkpoints.taken(".pulumi/history/landing-zone/x/x-1700000000000000001.checkpoint.json") == 1700000000000000001
     assert checkpoints.taken(".pulumi/history/landing-zone/x/x-17.history.json") == 0
 
