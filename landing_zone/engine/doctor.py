@@ -178,7 +178,7 @@ class Doctor:
 def good_copy(store: Store, stack: str) -> str | None:
     """The key of the latest earlier state of a stack that is whole: what the engine kept beside it, else of its history."""
     history = sorted(store.keys(checkpoints.history(stack)), key=checkpoints.taken, reverse=True)
-    for place in (checkpoints.before(stack), *(place for place in history if checkpoints.taken(place))):
+    for place in (checkpoints.before(stack), *history):
         data = store.read(place)
         try:
             if data is not None and checkpoints.latest(data):

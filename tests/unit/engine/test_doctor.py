@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import SDKException
 from pulumi import automation as auto
 
@@ -183,12 +184,13 @@ def test_what_failed_without_an_answer_is_looked_for_too(stacks: StateOnly) -> N
     assert looking.examine() == []
 
 
-@pytest.mark.parametrize("silent", [True, False])
-def test_what_cannot_be_looked_for_is_not_touched(stacks: StateOnly, silent: bool) -> None:
+@pytest.mark.parametrize("error", [SDKException("503"), ConnectFailure("no"), KeyError("name"), None])
+def test_what_cannot_be_looked_for_is_not_touched(stacks: StateOnly, error: Exception | None) -> None:
+    """None: the region is not asked at all."""
     connection = MagicMock()
-    connection.network.networks.side_effect = SDKException("503")
+    connection.network.networks.side_effect = error
     put(stacks, NAME, {"resources": [], "pending_operations": [note(NETWORK)]})
-    looking = doctor(stacks, connection if silent else None)
+    looking = doctor(stacks, connection if error else None)
     found = one(looking.examine())
     assert found.seen.startswith("could not be evaluated")
     looking.repair([found], lambda _: None)
@@ -212,6 +214,7 @@ def test_a_damaged_state_is_put_back_from_the_best_earlier_one(stacks: StateOnly
     assert not one(looking.examine()).ours
     for when, data in ((17, good), (18, good), (19, b"cut o")):
         store.write(f"{checkpoints.history(NAME)}{NAME}-{when}.checkpoint.json", data)
+    store.write(f"{checkpoints.history(NAME)}{NAME}-20.history.json", b'{"kind": "update"}')
     assert good_copy(store, NAME) == f"{checkpoints.history(NAME)}{NAME}-18.checkpoint.json"
     store.write(checkpoints.before(NAME), good)
     assert good_copy(store, NAME) == checkpoints.before(NAME)
