@@ -26,6 +26,7 @@ from openstack.network.v2.address_group import AddressGroup
 from openstack.network.v2.address_scope import AddressScope
 from openstack.network.v2.floating_ip import FloatingIP
 from openstack.network.v2.network import Network
+from openstack.network.v2.rbac_policy import RBACPolicy
 from openstack.network.v2.router import Router
 from openstack.network.v2.security_group import SecurityGroup
 from openstack.network.v2.subnet import Subnet
@@ -173,6 +174,10 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
     ("tenant-edu", "share", "network lab-edu-data with lab-health-main", adding(
         "shares", share("by-hand", "network", "net:lab-edu-data", f"p:{HEALTH}"))),
     ("tenant-edu", "share", "network public with lab-edu-main", adding("shares", share("by-hand", "network", "net:public", f"p:{EDU}"))),
+    ("tenant-edu", "share", "network lab-edu-data with everybody (access_as_external)", adding("shares", RBACPolicy.existing(
+        id="by-hand", object_type="network", object_id="net:lab-edu-data", target_tenant="*", action="access_as_external"))),
+    ("network", "share", "address scope lab-platform-v4 with everybody", adding(
+        "shares", share("by-hand", "address_scope", "as:lab-platform-v4", "*"))),
     ("network", "share", "subnetpool lab-platform-v4 with everybody", adding(
         "shares", share("by-hand", "subnetpool", "sp:lab-platform-v4", "*"))),
     ("tenant-edu", "share", "address group several with everybody", together(
@@ -250,6 +255,16 @@ def test_other_words_for_a_flow_are_no_difference() -> None:
     assert after(made_before) == []
 
 
+@pytest.mark.parametrize("protocol", ["icmpv6", "58"])
+def test_another_name_of_a_protocol_is_no_difference(protocol: str) -> None:
+    def made_so(cloud: Cloud) -> None:
+        named = [{**one, "protocol": protocol if one["protocol"] == "ipv6-icmp" else one["protocol"]} for one in rules_of(cloud, DESK)]
+        assert named != rules_of(cloud, DESK)
+        cloud.give("security groups", DESK, security_group_rules=named)
+
+    assert after(made_so) == []
+
+
 TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
@@ -285,6 +300,14 @@ def test_what_a_tenant_may_have_and_what_is_none_of_ours_is_left_alone(hand: Han
     assert after(hand) == []
 
 
+def setting_free(cloud: Cloud, credential: str) -> None:
+    free = ApplicationCredential.existing(
+        id=credential, name="any", unrestricted=True, expires_at="2026-04-01T00:00:00Z", access_rules=[{}]
+    )
+    every = cloud.lists["application credentials"]
+    cloud.lists["application credentials"] = [(user, free if one.id == credential else one) for user, one in every]
+
+
 CHANGED: list[tuple[str, str, str, Hand]] = [
     ("network", "lab-edu-data", "description: by hand instead of ", giving("networks", "lab-edu-data", description="by hand")),
     ("network", "lab-edu-data", "name: by hand instead of lab-edu-data", giving("networks", "lab-edu-data", name="by hand")),
@@ -296,6 +319,16 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
         "subnets", "lab-edu-data-v4", host_routes=[{"destination": "0.0.0.0/0", "nexthop": "10.64.0.9"}])),
     ("router", "lab-edu-router", "external network: public instead of none", giving(
         "routers", "lab-edu-router", external_gateway_info={"network_id": "net:public", "enable_snat": False})),
+    ("subnet", "lab-edu-data-v4", "dhcp: no instead of yes", giving("subnets", "lab-edu-data-v4", enable_dhcp=False)),
+    ("router", "lab-platform-hub", "snat: no instead of yes", giving(
+        "routers", "lab-platform-hub", external_gateway_info={"network_id": "net:public", "enable_snat": False})),
+    ("router", "lab-edu-router", "project: Default/admin instead of ", giving("routers", "lab-edu-router", project_id="p:Default/admin")),
+    ("project", EDU, "domain: Default instead of lab-edu", giving("projects", EDU, domain_id="d:Default")),
+    ("group", "lab-edu-members", "domain: Default instead of lab-edu", giving("groups", "lab-edu-members", domain_id="d:Default")),
+    ("instance", "lab-platform-bastion", "key pair: theirs instead of none", giving(
+        "instances", "lab-platform-bastion", key_name="theirs")),
+    ("application credential", "lab-edu-main-member of lab-edu-automation", "unrestricted: yes instead of no",
+     lambda cloud: setting_free(cloud, "ac:lab-edu-main-member")),
     ("router", "lab-platform-hub", "up: no instead of yes", giving("routers", "lab-platform-hub", admin_state_up=False)),
     ("router interface", "lab-edu-router-data", "addresses: 10.9.9.9 instead of ", giving(
         "ports", "lab-edu-router-data", fixed_ips=[{"ip_address": "10.9.9.9"}])),

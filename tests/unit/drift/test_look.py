@@ -13,6 +13,7 @@ from openstack.exceptions import HttpException, NotFoundException
 from openstack.identity.v3.trust import Trust
 
 from landing_zone.drift import look
+from landing_zone.drift import reading as reading_of
 from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact
 from landing_zone.drift.kinds import KINDS
@@ -70,6 +71,33 @@ def test_an_instance_that_nova_has_deleted_but_still_lists_is_none() -> None:
     cloud.compute.servers.return_value = [MagicMock(id="gone", status="DELETED"), MagicMock(id="off", status="SHUTOFF")]
     reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
     assert [one.id for one in reading.lists["instances"]] == ["off"]
+
+
+def test_records_are_read_to_the_last_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_of, "PAGE", 2)
+    cloud = connection()
+    cloud.dns.get.return_value.json.side_effect = [{"recordsets": [{"id": one} for one in page]} for page in ("ab", "cd", "e")]
+    services = ("network", "dns")
+    monkeypatch.setattr(reading_of, "EACH", {})
+    reading = read(cloud, estate(planned("lab").regions["north"]), services)
+    assert "".join(one["id"] for one in reading.lists["DNS records"]) == "abcde"
+    assert [call.kwargs["params"] for call in cloud.dns.get.call_args_list] == [
+        {"limit": "2"}, {"limit": "2", "marker": "b"}, {"limit": "2", "marker": "d"},
+    ]  # fmt: skip
+    assert all(call.kwargs["headers"] == {"X-Auth-All-Projects": "true"} for call in cloud.dns.get.call_args_list)
+
+
+def test_services_that_list_ones_own_project_are_asked_for_all() -> None:
+    cloud = connection()
+    read(cloud, estate(planned("lab").regions["north"]), (*SERVICES, "image"))
+    for lister in (
+        cloud.compute.servers, cloud.compute.server_groups, cloud.block_storage.volumes, cloud.block_storage.snapshots,
+        cloud.block_storage.backups,
+    ):  # fmt: skip
+        lister.assert_called_once_with(all_projects=True)
+    assert {call.kwargs["all_projects"] for call in cloud.dns.zones.call_args_list} == {True}
+    cloud.dns.zone_transfer_requests.assert_called_once_with(all_projects=True, status="ACTIVE")
+    cloud.image.images.assert_called_once_with(visibility="all")
 
 
 def test_a_source_that_fails_is_a_fault_and_the_rest_is_read() -> None:
