@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,23 @@ def test_images_are_signed_by_a_key_of_their_own(tmp_path: Path) -> None:
     place = home(tmp_path)
     assert place.image_key.read_text() == place.image_key.read_text() != place.user_ca.read_text()
     assert place.image_key.stat().st_mode & 0o077 == 0
+
+
+def test_nobody_else_looks_into_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    before = os.umask(0o022)
+    try:
+        place = Home.of("lab")
+        made = [place.backend, place.logs, place.passes, place.aside, place.leaving, place.credentials("north"), place.work("x")]
+    finally:
+        os.umask(before)
+    assert [path for path in (place.root, *made) if path.stat().st_mode & 0o077] == []
+
+
+def test_what_is_put_aside_later_does_not_take_the_place_of_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, said = home(tmp_path), time.strftime
+    folders = []
+    for second in (0, 1):
+        monkeypatch.setattr(time, "strftime", lambda form, second=second: said(form, time.gmtime(second)))
+        folders.append(place.aside)
+    assert len(set(folders)) == 2

@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from landing_zone.engine.sweep import default_rules
+from landing_zone.engine.sweep import default_groups, default_rules
 
 PLAIN = {
     **dict.fromkeys(("protocol", "remote_ip_prefix", "remote_group_id", "remote_address_group_id", "port_range_min", "port_range_max")),
@@ -69,3 +69,14 @@ def test_what_somebody_made_is_left_for_drift_to_tell(by_hand: dict[str, Any]) -
 
 def test_a_project_without_a_group_is_no_error() -> None:
     assert default_rules(cloud([], {}), {"p1"}) == 0
+
+
+def test_of_a_removed_project_the_default_group_alone_goes() -> None:
+    """Any other was made by somebody."""
+    connection = MagicMock()
+    connection.network.security_groups.side_effect = lambda project_id: [
+        SimpleNamespace(name=name, id=f"{project_id} {name}") for name in ("default", "theirs")
+    ]
+    assert default_groups(connection, ["p1", "p2"]) == 2
+    gone = [call.args[0].id for call in connection.network.delete_security_group.call_args_list]
+    assert gone == ["p1 default", "p2 default"]
