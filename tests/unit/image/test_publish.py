@@ -60,12 +60,14 @@ class Region:
         self.current_project_id = "ours"
         self.running: list[str] = []
         self.volumes_of: list[str] = []
-        self.compute = Record(servers=lambda all_projects: [Record(image={"id": each}) for each in self.running] + [Record(image=None)])
+        self.compute = Record(servers=lambda all_projects: self._of(all_projects, "image", "id", self.running))
         self.block_storage = Record(
-            volumes=lambda all_projects: (
-                [Record(volume_image_metadata={"image_id": each}) for each in self.volumes_of] + [Record(volume_image_metadata=None)]
-            )
+            volumes=lambda all_projects: self._of(all_projects, "volume_image_metadata", "image_id", self.volumes_of)
         )
+
+    def _of(self, all_projects: bool, what: str, key: str, images: list[str]) -> list[Any]:
+        """All are other projects'; one was made of no image."""
+        return [Record(**{what: one}) for one in (*({key: each} for each in images), None)] if all_projects else []
 
     def offer(self, image: Image, *, direct: bool = True) -> Any:
         return publish("north", self, sign(image, KEY, direct=direct))  # type: ignore[arg-type]
