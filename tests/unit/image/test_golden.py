@@ -48,7 +48,14 @@ def tree(tmp_path: Path) -> Path:
         "etc/ssh/ssh_host_ed25519_key": "secret",
         "etc/ssh/sshd_config": "Port 22\n",
         "etc/.resolv.conf.systemd-resolved.bak": "nameserver of the machine",
+        "etc/hostname": "of the build",
+        "root/.bash_history": "secret",
         "usr/sbin/policy-rc.d": "exit 101",
+        "var/lib/dbus/machine-id": "0123",
+        "var/lib/systemd/random-seed": "secret",
+        "var/cache/debconf/passwords.dat": "secret",
+        "var/tmp/draft": "secret",
+        "tmp/draft": "secret",
         "var/log/apt/history.log": "installed",
         "var/lib/apt/lists/mirror_Packages": "Package: x",
         "var/lib/dpkg/info/a.md5sums": "",
@@ -57,6 +64,10 @@ def tree(tmp_path: Path) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "bin").symlink_to("usr/bin")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_text("of this machine")
+    for link in ("root/.ansible", "var/log/elsewhere"):
+        (root / link).symlink_to(tmp_path / "outside")
     return root
 
 
@@ -72,6 +83,19 @@ def test_the_digest_sees_names_modes_contents_and_links(tree: Path) -> None:
     (tree / "bin").symlink_to("usr/sbin")
     seen.append(contents.content_digest(tree))
     (tree / "empty").mkdir()
+    seen.append(contents.content_digest(tree))
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an image is made as root: nobody else gives files to others")
+def test_the_digest_sees_owners_and_capabilities(tree: Path) -> None:
+    file = tree / "etc/ssh/sshd_config"
+    seen = [contents.content_digest(tree)]
+    os.chown(file, 1, -1)
+    seen.append(contents.content_digest(tree))
+    os.chown(file, -1, 1)
+    seen.append(contents.content_digest(tree))
+    os.setxattr(file, contents.CAPABILITIES, bytes.fromhex("0100000200040000000000000000000000000000"))  # cap_net_bind_service=ep
     seen.append(contents.content_digest(tree))
     assert len(set(seen)) == len(seen)
 
@@ -100,6 +124,7 @@ def test_identity_and_traces_are_cleaned_away(tree: Path) -> None:
     }  # fmt: skip
     assert (tree / "etc/machine-id").read_text() == ""
     assert (tree / "var/log/apt").is_dir()
+    assert (tree.parent / "outside/file").exists()
 
 
 def test_no_password_is_younger_than_the_image(tree: Path) -> None:

@@ -14,6 +14,7 @@ from openstack.exceptions import DuplicateResource
 from foundation.errors import LzError
 from landing_zone.cli import main
 from landing_zone.engine.home import Home
+from landing_zone.image import signature
 from landing_zone.image.build import Image
 from landing_zone.image.publish import MARK, Known, forerunners, publish, sign, verify
 from landing_zone.ssh.certificates import load
@@ -144,6 +145,13 @@ def test_what_was_published_is_known_by_its_signature(tmp_path: Path) -> None:
     assert region.judged(KEY)[0] == (names[0], True)
     entry.name = names[1]
     assert (names[1], False) in region.judged(KEY)
+
+
+def test_what_an_earlier_version_has_signed_holds() -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    signed = "p45pPMf9uVM0ulJm0dlb4MbBZAXRXxn1Tu802UTU04mrQZMnWcYRVehbVMwpgOzJ+3h1/7GucvIufdXTJ+pvDg=="
+    assert signature.sign(key, "debian-13-base", "ab" * 64) == signed
+    assert signature.holds(key.public_key(), "debian-13-base", "ab" * 64, signed)
 
 
 def test_verify_ends_well_only_when_all_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
