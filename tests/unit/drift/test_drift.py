@@ -152,6 +152,11 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
                                   {"domain": {"id": "d:lab-edu"}, "OS-INHERIT:inherited_to": "projects"}))),
     ("identity", "group membership", "Default/eve in lab-platform-operators", adding(
         "members", ("g:lab-platform-operators", User.existing(id="u:eve", name="eve", domain_id="d:Default")))),
+    ("identity", "group membership", "lab-platform-automation in lab-platform-operators", adding(
+        "members", ("g:lab-platform-operators",
+                    User.existing(id="u:lab-platform-automation", name="lab-platform-automation", domain_id="d:lab-platform")))),
+    ("tenant-edu", "group membership", "Default/eve in lab-edu-members", adding(
+        "members", ("g:lab-edu-members", User.existing(id="u:eve", name="eve", domain_id="d:Default")))),
     ("tenant-edu", "group membership", "lab-edu/lan in lab-edu-automation", adding(
         "members", ("g:lab-edu-automation", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu")))),
     ("identity", "user", "lab-platform/lan", adding("users", User.existing(id="u:2", name="lan", domain_id="d:lab-platform"))),
@@ -240,6 +245,16 @@ def test_what_somebody_made_is_found_and_nothing_else(layer: str, kind: str, nam
     stranger = adding("users", User.existing(id="u:eve", name="eve", domain_id="d:Default"))
     people = adding("users", User.existing(id="u:lan", name="lan", domain_id="d:lab-edu"))
     assert after(stranger, people, hand) == [("not in the model", layer, kind, name)]
+
+
+@pytest.mark.parametrize(("inherited", "path"), [(False, "{}"), (True, "/OS-INHERIT{}/inherited_to_projects")])
+def test_of_an_assignment_by_hand_the_very_one_is_removed(inherited: bool, path: str) -> None:
+    """By the other path the one that is planned would go."""
+    cloud = cloud_of("lab", "north")
+    scope: dict[str, Any] = {"domain": {"id": "d:lab-edu"}, **({"OS-INHERIT:inherited_to": "projects"} if inherited else {})}
+    cloud.add("assignments", assignment("group", "g:lab-platform-monitors", "manager", scope))
+    (one,) = found(cloud)
+    assert one.fact.at["path"] == path.format("/domains/d:lab-edu/groups/g:lab-platform-monitors/roles/role:manager")
 
 
 def test_other_words_for_a_flow_are_no_difference() -> None:
