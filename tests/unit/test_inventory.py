@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +22,7 @@ from tests.unit.engine.support import FakeStacks, plan
 
 def test_hosts_are_what_stacks_gave_out_and_reached_through_their_own_bastion(tmp_path: Path) -> None:
     made = plan()
-    north, south = made.regions["north"], made.regions["south"]
-    north = replace(north, access=replace(north.access, ssh_port=2222))
-    made = replace(made, regions={"north": north, "south": south})
+    north = made.regions["north"]
     first, *others = north.probes.instances
     given = {
         "lab.north.access": {"bastion": {"instance": "i1", "address": "198.18.1.10"}},
@@ -40,7 +37,7 @@ def test_hosts_are_what_stacks_gave_out_and_reached_through_their_own_bastion(tm
     stacks: Any = Standing(Home(tmp_path))
     way_in = north.access.bastion
     assert inventory.hosts(made, stacks, ["north", "south"]) == [
-        Host(way_in.hostname, "north", "i1", "198.18.1.10", way_in.user, None, 2222),
+        Host(way_in.hostname, "north", "i1", "198.18.1.10", way_in.user, None),
         Host(first.hostname, "north", "i2", first.addresses[0][1], first.user, way_in.hostname),
     ]
 

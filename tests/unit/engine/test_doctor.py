@@ -19,7 +19,6 @@ from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.doctor import Doctor, Finding, good_copy
 from landing_zone.engine.doubts import Doubt
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import load_plan
 from landing_zone.engine.recovery import Lock, Site
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, Stacks

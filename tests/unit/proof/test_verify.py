@@ -16,6 +16,8 @@ from foundation.errors import InputError
 from landing_zone.engine.home import Home
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.plan import RegionPlan
+from landing_zone.planners.shares import owners
 from landing_zone.proof import credentials, entry, isolation, packets, verify
 from landing_zone.proof.results import Result, Verdict
 from tests.unit.engine.support import FakeStacks, plan
@@ -26,8 +28,19 @@ PROBES = [spec.hostname for spec in REGIONS["north"].probes.instances]
 ALL = ["edu", "health", "portal"]
 
 
+def made_by(region: RegionPlan, layer: str) -> dict[str, dict[str, str]]:
+    """What a layer gives out when it stands as planned, by kind and name."""
+    ids: dict[str, dict[str, str]] = {}
+    for (kind, name), owner in owners(region).items():
+        if owner == layer:
+            ids.setdefault(kind, {})[name] = "1"
+    return ids
+
+
 class Standing(FakeStacks):
-    """Everything has its ids while it stands."""
+    """Everything has its ids while it stands, but for the stack that is bare."""
+
+    bare = ""
 
     def outputs(self, key: StackKey) -> dict[str, Any]:
         if key.name not in self.stands:
@@ -36,7 +49,8 @@ class Standing(FakeStacks):
             return {"bastion": {"instance": f"i-{key.region}", "address": "198.18.0.9"}}
         if key.layer == "probes":
             return {"instances": {spec.name: f"i-{spec.name}" for spec in REGIONS[key.region].probes.instances}}
-        return {"ids": {"of": key.layer}}
+        made = {} if key.name == self.bare else made_by(REGIONS[key.region], key.layer)
+        return {"ids": {**made, "of": key.layer}}
 
 
 @dataclass
@@ -91,7 +105,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ground:
 
     def blind(connection: Any, region: str, tenant: str, other: str, ids: Any) -> Iterator[Result]:
         assert set(ids) == set(ALL)
-        assert all(ids[code] == {"of": f"tenant-{code}"} for code in ALL)
+        assert all(ids[code]["of"] == f"tenant-{code}" for code in ALL)
         yield result(region, f"{connection.project} looks at {other}")
 
     def account(run: Ground, region: Any, user: Any, project: str) -> SimpleNamespace:
@@ -146,7 +160,19 @@ def test_probes_are_removed_also_when_the_proof_breaks_off(run: Ground, monkeypa
 def test_a_region_that_is_not_up_is_refused_before_anything_is_made(run: Ground) -> None:
     stacks: Any = run.stacks
     stacks.stands.discard("lab.south.access")
-    with pytest.raises(InputError, match="region south is not up"):
+    run.plan = replace(run.plan, called="elsewhere/lab.yaml@lab")
+    with pytest.raises(InputError, match=r"(?s)region south is not up.*lz up --env elsewhere/lab.yaml@lab --region south") as refused:
+        verify.verify(run, REGIONS, Selection())
+    assert len(refused.value.problems) == 1
+    assert run.did == []
+
+
+def test_tenants_that_are_not_up_are_told_before_probes_are_made(run: Ground) -> None:
+    """One that stands in the file alone, and one that was made in part."""
+    stacks: Any = run.stacks
+    stacks.stands.discard("lab.north.tenant-edu")
+    stacks.bare = "lab.north.tenant-portal"
+    with pytest.raises(InputError, match="not there yet, or not in full: tenant-edu, tenant-portal"):
         verify.verify(run, REGIONS, Selection())
     assert run.did == []
 

@@ -158,12 +158,12 @@ def test_ssh_config_refuses_unknown_hosts_and_goes_through_the_bastion(tmp_path:
 def test_openssh_asks_for_the_pinned_key_of_the_name_and_offers_no_key_of_a_person(tmp_path: Path) -> None:
     """A key of the person's own that opens a host would be taken for a hole, or for a way in that there is not."""
     home = Home(tmp_path)
-    far = Host("lab-bastion-south", "south", "i2", "198.18.2.10", "cloud", None, 2222)
+    far = Host("lab-bastion-south", "south", "i2", "198.18.2.10", "cloud", None)
     config = write_config(home, [host(), far], [Pass(tmp_path / "key", 1, 0)], home.ssh_config)
     said = subprocess.run(["ssh", "-G", "-F", config, far.name], check=True, capture_output=True, text=True).stdout
     asked = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
     wanted = {
-        "hostname": "198.18.2.10", "port": "2222", "user": "cloud", "hostkeyalias": "lab-bastion-south",
+        "hostname": "198.18.2.10", "port": "22", "user": "cloud", "hostkeyalias": "lab-bastion-south",
         "userknownhostsfile": str(home.known_hosts), "globalknownhostsfile": "none", "stricthostkeychecking": "true",
         "updatehostkeys": "false", "identitiesonly": "yes", "passwordauthentication": "no",
         "identityfile": str(tmp_path / "key"), "certificatefile": str(tmp_path / "key-cert.pub"),
