@@ -12,6 +12,8 @@ _LISTENERS_EACH = 10
 _RECORDSETS_EACH = 100
 _MEMBERS_EACH = 50
 _RECORDS_A_SET = 20
+_FORMER = 20  # zones of one owner that a change may take away: more than the catalogue has
+_FORMER_RULES = 1000  # the same of rules: a list of prefixes that is replaced by a shorter one takes its own away
 _GIB = 2**30
 OBJECTS = "object-store"
 KEYS = "key-manager"
@@ -55,18 +57,19 @@ def workload(profile: QuotaProfile) -> QuotaSpec:
 
 def network_project(layer: NetworkLayer) -> QuotaSpec:
     """Limits of a project that owns networks: twice what `layer` makes in it, since Neutron counts a thing that is just
-    being made as reserved and as used at once; ports have room for those that Neutron adds."""
+    being made as reserved and as used at once; ports have room for those that Neutron adds. What is new is made before what it
+    follows is removed, under limits that are lowered already: there is room for both."""
     made = created(layer, ())
     return QuotaSpec(
-        networks=2 * made.networks,
-        subnets=2 * made.subnets,
+        networks=2 * made.networks + _FORMER,
+        subnets=2 * made.subnets + 2 * _FORMER,
         subnet_pools=2 * made.subnet_pools,
         routers=2 * made.routers,
-        ports=2 * (made.ports + made.networks) + 10,
-        security_groups=2 * made.security_groups + 1,
-        security_group_rules=2 * made.security_group_rules + 10,
+        ports=2 * (made.ports + made.networks) + 2 * _FORMER,
+        security_groups=2 * made.security_groups + _FORMER,
+        security_group_rules=2 * made.security_group_rules + _FORMER_RULES,
         rbac_policies=2 * made.rbac_policies,
-        dns_zones=made.dns_zones,
+        dns_zones=2 * made.dns_zones,
         dns_recordsets=made.dns_zones * _RECORDSETS_EACH,
         dns_records=made.dns_zones * _RECORDSETS_EACH * _RECORDS_A_SET,
     )

@@ -113,7 +113,7 @@ class Hand:
         )
         self.network.update_quota(project, floating_ips=1, subnet_pools=1)
         self.admin.load_balancer.update_quota(project, load_balancers=1)
-        self.admin.dns.patch(f"/quotas/{project}", json={"zones": 2}, headers=ALL_PROJECTS).raise_for_status()
+        self.admin.dns.patch(f"/quotas/{project}", json={"zones": 3}, headers=ALL_PROJECTS).raise_for_status()
         store = str(self.admin.object_store.get_endpoint()).removesuffix(str(self.admin.current_project_id))
         self.admin.object_store.post(f"{store}{project}", headers={"X-Account-Meta-Quota-Bytes": str(2**32)}).raise_for_status()
         secrets = {"project_quotas": {"secrets": 3}}

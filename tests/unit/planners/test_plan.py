@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from ipaddress import IPv4Network
 from itertools import permutations
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landing_zone.model.environment import QuotaProfile
+from landing_zone.model.environment import Destination, Environment, Flow, QuotaProfile
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
@@ -333,10 +334,67 @@ def test_every_limit_of_a_profile_counts() -> None:
 def test_a_network_project_may_make_what_is_planned_although_neutron_counts_it_twice_while_it_is_made() -> None:
     tenant = planned("lab").regions["north"].tenants["edu"]
     owner = next(project for project in tenant.identity.projects if project.purpose == "network").quota
-    assert (owner.networks, owner.subnets, owner.routers, owner.instances) == (4, 8, 2, 0)
+    made = quotas.created(tenant.network, ())
+    assert min(owner.networks - 2 * made.networks, owner.security_group_rules - 2 * made.security_group_rules) >= 0
+    assert (owner.routers, owner.instances, owner.volumes) == (2, 0, 0)
     workload = next(project for project in tenant.identity.projects if project.purpose == "workload").quota
     assert (workload.networks, workload.routers, workload.instances, workload.ram_mib) == (0, 0, 4, 8192)
     assert min(getattr(workload, field.name) for field in fields(QuotaSpec)) == 0
+
+
+def parts(layer: NetworkLayer) -> dict[str, set[str]]:
+    """What a layer makes, as the engine knows it: by limit."""
+    return {
+        "networks": {network.name for network in layer.networks},
+        "subnets": {subnet.name for network in layer.networks for subnet in network.subnets},
+        "ports": {leg.port for router in layer.routers for leg in router.legs},
+        "security_groups": {group.name for group in layer.security_groups},
+        "security_group_rules": {f"{group.name}.{rule.key}" for group in layer.security_groups for rule in group.rules},
+        "dns_zones": {zone.name for zone in layer.dns_zones},
+    }
+
+
+def zones_changed(environment: Environment) -> Environment:
+    """Each tenant has one zone, most of them another than before."""
+    return environment.model_copy(
+        update={"tenants": tuple(tenant.model_copy(update={"zones": ("edge",)}) for tenant in environment.tenants)}
+    )
+
+
+def prefixes_joined(environment: Environment, networks: Iterable[IPv4Network]) -> Environment:
+    """Applications reach a mirror that has these prefixes."""
+    named = {"name": "mirrors", "kind": "service", "networks": list(map(str, networks)), "description": "Mirrors"}
+    mirror = Destination.model_validate(named)
+    flow = Flow.model_validate({"from": "application", "to": "mirrors", "protocol": "tcp", "ports": [443], "reason": "Updates"})
+    return environment.model_copy(update={"destinations": (mirror,), "flows": (*environment.flows, flow)})
+
+
+LAB = support.environment("lab")
+LONG = IPv4Network("192.0.2.0/25")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LAB, LAB.model_copy(update={"domain": "other.gclz.internal"})),
+        (LAB, zones_changed(LAB)),
+        (prefixes_joined(LAB, LONG.subnets(new_prefix=31)), prefixes_joined(LAB, [LONG])),
+    ],
+    ids=["domain", "zones", "prefixes"],
+)
+def test_what_is_new_fits_under_the_new_limits_beside_what_it_follows(before: Environment, after: Environment) -> None:
+    """The engine lowers limits first, makes what is new, and removes what nobody asks for at the end."""
+    stands, comes = plan(before).regions["north"], plan(after).regions["north"]
+    changed = False
+    for old, new, identity in zip(layers(stands), layers(comes), identities(comes), strict=True):
+        limits = next(project for project in identity.projects if project.purpose == "network").quota
+        for limit, names in parts(new).items():
+            had = parts(old)[limit]
+            more = names - had
+            changed = changed or bool(more)
+            times = 1 if limit == "dns_zones" else 2  # Neutron counts what is just being made as reserved and as used
+            assert not more or len(had) + times * len(more) <= getattr(limits, limit), limit
+    assert changed
 
 
 def test_tenants_of_an_enclave_are_planned_hosts_and_storage_of_their_own() -> None:
