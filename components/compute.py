@@ -16,7 +16,8 @@ from components.options import child
 class MachineArgs:
     """One instance with one port.
 
-    `image` and `flavor` are names. `user_data` is cloud-init text without any secret: with another one the instance is made anew.
+    `image` and `flavor` are names; with another image the instance is made anew, with another flavor resized.
+    `user_data` is cloud-init text without any secret: with another one the instance is made anew.
     `floating_pool` is the external network that gives it a floating address (None: it gets none).
     """
 
@@ -72,7 +73,8 @@ class Machine(pulumi.ComponentResource):
             availability_zone=args.availability_zone,
             user_data=args.user_data,
             metadata=dict(args.metadata),
-            opts=child(self, owner),
+            # Else the provider rebuilds it: the same instance with other host keys, while those that are pinned for it stay.
+            opts=pulumi.ResourceOptions.merge(child(self, owner), pulumi.ResourceOptions(replace_on_changes=["image_name"])),
         )
         self.port_id = port.id
         self.instance_id = instance.id

@@ -113,7 +113,8 @@ def content(need: Need, found: Content) -> Iterator[Problem]:
     ids = {account.name: account.id for account in need.accounts}
     images: dict[tuple[str, str], Image] = {}
     lacking: dict[tuple[str, tuple[Image, ...]], list[str]] = {}
-    for name, project in sorted({(spec.image, spec.project) for spec in need.instances}):
+    made = (*need.instances, *need.remade)
+    for name, project in sorted({(spec.image, spec.project) for spec in made}):
         seen = tuple(image for image in found.images if image.name == name and _sees(ids.get(project), image))
         if len(seen) == 1 and seen[0].status == "active":
             images[name, project] = seen[0]
@@ -127,7 +128,7 @@ def content(need: Need, found: Content) -> Iterator[Problem]:
             why=", ".join(_offered(image, image in seen) for image in known) or "there is none",
             cure="upload the image for all (openstack image set --public), or remove or hide what is not meant (the lab: lz lab up)",
         )
-    pairs = {(spec.flavor, images[key]) for spec in need.instances if (key := (spec.image, spec.project)) in images}
+    pairs = {(spec.flavor, images[key]) for spec in made if (key := (spec.image, spec.project)) in images}
     for flavor, image in sorted(pairs, key=lambda pair: (pair[0], pair[1].name, pair[1].id)):
         if flavor in flavors:
             yield from _fits(region, flavors[flavor], image)

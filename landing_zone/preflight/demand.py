@@ -22,6 +22,7 @@ from landing_zone.planners.shares import PROBES, identities, network_layers
 
 Kind = Literal["project", "group", "user"]
 PROJECT, GROUP, USER = "identity/project:Project", "identity/groupV3:GroupV3", "identity/user:User"  # a domain is a project, too
+INSTANCE = "compute/instance:Instance"
 State = list[dict[str, Any]]  # resources of one stack, as the engine keeps them
 TYPES: Mapping[str, str] = {
     "networks": "networking/network:Network",
@@ -80,7 +81,8 @@ class Need:
     `domains`, `zones` and `networks` are planned names with the ids that are ours (None: not made yet). `floating` addresses
     and `gateways` of routers each take an address of the external network; `sharing` policies count against the administrator.
     `moved` are subnets that stand and have another prefix in the plan: theirs and the plan's, by name. `identities` have names
-    that somebody may have given to something in their domains.
+    that somebody may have given to something in their domains. `remade` instances stand with another image than the plan's: they are
+    removed, and made anew in the room that they leave.
     """
 
     region: RegionPlan
@@ -94,6 +96,7 @@ class Need:
     networks: Mapping[str, str | None]
     moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     identities: tuple[Wanted, ...] = ()
+    remade: tuple[InstanceSpec, ...] = ()
 
 
 def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str], bool] = lambda _: True) -> Need:
@@ -104,7 +107,8 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
     everything = [one for state in states.values() for one in state]
     people = dict(identities(region))
     layers = {name: layer for name, layer in network_layers(region) if asked(name)}
-    standing = _named(everything, "compute/instance:Instance")
+    standing = _named(everything, INSTANCE)
+    images = {one["inputs"]["name"]: one["inputs"].get("imageName") for one in everything if one["type"] == f"openstack:{INSTANCE}"}
     planned = (*([region.access.bastion] if asked("access") else []), *(region.probes.instances if asked(PROBES) else ()))
     instances = tuple(spec for spec in planned if spec.name not in standing)
     addresses = _named(everything, "networking/floatingIp:FloatingIp", logical=True)
@@ -127,6 +131,7 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
         networks=_ids((each.name for layer in layers.values() for each in layer.networks), _named(everything, TYPES["networks"])),
         moved=_moved(layers.values(), everything),
         identities=tuple(_identities((spec for layer, spec in people.items() if asked(layer)), everything)),
+        remade=tuple(spec for spec in planned if spec.name in standing and images[spec.name] != spec.image),
     )
 
 

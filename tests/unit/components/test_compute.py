@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi_openstack as openstack
 import pytest
 import yaml
+from pulumi.runtime import resource
 
 from components.access import Bastion, entry_by_certificate
 from components.compute import Machine, MachineArgs
@@ -50,6 +53,21 @@ def test_instance_is_made_by_its_owner_and_the_port_is_not() -> None:
     made = machine()
     assert "owner-project" in made.one("compute/instance:").provider
     assert "owner-project" not in made.one("networking/port:").provider
+
+
+def test_with_another_image_an_instance_is_made_anew_and_not_rebuilt_under_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of a host are pinned for the id of its instance: a rebuilt one would be refused for ever."""
+    asked: list[tuple[str, list[str]]] = []
+    original = resource._translate_replace_on_changes
+
+    def translated(made: Any, kind: Any, names: list[str] | None) -> list[str] | None:
+        found = original(made, kind, names)
+        asked.append((type(made).__name__, list(found or ())))
+        return found
+
+    monkeypatch.setattr(resource, "_translate_replace_on_changes", translated)
+    machine()
+    assert dict(asked)["Instance"] == ["imageName"]
 
 
 def test_floating_address_only_where_asked_for() -> None:

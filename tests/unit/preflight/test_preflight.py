@@ -263,6 +263,15 @@ def test_an_image_is_asked_for_where_an_instance_is_to_be_made() -> None:
     assert said(checks.content(replace(fresh(), instances=()), Content(flavors(), (shared,)))) == []
 
 
+@pytest.mark.parametrize(("stands", "problems"), [("debian-12", 1), ("debian-13", 0)])
+def test_the_image_of_an_instance_that_is_made_anew_is_looked_for_before_the_old_one_is_removed(stands: str, problems: int) -> None:
+    bastion = region().access.bastion
+    state = [resource("compute/instance:Instance", bastion.name, imageName=stands)]
+    found = need(region(), {"access": state}, lambda layer: layer == "access")
+    assert found.instances == (), "it takes no more room"
+    assert len(said(checks.content(found, Content(flavors(), ())))) == problems
+
+
 @pytest.mark.parametrize("changes", [{"min_ram": SIZE.ram + 1}, {"min_disk": SIZE.disk + 1}])
 def test_a_flavor_must_hold_its_image(changes: dict[str, int]) -> None:
     found = said(checks.content(fresh(), Content(flavors(), (image(**changes),))))
