@@ -18,7 +18,7 @@ from landing_zone.cli.board import Board
 from landing_zone.documents import pictures
 from landing_zone.drift import others
 from landing_zone.drift.others import Others
-from landing_zone.engine import credentials, limits, sweep
+from landing_zone.engine import credentials, gateways, limits, sweep
 from landing_zone.engine.opening import REHEARSED, Asked, Refused, environment_file, load_plan, open_alone
 from landing_zone.engine.runs import WIDTH, Run, Selection
 from landing_zone.engine.stack import PARALLEL, Outcome, StackKey
@@ -71,18 +71,24 @@ def plan(
     with open_alone(asked, board.say, board) as (run, chosen), board.showing():
         previews = run.previews(run.planned(chosen, probes=PROBES in chosen.layers), full=full)
         due = limits.due(run, [each.key for each in previews])
+        closing = gateways.due(run, [each.key for each in previews])
     if json_:
-        output.document([{**output.outcome_data(each), "limits": sorted(due.get(each.key, ()))} for each in previews])
+        output.document(
+            [
+                {**output.outcome_data(each), "limits": sorted(due.get(each.key, ())), "gateways": sorted(closing.get(each.key, ()))}
+                for each in previews
+            ]
+        )
         return
     output.outcomes(previews, future=True)
-    _tell_due(due)
+    _tell_due(due, closing)
     _tell_skipped(previews)
     if details:
         for each in previews:
             for line in each.details:
                 output.out.print(f"{each.key.name}: {line}", markup=False)
     _tell_unplanned(run, chosen)
-    if due or any(each.changed for each in previews):
+    if due or closing or any(each.changed for each in previews):
         output.next_steps([f"lz up --env {env}"])
 
 
@@ -145,11 +151,12 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
         with board.showing():
             previews = previewed(run, chosen, full=full)
         due = limits.due(run, [each.key for each in previews])
-        if due or any(each.changed for each in previews):
+        closing = gateways.due(run, [each.key for each in previews])
+        if due or closing or any(each.changed for each in previews):
             raise_all(preflight.problems(preflight.examine(run, chosen)))
             if not quiet:
                 output.outcomes(previews, future=True)
-                _tell_due(due)
+                _tell_due(due, closing)
             agree("Apply these changes?", yes=yes)
             if not asked.environment.endswith(REHEARSED):  # its regions are the lab's: nothing of it is given out for good
                 save_ledger(environment_file(asked.environment), run.plan.ledger)
@@ -158,6 +165,7 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
         board.expect({each.key.name: sum(each.changes.values()) for each in previews if each.changed})
         with board.showing():
             done = run.apply(previews)
+            gateways.close(run, [each.key for each in done])
             pin(run, run.connections)
             close_default_groups(run, [each.key for each in done])
             limits.ensure(run, [each.key for each in done])
@@ -358,7 +366,9 @@ def _tell_skipped(outcomes: Iterable[Outcome]) -> None:
         output.out.print("unchanged: neither plan nor state is other than when the stack was last right; --full looks all the same")
 
 
-def _tell_due(due: Mapping[StackKey, Mapping[str, Limits]]) -> None:
+def _tell_due(due: Mapping[StackKey, Mapping[str, Limits]], closing: Mapping[StackKey, Mapping[str, str]]) -> None:
+    for key, routers in closing.items():
+        output.out.print(f"{key.name}: {', '.join(sorted(routers))} is to have no way out any more", markup=False)
     for key, projects in due.items():
         services = " and ".join(sorted({service for each in projects.values() for service in each}))
         output.out.print(f"{key.name}: limits of {services} are to be set, in {len(projects)} projects", markup=False)

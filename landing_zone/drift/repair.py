@@ -239,6 +239,14 @@ def _project(connection: Connection, fact: Fact) -> None:
     default_groups(connection, [fact.id])
 
 
+def _gateway(connection: Connection, fact: Fact) -> None:
+    """By the stack no router loses a gateway; see engine.gateways."""
+    wanted = fact.values["external network"]
+    found = connection.network.find_network(str(wanted), ignore_missing=False) if wanted else None
+    outer = {"network_id": found.id, "enable_snat": fact.values["snat"]} if found else {}
+    connection.network.update_router(fact.id, external_gateway_info=outer)
+
+
 def _limits(service: str) -> Act:
     return lambda connection, fact: limits.WRITERS[service](connection, fact.parent, fact.values)
 
@@ -298,6 +306,7 @@ SETTERS: Mapping[tuple[str, str], Act] = {
     ("project", "enabled"): lambda connection, fact: keystone(connection).update_project(fact.id, is_enabled=True),
     ("user", "enabled"): lambda connection, fact: keystone(connection).update_user(fact.id, is_enabled=True),
     ("instance", "running"): _start,
+    ("router", "external network"): _gateway,
     ("subnet", "host routes"): lambda connection, fact: connection.network.update_subnet(fact.id, host_routes=[]),
     ("quota", "bytes"): _limits(OBJECTS),
     ("quota", "secrets"): _limits(KEYS),

@@ -33,7 +33,7 @@ def test_the_ledger_is_written_for_what_is_real(reference: str, kept: list[str],
     written: list[str] = []
     expected: list[dict[str, int]] = []
     run: Any = SimpleNamespace(
-        plan=SimpleNamespace(ledger=None),
+        plan=SimpleNamespace(ledger=None, regions={}),
         stacks=SimpleNamespace(home=Home(tmp_path)),
         connections={},
         planned=lambda chosen: [],
@@ -85,6 +85,7 @@ def test_default_groups_of_what_was_applied_are_closed_region_by_region_and_once
     for key in keys[1:]:
         home.unclosed(key.name).touch()
     run: Any = SimpleNamespace(
+        plan=SimpleNamespace(regions={}),
         stacks=SimpleNamespace(home=home, projects=lambda key: frozenset({f"{key.region}-{key.layer}"})),
         connections={"north": "north's", "south": "south's"},
         planned=lambda chosen: [],
@@ -117,7 +118,7 @@ def test_limits_alone_are_a_change_that_is_told_asked_for_and_set(
     done: list[str] = []
     outcome = Outcome(key, "skip", {"same": 1}, (), False, 1, 0.0)
     run: Any = SimpleNamespace(
-        plan=SimpleNamespace(ledger=None),
+        plan=SimpleNamespace(ledger=None, regions={}),
         connections={},
         planned=lambda chosen: [],
         previews=lambda keys, full: [outcome],
@@ -135,3 +136,31 @@ def test_limits_alone_are_a_change_that_is_told_asked_for_and_set(
     changes.bring_up(Asked("lab"), Progress(), yes=False)
     assert done == ["Apply these changes?", f"set {[key]}"]
     assert "lab.north.tenant-edu: limits of key-manager are to be set, in 1 projects" in capsys.readouterr().out
+
+
+def test_a_way_out_that_is_to_go_is_a_change_that_is_told_asked_for_and_taken_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = StackKey("lab", "north", "tenant-edu")
+    done: list[str] = []
+    outcome = Outcome(key, "skip", {"same": 1}, (), False, 1, 0.0)
+    run: Any = SimpleNamespace(
+        plan=SimpleNamespace(ledger=None),
+        connections={},
+        planned=lambda chosen: [],
+        previews=lambda keys, full: [outcome],
+        apply=lambda previews: previews,
+    )
+    monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
+    monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
+    monkeypatch.setattr(changes, "pin", lambda run, regions: None)
+    monkeypatch.setattr(changes, "close_default_groups", lambda run, keys: None)
+    monkeypatch.setattr(changes, "agree", lambda question, yes: done.append(question))
+    monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: None)
+    monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
+    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {})
+    monkeypatch.setattr("landing_zone.engine.gateways.due", lambda run, keys: {key: {"lab-edu-router": "r1"}})
+    monkeypatch.setattr("landing_zone.engine.gateways.close", lambda run, keys: done.append(f"close {keys}"))
+    changes.bring_up(Asked("lab"), Progress(), yes=False)
+    assert done == ["Apply these changes?", f"close {[key]}"]
+    assert "lab.north.tenant-edu: lab-edu-router is to have no way out any more" in capsys.readouterr().out

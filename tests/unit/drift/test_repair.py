@@ -80,6 +80,20 @@ def test_an_instance_of_another_image_is_made_anew_by_its_stack() -> None:
     assert planned(changed("instance", "image")) == repair.Repair(restore=frozenset({EDU}))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "outer"), [(None, {}), ("public", {"network_id": "id of public", "enable_snat": True})], ids=["none", "one"]
+)
+def test_a_gateway_which_no_stack_takes_away_is_set(wanted: str | None, outer: dict[str, object]) -> None:
+    fact = Fact("router", "x", "tenant-edu", {"external network": wanted, "snat": wanted is not None}, "r")
+    connection = MagicMock()
+    connection.network.find_network.return_value.id = "id of public"
+    both = repair.plan("lab", [Difference("north", "changed", fact, (), True, ("external network", "snat"))], ())
+    assert len(both.set) == 1
+    assert both.restore == {EDU}, "its stack learns of it"
+    assert repair.carry_out(both, {"north": connection}) == []
+    connection.network.update_router.assert_called_once_with("r", external_gateway_info=outer)
+
+
 def test_limits_that_the_provider_cannot_set_are_set() -> None:
     limits = Fact("quota", "key-manager of lab-edu-main", "tenant-edu", {"secrets": 20, "containers": 20}, "", "p")
     one = Difference("north", "changed", limits, (), True, ("secrets",))
