@@ -153,7 +153,7 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
         due = limits.due(run, [each.key for each in previews])
         closing = gateways.due(run, [each.key for each in previews])
         if due or closing or any(each.changed for each in previews):
-            raise_all(preflight.problems(preflight.examine(run, chosen)))
+            raise_all([*preflight.problems(preflight.examine(run, chosen)), *inside(run, previews)])
             if not quiet:
                 output.outcomes(previews, future=True)
                 _tell_due(due, closing)
@@ -164,10 +164,12 @@ def _bring_up(asked: Asked, board: Board, *, yes: bool, full: bool, quiet: bool)
             board.say("the cloud is what the environment file says: nothing to do")
         board.expect({each.key.name: sum(each.changes.values()) for each in previews if each.changed})
         with board.showing():
+            remember_projects(run, previews)
             done = run.apply(previews)
             gateways.close(run, [each.key for each in done])
             pin(run, run.connections)
             close_default_groups(run, [each.key for each in done])
+            clear_projects(run)
             limits.ensure(run, [each.key for each in done])
             credentials.ensure(run, [each.key for each in done])
     return run, chosen, done
@@ -182,6 +184,43 @@ def previewed(run: Run, chosen: Selection, *, full: bool) -> list[Outcome]:
     except LzError as failed:
         found = preflight.problems(preflight.examine(run, chosen))
         raise LzError(*found, *failed.problems, exit_code=failed.exit_code) from failed
+
+
+def inside(run: Run, previews: Iterable[Outcome]) -> list[Problem]:
+    """What others have made inside projects and networks that would be removed: the cloud refuses where they have ports, and of a
+    project everything else would be left behind."""
+    found = others.leaving(run, [each.key for each in previews if each.changed])
+    cure = "have it moved or removed first, or put the project or network back into the environment file"
+    return [
+        Problem(f"{fact.kind} {fact.name} is in a project or network that would be removed", f"region {each.region}, {fact.id}", cure=cure)
+        for each in found
+        for fact in each.facts
+    ]
+
+
+def remember_projects(run: Run, previews: Iterable[Outcome]) -> None:
+    """Keep which projects are about to be removed from stacks that stay: no state knows them afterwards."""
+    for key in (each.key for each in previews if each.changed):
+        if gone := others.dropped(run, key)[0]:
+            sweep.leave(run.stacks.home, key.name, gone)
+
+
+def clear_projects(run: Run) -> None:
+    """Remove what OpenStack leaves behind of projects that are gone, and forget credentials and host keys of stacks that are."""
+    home, stands = run.stacks.home, run.stacks.standing()
+    for name, ids in sweep.leaving(home).items():
+        key = StackKey.of(name)
+        gone = set(ids) - run.stacks.projects(key)
+        if key.region not in run.connections or (name in stands and not gone):
+            continue
+        region = run.plan.regions[key.region]
+        if name not in stands:
+            credentials.forget(home, key)
+            pinning.unpin(home, [spec.hostname for spec in instances(region, key.layer)])
+        sweep.default_groups(run.connections[key.region], gone)
+        limits.clear(run.connections[key.region], region.demand.services, gone)
+        if len(gone) == len(ids):
+            sweep.left(home, name)
 
 
 def close_default_groups(run: Run, keys: Iterable[StackKey]) -> None:
@@ -320,16 +359,7 @@ def remove(run: Run, keys: list[StackKey]) -> list[Outcome]:
     for key in keys:
         sweep.leave(home, key.name, run.stacks.projects(key))
     done = run.remove(keys)
-    stands = run.stacks.standing()
-    for name, ids in sweep.leaving(home).items():
-        key = StackKey.of(name)
-        if name not in stands and key.region in run.connections:
-            region = run.plan.regions[key.region]
-            credentials.forget(home, key)
-            pinning.unpin(home, [spec.hostname for spec in instances(region, key.layer)])
-            sweep.default_groups(run.connections[key.region], ids)
-            limits.clear(run.connections[key.region], region.demand.services, ids)
-            sweep.left(home, name)
+    clear_projects(run)
     renew(home, run.plan.code, inventory.hosts(run.plan, run.stacks, run.plan.regions))
     return done
 

@@ -12,7 +12,7 @@ from foundation.errors import LzError, Problem, raise_all
 from foundation.progress import Progress
 from landing_zone.cli import flags, output
 from landing_zone.cli.board import Board
-from landing_zone.cli.changes import agree
+from landing_zone.cli.changes import agree, clear_projects, inside, remember_projects
 from landing_zone.cli.proving import EXIT
 from landing_zone.drift import look, repair
 from landing_zone.drift.facts import Difference
@@ -112,13 +112,16 @@ def _restore(run: Run, board: Board, planned: Repair, keys: list[StackKey], *, y
         previews = run.previews(keys)
     if not any(each.changed for each in previews):
         return
+    raise_all(inside(run, previews), LzError)
     if not quiet:
         for each in previews:
             for line in each.details:
                 output.out.print(f"{each.key.name}: {line}", markup=False)
     agree("Apply these changes?", yes=yes)
     with board.showing():
+        remember_projects(run, previews)
         run.apply(previews)
+        clear_projects(run)
         pin(run, sorted({key.region for key in keys if key.layer in INSTANCES}))
 
 

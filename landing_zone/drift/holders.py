@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException, raise_from_response
 
 from landing_zone.drift.facts import Fact
+from landing_zone.drift.kinds import KINDS
 from landing_zone.engine.credentials import as_machine
 from landing_zone.engine.runs import Run
 from landing_zone.planners.plan import MachineUserSpec, RegionPlan
 from landing_zone.planners.shares import identities, machine_accounts
 from stacks.inputs import password_name
 
+PROJECT, USER = KINDS["project"].resource, KINDS["user"].resource
+State = Iterable[Mapping[str, Any]]  # resources of one stack, as the engine keeps them
 Holder = Callable[[Connection, str], Iterable[Fact]]  # who sees what a project stores, and the project (id)
 
 
@@ -29,6 +33,22 @@ def accounts(run: Run, region: RegionPlan, projects: Mapping[str, str]) -> dict[
         for project, user in users.items()
         if home.keeps(password_name(region.name, user.name))
     }
+
+
+def former(run: Run, region: RegionPlan, stacks: Iterable[State], projects: Iterable[str]) -> dict[str, Connection]:
+    """The same of projects (by id) that the plan may not have any more, by the accounts that the states of their stacks have."""
+    wanted, found = frozenset(projects), dict[str, Connection]()
+    for resources in stacks:
+        made = [one for one in resources if one.get("id")]
+        users = {one["inputs"]["domainId"]: one["inputs"]["name"] for one in made if one["type"] == USER}
+        domains = {one["id"]: one["inputs"]["name"] for one in made if one["type"] == PROJECT and one["id"] in users}
+        for one in made:
+            domain = one["inputs"].get("domainId", "")
+            if one["type"] == PROJECT and one["id"] in wanted and domain in domains:
+                account = MachineUserSpec(users[domain], domains[domain], one["inputs"]["name"], (), "")
+                if run.stacks.home.keeps(password_name(region.name, account.name)):
+                    found[one["id"]] = as_machine(run, region, account, account.project)
+    return found
 
 
 def strangers(run: Run, region: RegionPlan, projects: Iterable[str]) -> list[str]:

@@ -8,10 +8,10 @@ no state knows it. What goes by itself with something else that is found, or wit
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from keystoneauth1.exceptions import Unauthorized
 from openstack.connection import Connection
@@ -19,7 +19,7 @@ from openstack.exceptions import ForbiddenException
 
 from foundation.errors import Problem
 from landing_zone.drift.facts import Difference, Fact, address, prefix, route_name, zone_share_name, zone_transfer_name
-from landing_zone.drift.holders import HOLDERS, Holder, accounts
+from landing_zone.drift.holders import HOLDERS, Holder, accounts, former
 from landing_zone.drift.kinds import KINDS
 from landing_zone.drift.live.holdings import designates_own
 from landing_zone.drift.live.ports import INTERFACE, NEUTRONS_OWN
@@ -27,6 +27,7 @@ from landing_zone.drift.reading import AT_ONCE, BASE, LISTS, OF_PROJECTS, Lister
 from landing_zone.drift.repair import REMOVERS, removed
 from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
+from landing_zone.planners.shares import owners
 
 PROJECT = "openstack:identity/project:Project"
 NETWORK = "openstack:networking/network:Network"
@@ -75,11 +76,13 @@ class Others:
 
 
 def look(run: Run, keys: Iterable[StackKey]) -> list[Others]:
-    """What others have made inside what these stacks would take away, region by region."""
-    wanted = list(keys)
-    regions = sorted({key.region for key in wanted} & run.connections.keys())
-    with ThreadPoolExecutor(max_workers=max(1, len(regions))) as pool:
-        return list(pool.map(lambda region: _region(run, region, [key for key in wanted if key.region == region]), regions))
+    """What others have made inside what the removal of these stacks would take away, region by region."""
+    return _everywhere(run, keys, scope)
+
+
+def leaving(run: Run, keys: Iterable[StackKey]) -> list[Others]:
+    """The same of the projects and networks that `lz up` would take away, since the plan does not have them any more."""
+    return _everywhere(run, (key for key in keys if any(dropped(run, key))), partial_scope)
 
 
 def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
@@ -107,6 +110,25 @@ def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
     )
 
 
+def partial_scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
+    """What the plan does not have any more of stacks, as their states know it."""
+    wanted = list(keys)
+    projects, networks = (frozenset().union(*each) for each in zip(*(dropped(run, key) for key in wanted), strict=True))
+    return Scope(frozenset(), projects, networks, scope(run, region, wanted).known)
+
+
+def dropped(run: Run, key: StackKey) -> tuple[frozenset[str], frozenset[str]]:
+    """Projects and networks (by id) that a stack has made, and the plan does not have any more."""
+    planned = {thing for thing, layer in owners(run.plan.regions[key.region]).items() if layer == key.layer}
+    made = [one for one in run.stacks.resources(key) if one.get("id") and not one["inputs"].get("isDomain")]
+    kinds: tuple[tuple[Literal["project", "network"], str], ...] = (("project", PROJECT), ("network", NETWORK))
+    projects, networks = (
+        frozenset(str(one["id"]) for one in made if one["type"] == token and (kind, one["inputs"]["name"]) not in planned)
+        for kind, token in kinds
+    )
+    return projects, networks
+
+
 def find(lists: Mapping[str, Sequence[Any]], taken: Scope) -> list[Fact]:
     """Everything of others in these lists, by SOURCES, in the order in which it is removed."""
     by_hand = {one.id: one for one in lists["projects"] if one.domain_id in taken.domains and one.id not in taken.known}
@@ -126,16 +148,23 @@ def remove(others: Others, connection: Connection) -> list[Problem]:
     )
 
 
-def _region(run: Run, name: str, keys: Collection[StackKey]) -> Others:
+def _everywhere(run: Run, keys: Iterable[StackKey], scoped: Callable[[Run, str, Iterable[StackKey]], Scope]) -> list[Others]:
+    wanted = list(keys)
+    regions = sorted({key.region for key in wanted} & run.connections.keys())
+    with ThreadPoolExecutor(max_workers=max(1, len(regions))) as pool:
+        return list(pool.map(lambda region: _region(run, region, [key for key in wanted if key.region == region], scoped), regions))
+
+
+def _region(run: Run, name: str, keys: Collection[StackKey], scoped: Callable[[Run, str, Iterable[StackKey]], Scope]) -> Others:
     region, connection = run.plan.regions[name], run.connections[name]
     there = {"identity", *region.demand.services}
-    taken = scope(run, name, keys)
+    taken = scoped(run, name, keys)
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         asked = {source: pool.submit(listed, lister, connection) for source, (service, lister) in SOURCES.items() if service in there}
         lists = {source: future.result() for source, future in asked.items()}
         ids = {one.name: one.id for one in lists["projects"] if one.id in taken.projects}
         readers = [reader for service, reader in HOLDERS.values() if service in there]
-        stores = accounts(run, region, ids) if readers else {}
+        stores = {**former(run, region, map(run.stacks.resources, keys), taken.projects), **accounts(run, region, ids)} if readers else {}
         held = pool.map(lambda one: _held(readers, *one), stores.items())
         things = [fact for each in held for fact in each]
     return Others(name, tuple(sorted((*find(lists, taken), *things), key=lambda fact: ORDER.index(fact.kind))), stores)

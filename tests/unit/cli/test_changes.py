@@ -22,6 +22,15 @@ from landing_zone.engine.stack import Outcome, StackKey
 from landing_zone.preflight import Finding
 from landing_zone.proof.results import Verdict
 
+
+@pytest.fixture(autouse=True)
+def nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No project or network goes; what happens when one does is in test_leaving."""
+    monkeypatch.setattr(changes, "inside", lambda run, previews: [])
+    monkeypatch.setattr(changes, "remember_projects", lambda run, previews: None)
+    monkeypatch.setattr(changes, "clear_projects", lambda run: None)
+
+
 PREVIEWS = [
     Outcome(StackKey("lab", "north", "identity"), "skip", {"same": 20}, (), False, 20, 0.0),
     Outcome(StackKey("lab", "north", "network"), "preview", {"create": 12, "same": 3}, (), True, 15, 1.0),

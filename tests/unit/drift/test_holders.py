@@ -33,6 +33,26 @@ def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenan
     assert found["p:agc-platform-backup"] == ("agc-platform-automation", "agc-platform-backup")
 
 
+def test_a_tenant_that_the_file_does_not_have_any_more_is_looked_into_by_the_account_of_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = [
+        {"type": holders.PROJECT, "id": "d:gone", "inputs": {"name": "lab-gone", "isDomain": True}},
+        {"type": holders.PROJECT, "id": "p:net", "inputs": {"name": "lab-gone-network", "domainId": "d:platform"}},
+        {"type": holders.PROJECT, "id": "p:main", "inputs": {"name": "lab-gone-main", "domainId": "d:gone"}},
+        {"type": holders.USER, "id": "u", "inputs": {"name": "lab-gone-automation", "domainId": "d:gone"}},
+        {"type": holders.USER, "inputs": {"name": "half-made", "domainId": "d:gone"}},
+    ]
+    monkeypatch.setattr(holders, "as_machine", lambda run, region, user, project: (user.name, user.domain, project))
+    home = Home(tmp_path)
+    run = Run(planned("lab"), MagicMock(home=home), {}, {}, lambda _: None)
+    region, projects = run.plan.regions["north"], ["p:net", "p:main"]
+    assert holders.former(run, region, [state], projects) == {}, "its password is not kept here"
+    home.secret(password_name("north", "lab-gone-automation"))
+    found: Any = holders.former(run, region, [state, []], projects)
+    assert found == {"p:main": ("lab-gone-automation", "lab-gone", "lab-gone-main")}
+
+
 def test_a_password_that_is_not_kept_is_not_made_up(tmp_path: Path) -> None:
     """`lz drift` changes nothing: a new one would be wrong, and in the way of the one that `lz state restore` brings."""
     plan = planned("lab")
