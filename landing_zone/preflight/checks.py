@@ -80,7 +80,7 @@ def zones(need: Need, found: Mapping[str, bool]) -> Iterator[Problem]:
 
 
 def outer_network(need: Need, found: tuple[Outer, ...]) -> Iterator[Problem]:
-    """The external network: there, with an address for each router and each floating address that is yet to be made."""
+    """The external network: there, free to be moved to, with an address for each router and floating address that is yet to be made."""
     wanted = need.region.external_network
     network = next((each for each in found if each.name == wanted), None)
     if network is None:
@@ -90,6 +90,13 @@ def outer_network(need: Need, found: tuple[Outer, ...]) -> Iterator[Problem]:
             cure="correct `external_network` of the region, or have the network made",
         )
         return
+    if need.held not in (None, network.id):
+        yield Problem(
+            f"region {need.region.name}: the bastion's address keeps the hub router in another external network than {wanted!r}",
+            where=f"external network {need.held}",
+            why="Neutron moves no router out of a network as long as a floating address needs it",
+            cure=f"lz down --region {need.region.name} --layer access, then lz up: the bastion gets another address",
+        )
     needed = need.floating + need.gateways
     if network.free is not None and network.free < needed:
         yield Problem(

@@ -82,7 +82,8 @@ class Need:
     and `gateways` of routers each take an address of the external network; `sharing` policies count against the administrator.
     `moved` are subnets that stand and have another prefix in the plan: theirs and the plan's, by name. `identities` have names
     that somebody may have given to something in their domains. `remade` instances stand with another image than the plan's: they are
-    removed, and made anew in the room that they leave.
+    removed, and made anew in the room that they leave. `held` is the external network (id) in which floating addresses of ours keep
+    the hub router (None: there are none).
     """
 
     region: RegionPlan
@@ -97,6 +98,7 @@ class Need:
     moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     identities: tuple[Wanted, ...] = ()
     remade: tuple[InstanceSpec, ...] = ()
+    held: str | None = None
 
 
 def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str], bool] = lambda _: True) -> Need:
@@ -132,6 +134,7 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
         moved=_moved(layers.values(), everything),
         identities=tuple(_identities((spec for layer, spec in people.items() if asked(layer)), everything)),
         remade=tuple(spec for spec in planned if spec.name in standing and images[spec.name] != spec.image),
+        held=next(_outside(states.get("network", [])), None) if addresses else None,
     )
 
 
@@ -147,6 +150,12 @@ def _identities(people: Iterable[IdentitySpec], state: State) -> Iterator[Wanted
             yield from (
                 Wanted(kind, each.name, projects[each.domain]) for each in things if each.name not in made and each.domain in projects
             )
+
+
+def _outside(state: State) -> Iterator[str]:
+    """External networks (id) in which routers have their gateways, as the cloud told it last."""
+    routers = (one for one in state if one["type"] == f"openstack:{TYPES['routers']}")
+    yield from (outside for one in routers if (outside := one.get("outputs", {}).get("externalNetworkId")))
 
 
 def _moved(layers: Iterable[NetworkLayer], state: Iterable[dict[str, Any]]) -> dict[str, tuple[str, str]]:

@@ -35,6 +35,7 @@ class Outer:
 
     name: str
     free: int | None
+    id: str = ""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def outer_networks(place: Place) -> tuple[Outer, ...]:
     network = place.connection.network
     wanted = place.need.region.external_network
     found = network.networks(is_router_external=True)
-    return tuple(Outer(each.name, _free(network, each.id) if each.name == wanted else None) for each in found)
+    return tuple(Outer(each.name, _free(network, each.id) if each.name == wanted else None, each.id) for each in found)
 
 
 def _free(network: Any, identity: str) -> int:

@@ -200,6 +200,19 @@ def test_external_network_and_its_addresses() -> None:
     assert said(checks.outer_network(fresh(), (Outer("outside", 9),))) == ["region north has no external network 'public'"]
 
 
+def test_a_router_that_a_floating_address_of_ours_holds_is_not_moved_to_another_external_network() -> None:
+    hub = {**resource(TYPES["routers"], "lab-platform-hub"), "outputs": {"externalNetworkId": "n1"}}
+    address = resource("networking/floatingIp:FloatingIp", region().access.bastion.name)
+    states = {"network": [resource(TYPES["routers"], "lab-platform-inner"), hub], "access": [address]}
+    held = need(region(), states, lambda layer: layer == "network")
+    assert said(checks.outer_network(held, (Outer("public", 9, "n1"),))) == []
+    (problem,) = checks.outer_network(held, (Outer("public", 9, "n2"), Outer("former", None, "n1")))
+    assert "keeps the hub router in another external network than 'public'" in problem.what
+    assert "lz down --region north --layer access" in problem.cure
+    loose = need(region(), {"network": states["network"]})
+    assert said(checks.outer_network(loose, (Outer("public", 9, "n2"),))) == [], "without the bastion it may be moved"
+
+
 def flavors() -> tuple[Flavor, ...]:
     return tuple(replace(SIZE, name=name) for name in region().demand.flavors)
 

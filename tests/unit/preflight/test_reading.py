@@ -76,7 +76,7 @@ def test_free_addresses_are_those_of_ipv4() -> None:
         *parts,
         {"ip_version": 6, "total_ips": 10**9, "used_ips": 1},
     ]
-    assert reading.outer_networks(place(connection)) == (Outer("public", 6), Outer("other", None))
+    assert reading.outer_networks(place(connection)) == (Outer("public", 6, "n1"), Outer("other", None, "n2"))
 
 
 def test_names_in_a_domain_are_compared_without_capitals() -> None:
