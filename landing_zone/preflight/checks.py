@@ -269,7 +269,8 @@ def addresses(need: Need, _: object) -> Iterator[Problem]:
 
 
 def quotas(need: Need, found: Quotas) -> Iterator[Problem]:
-    """Room for what is yet to be made in each project and service, in the plan's limits or in those that the cloud has now."""
+    """Room for what is yet to be made in each project and service, in the plan's limits or in those that the cloud has now, and for
+    what is in use where limits are lowered."""
     region = need.region
     sharing = found.administrator.get("rbac_policies", Limit(-1))
     needed = sharing.used + sharing.reserved + NEUTRON_TWICE * need.sharing
@@ -284,6 +285,20 @@ def quotas(need: Need, found: Quotas) -> Iterator[Problem]:
         live = found.projects.get(account.name, {})
         for name, more in _wanted(account, flavors).items():
             yield from _room(region.name, region.cloud, account, name, more, live.get(name))
+        yield from _in_use(region.name, account, live)
+
+
+def _in_use(region: str, account: Account, live: Mapping[str, Limit]) -> Iterator[Problem]:
+    """Nova lowers no limit below what is in use."""
+    for name in sorted(account.lowered & live.keys()):
+        planned, used = int(getattr(account.planned, name)), live[name].used + live[name].reserved
+        if used > planned:
+            yield Problem(
+                f"region {region}: project {account.name} uses {used} {name.replace('_', ' ')}, the plan gives it {planned}",
+                where=f"project {account.id}",
+                why="Nova refuses a limit below what is in use",
+                cure="have less used first, or raise the quota profile of the project in the environment file",
+            )
 
 
 def _wanted(account: Account, flavors: Mapping[str, Flavor]) -> dict[str, int]:

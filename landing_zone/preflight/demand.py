@@ -54,7 +54,8 @@ COMPUTE_LIMITS: Mapping[str, str] = {"instances": "instances", "cores": "cores",
 class Account:
     """One project: its id (None: it is not there yet), the limits that `up` gives it, and what must yet be made in it.
 
-    `kept` are limits that `up` leaves as they are, since the state has them as the plan does: there the cloud's own count.
+    `kept` are limits that `up` leaves as they are, since the state has them as the plan does: there the cloud's own count. `lowered`
+    are limits of Nova that it lowers.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Account:
     kept: frozenset[str]
     making: QuotaSpec
     instances: tuple[InstanceSpec, ...] = ()
+    lowered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def need(region: RegionPlan, states: Mapping[str, State], asked: Callable[[str],
     routers = _named(everything, TYPES["routers"])
     return Need(
         region=region,
-        accounts=tuple(_accounts(people, layers, states, instances, ports, floating)),
+        accounts=tuple(_accounts(people, layers, states, instances, ports, floating, asked)),
         instances=instances,
         floating=len(floating),
         gateways=sum(1 for layer in layers.values() for router in layer.routers if router.external_network and router.name not in routers),
@@ -171,6 +173,7 @@ def _accounts(
     instances: tuple[InstanceSpec, ...],
     ports: tuple[InstanceSpec, ...],
     floating: tuple[InstanceSpec, ...],
+    asked: Callable[[str], bool],
 ) -> Iterable[Account]:
     """Every project with its own network things, and instances, their ports and floating addresses yet to be made."""
     making = {_owner(layer): _missing(layer, states.get(name, [])) for name, layer in layers.items()}
@@ -190,6 +193,7 @@ def _accounts(
                     floating_ips=sum(1 for server in floating if server.project == project.name),
                 ),
                 instances=tuple(server for server in instances if server.project == project.name),
+                lowered=_lowered(project.name, project.quota, state) if asked(stack) else frozenset(),
             )
 
 
@@ -211,9 +215,20 @@ def _kept(project: str, planned: QuotaSpec, state: State) -> frozenset[str]:
     """Limits that the state has as the plan does."""
     found: set[str] = set()
     for suffix, names in (("network", NETWORK_LIMITS), ("compute", COMPUTE_LIMITS), ("dns", DNS_LIMITS)):
-        inputs: Mapping[str, Any] = next((one["inputs"] for one in state if one["urn"].endswith(f"::{project}.{suffix}")), {})
-        found |= {name for name, key in names.items() if inputs.get(key) == getattr(planned, name)}
+        limits = _limits(project, suffix, state)
+        found |= {name for name, key in names.items() if limits.get(key) == getattr(planned, name)}
     return frozenset(found)
+
+
+def _lowered(project: str, planned: QuotaSpec, state: State) -> frozenset[str]:
+    """Limits of Nova that are higher in the state than in the plan."""
+    limits = _limits(project, "compute", state)
+    return frozenset(name for name, key in COMPUTE_LIMITS.items() if limits.get(key, 0) > getattr(planned, name))
+
+
+def _limits(project: str, suffix: str, state: State) -> Mapping[str, Any]:
+    """What the quota resource of a service in the state says."""
+    return next((one["inputs"] for one in state if one["urn"].endswith(f"::{project}.{suffix}")), {})
 
 
 def _named(state: Iterable[dict[str, Any]], kind: str, *, logical: bool = False) -> dict[str, str]:

@@ -210,7 +210,7 @@ def _named(things: Any, names: Mapping[str, str | None]) -> Mapping[str, tuple[s
 
 
 def quotas(place: Place) -> Quotas:
-    """Limits and use: of the projects in which something is yet to be made, and the administrator's sharing policies."""
+    """Limits and use: of projects in which something is yet to be made, or limits are lowered; the administrator's sharing policies."""
     connection = place.connection
     own = str(connection.current_project_id)
     standing = [account for account in place.need.accounts if account.id]
@@ -231,7 +231,7 @@ def _limits(connection: Connection, account: Account, identity: str) -> Mapping[
         answer.raise_for_status()
         used = sum(1 for zone in connection.dns.zones(all_projects=True) if zone.project_id == identity)
         found |= {name: Limit(int(answer.json()[key]), used) for name, key in DNS_LIMITS.items()}
-    if account.instances:
+    if account.instances or account.lowered:
         quota = connection.compute.get_quota_set(identity, usage=True)
         for name, key in COMPUTE_LIMITS.items():
             found[name] = Limit(int(quota[key]), int(quota.usage[key]), int(quota.reservation[key]))

@@ -421,6 +421,18 @@ def test_a_projects_quota_that_somebody_made_too_small_by_one(short: str) -> Non
     assert problems[0].why.startswith("the cloud has ")
 
 
+def test_a_limit_of_nova_that_would_be_lowered_below_what_is_in_use() -> None:
+    planned = account(fresh(), "lab-edu-main").planned
+    stands = {"instances": planned.instances + 2, "cores": planned.cores, "ram": planned.ram_mib}
+    state = [*edu(), resource("compute/quotaSetV2:QuotaSetV2", "lab-edu-main.compute", **stands)]
+    found = need(region(), {"tenant-edu": state}, lambda layer: layer == "tenant-edu")
+    assert account(found, "lab-edu-main").lowered == {"instances"}
+    for used, problems in ((planned.instances - 1, 0), (planned.instances, 1)):
+        live = {"instances": Limit(planned.instances + 2, used, 1), "cores": Limit(planned.cores, planned.cores + 9)}
+        assert len(said(checks.quotas(found, Quotas({"lab-edu-main": live}, {}, "p1", flavors())))) == problems
+    assert account(need(region(), {"tenant-edu": state}, lambda layer: layer == "network"), "lab-edu-main").lowered == frozenset()
+
+
 def test_a_dns_quota_that_somebody_made_too_small_by_one() -> None:
     planned = account(fresh(), "lab-edu-network").planned
     state = [*edu(), resource("dns/quotaV2:QuotaV2", "lab-edu-network.dns", zones=planned.dns_zones)]

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import MagicMock
 from urllib.parse import urlsplit
 
+import pytest
 from requests import Response
 
 from landing_zone.engine.clouds import Cloud
@@ -147,6 +148,17 @@ def test_the_dns_quota_is_read_with_the_zones_that_count_against_it() -> None:
     found = reading._limits(connection, Account("x", "p1", QuotaSpec(), frozenset(), QuotaSpec(dns_zones=1)), "p1")
     assert found["dns_zones"] == Limit(3, 1)
     assert connection.dns.get.call_args.args == ("/quotas/p1",)
+
+
+@pytest.mark.parametrize("lowered", [frozenset({"cores"}), frozenset[str]()])
+def test_novas_limits_are_read_where_they_are_lowered(lowered: frozenset[str]) -> None:
+    figures = {"instances": 4, "cores": 8, "ram": 8192}
+    quota = MagicMock(usage=dict.fromkeys(figures, 3), reservation=dict.fromkeys(figures, 1))
+    quota.__getitem__.side_effect = figures.__getitem__
+    connection = MagicMock()
+    connection.compute.get_quota_set.return_value = quota
+    found = reading._limits(connection, Account("x", "p1", QuotaSpec(), frozenset(), QuotaSpec(), lowered=lowered), "p1")
+    assert found.get("cores") == (Limit(8, 3, 1) if lowered else None)
 
 
 def test_only_projects_in_which_something_is_made_are_asked_for() -> None:
