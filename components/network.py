@@ -139,7 +139,7 @@ class RouterArgs:
 
 
 class Router(pulumi.ComponentResource):
-    """One router with its legs, and the routes that lead through them."""
+    """One router with its legs, and the routes that lead through them, which come once every leg stands."""
 
     router_id: pulumi.Output[str]
 
@@ -158,17 +158,17 @@ class Router(pulumi.ComponentResource):
             opts=own,
         )
         self.router_id = router.id
-        attached = once(router.id, [self._leg(args, leg, own) for leg in args.legs])
+        legs = [self._leg(args, leg, own) for leg in args.legs]
         if args.routes:
             networking.RouterRoutesV2(
                 args.name,
-                router_id=attached,
+                router_id=router.id,  # not `once` the legs stand: with one to come a preview would say that all routes are replaced
                 routes=[networking.RouterRoutesV2RouteArgs(destination_cidr=to, next_hop=hop) for to, hop in args.routes],
-                opts=own,
+                opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=legs)),
             )
         self.register_outputs({"routerId": self.router_id})
 
-    def _leg(self, args: RouterArgs, leg: LegArgs, own: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    def _leg(self, args: RouterArgs, leg: LegArgs, own: pulumi.ResourceOptions) -> pulumi.Resource:
         port = networking.Port(
             leg.name,
             name=leg.name,
@@ -180,7 +180,7 @@ class Router(pulumi.ComponentResource):
             tags=sorted(args.tags),
             opts=own,
         )
-        return networking.RouterInterface(leg.name, router_id=self.router_id, port_id=port.id, opts=own).id
+        return networking.RouterInterface(leg.name, router_id=self.router_id, port_id=port.id, opts=own)
 
 
 @dataclass(frozen=True)
