@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -19,17 +17,11 @@ from lab import lifecycle, requirements
 from lab.compute import choose
 from lab.lifecycle import Standing
 from landing_zone import model
-from landing_zone.cli import changes, explain, flags, output, proving
+from landing_zone.cli import answers, changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
-from landing_zone.model.fields import CODE_PATTERN, Klass
-from landing_zone.model.levels import LEVELS, figures
-from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer, environment_text
+from landing_zone.model.scaffold import environment_text
 from landing_zone.proof.results import worst
 from tools import engine
-
-MOST_REGIONS = 2
-REGION_FORM = "NAME:CLOUD:PLACE:LATITUDE:LONGITUDE"
-TENANT_FORM = "CODE:DTI_CODE:NAME_VI:NAME_EN"
 
 
 def quickstart(
@@ -100,8 +92,8 @@ def init(
     klass: Annotated[str | None, typer.Option("--class", help="central, agency or enterprise.")] = None,
     level: Annotated[int | None, typer.Option(min=1, max=5, help="Security level, 1 to 5.")] = None,
     email: Annotated[str | None, typer.Option(help="Who owns it.")] = None,
-    region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{REGION_FORM}; the primary one first.")] = None,
-    tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{TENANT_FORM}; as often as needed.")] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{answers.REGION_FORM}; the primary one first.")] = None,
+    tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{answers.TENANT_FORM}; as often as needed.")] = None,
     folder: Annotated[Path, typer.Option(help="Where the file is written.")] = ENVIRONMENTS,
     json_: flags.Json = False,
 ) -> None:
@@ -111,34 +103,21 @@ def init(
 
     \b
         lz init
-        lz init --code pilot --name-en Pilot --name-vi "Thí điểm" --class agency --level 2 --email ops@pilot.example
+        lz init --code pilot --name-en Pilot --name-vi "Thí điểm" --class agency --level 2 --email ops@pilot.example \\
           --region north:lab-north:Hanoi:21.03:105.85 --tenant edu:P.EDU:"Sở Giáo dục":"Department of Education"
     """
     if not folder.is_dir():
         raise InputError(Problem("there is no such folder", where=str(folder), cure="make it, or take another --folder"))
-    short = _code(_answer(code, "Short name of the environment", "--code"))
-    path = folder / f"{short}.yaml"
-    if path.exists():
-        raise InputError(Problem("there is such a file already", where=str(path), cure="take another --code, or edit the file"))
-    answers = Answers(
-        code=short,
-        name_en=_answer(name_en, "Its name in English", "--name-en"),
-        name_vi=_answer(name_vi, "Its name in Vietnamese", "--name-vi"),
-        klass=_klass(_answer(klass, "Class (central, agency, enterprise)", "--class")),
-        level=(chosen := _level(_answer(None if level is None else str(level), "Security level, 1 to 5", "--level"))),
-        email=_answer(email, "Mail address of its owner", "--email"),
-        regions=tuple(_region(text) for text in region or _regions_of(chosen)),
-        tenants=tuple(_tenant(text) for text in (_tenants() if tenant is None else tenant)),
-    )
-    if len(answers.regions) > MOST_REGIONS:
-        cure = f"answer for {MOST_REGIONS}, and write the others into the file, each with a supernet of its own"
-        raise InputError(Problem(f"{len(answers.regions)} regions: a new file has one, or a pair", cure=cure))
-    _write(path, environment_text(answers))
+    singles = (code, name_en, name_vi, klass, None if level is None else str(level), email)
+    given = answers.Given(dict(zip(answers.QUESTIONS, singles, strict=True)), region, tenant, folder)
+    told = answers.collect(given)
+    path = given.path(told.code)
+    _write(path, environment_text(told))
     if json_:
         output.document({"written": [str(path)]})
         return
     output.out.print(f"Written: {path}", markup=False)
-    output.next_steps([f"lz plan --env {answers.code if folder == ENVIRONMENTS else path}"])
+    output.next_steps([f"lz plan --env {told.code if folder == ENVIRONMENTS else path}"])
 
 
 def _write(path: Path, text: str) -> None:
@@ -151,61 +130,3 @@ def _write(path: Path, text: str) -> None:
         cure = f"correct it and name it {path.name}, or answer anew"
         raise InputError(*error.problems, Problem("no environment was made; the answers are kept", str(draft), cure=cure)) from None
     draft.replace(path)
-
-
-def _regions_of(level: int) -> list[str]:
-    """Answers for as many regions as the level asks for."""
-    ranks = ("Primary", "Secondary") if figures()["second_region"].at(level) else ("Primary",)
-    return [_answer(None, f"{rank} region as {REGION_FORM}", "--region") for rank in ranks]
-
-
-def _tenants() -> Iterator[str]:
-    """Answers until an empty one; none where there is nobody to ask."""
-    if sys.stdin.isatty():
-        yield from iter(lambda: str(typer.prompt(f"A tenant as {TENANT_FORM} (empty: no more)", "", show_default=False, err=True)), "")
-
-
-def _answer(given: str | None, question: str, flag: str) -> str:
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        raise InputError(Problem(f"{flag} is missing", cure=f"give {flag}, or run it on a terminal: then it asks"))
-    return str(typer.prompt(question, err=True))
-
-
-def _code(text: str) -> str:
-    """A short name as the file has it, and as its own name is made of it: no path to somewhere else."""
-    if re.fullmatch(CODE_PATTERN, text):
-        return text
-    cure = "1 to 12 of a-z and 0-9, a letter first"
-    raise InputError(Problem(f"{text!r} is no short name of an environment", cure=cure))
-
-
-def _level(text: str) -> int:
-    if text in map(str, LEVELS):
-        return int(text)
-    raise InputError(Problem(f"{text!r} is no security level", cure=f"a number from {LEVELS[0]} to {LEVELS[-1]}"))
-
-
-def _klass(text: str) -> Klass:
-    for known in get_args(Klass):
-        if text == known:
-            return text  # type: ignore[return-value]
-    raise InputError(Problem(f"{text!r} is no class of environments", cure=f"one of: {', '.join(get_args(Klass))}"))
-
-
-def _region(text: str) -> RegionAnswer:
-    parts = text.split(":")
-    try:
-        name, cloud, place, latitude, longitude = parts
-        return RegionAnswer(name, cloud, place, float(latitude), float(longitude))
-    except ValueError:
-        raise InputError(Problem(f"{text!r} does not describe a region", cure=f"write it as {REGION_FORM}")) from None
-
-
-def _tenant(text: str) -> TenantAnswer:
-    try:
-        code, dti_code, name_vi, name_en = text.split(":")
-    except ValueError:
-        raise InputError(Problem(f"{text!r} does not describe a tenant", cure=f"write it as {TENANT_FORM}")) from None
-    return TenantAnswer(code, dti_code, name_vi, name_en)

@@ -95,14 +95,15 @@ def _finding(document: Document, root: type[BaseModel], error: ErrorDetails) -> 
         case "tuple_type" | "list_type":
             return Finding(path, f"{key} must be a list", cure=_advice(key, field))
     _, value = look_up(document.data, path)
-    why = _ascii_reason(value, error.get("ctx", {}).get("pattern")) or _reason(error)
+    why = _ascii_reason(value, error.get("ctx", {}).get("pattern")) or reason(error)
     where_named = key if not isinstance(path[-1], int) else f"entry {key} of {path[-2]}"
     return Finding(
         path, f"{where_named} is not what it must be", why, _advice(str(next(p for p in reversed(path) if isinstance(p, str))), field)
     )
 
 
-def _reason(error: ErrorDetails) -> str:
+def reason(error: ErrorDetails) -> str:
+    """Why pydantic refused a value, in words."""
     context = error.get("ctx", {})
     if error["type"] == "string_pattern_mismatch":
         return f"it does not match {context.get('pattern')}"

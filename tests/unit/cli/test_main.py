@@ -19,10 +19,10 @@ from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from foundation.shell import callable_here
 from landing_zone.cli import main, output
+from landing_zone.cli.answers import TENANT_FORM
 from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
 from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
-from landing_zone.cli.start import TENANT_FORM
 from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import Asked, Refused
@@ -462,18 +462,68 @@ def test_init_writes_nowhere_but_in_its_folder(
     assert "is no short name of an environment" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("level", ["two", "", "0", "6", "-1", "2.5"])
-def test_init_refuses_a_level_that_there_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str
+def test_init_asks_again_after_an_answer_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: level)
-    without = [word for word in ANSWERS if word not in {"--level", "1"}]
-    assert main(["init", *without, *REGION, "--folder", str(tmp_path)]) == 2
+    """Nobody types eight answers anew for the ninth."""
+    code, *names, klass, level, email = ANSWERS[1::2]
+    wrong = ["Pilot cloud", "royal", "two", "0", "6", "-1", "2.5", "o@pilot", "north", "north:lab-north:Hanoi:21.03:north", "edu"]
+    typed = [
+        wrong[0],
+        code,
+        *names,
+        wrong[1],
+        klass,
+        *wrong[2:7],
+        level,
+        wrong[7],
+        email,
+        *wrong[8:10],
+        REGION[1],
+        wrong[10],
+        TENANTS[0],
+        "",
+    ]
+    answers(monkeypatch, *typed)
+    assert main(["init", "--folder", str(tmp_path)]) == 0
+    assert sys.stdin.read() == ""
     said = capsys.readouterr().err
-    assert f"{level!r} is no security level" in said
+    assert [each for each in wrong if repr(each) not in said] == []
+    assert "LONGITUDE: Input should be a valid number" in said
     assert "cure:  a number from 1 to 5" in said
-    assert list(tmp_path.iterdir()) == []
+    made = load_file(tmp_path / "pilot.yaml")
+    assert (made.level, made.regions[0].name, [tenant.code for tenant in made.tenants]) == (1, "north", ["edu"])
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_init_tells_all_that_is_wrong_in_flags_at_once_before_it_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: terminal)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: pytest.fail("it asked"))
+    (tmp_path / "pilot.yaml").touch()
+    flags = [
+        "--code",
+        "pilot",
+        "--name-vi",
+        "",
+        "--class",
+        "royal",
+        "--email",
+        "o@pilot",
+        "--region",
+        "North::Hanoi:91:x",
+        "--tenant",
+        "edu",
+    ]
+    assert main(["init", *flags, "--folder", str(tmp_path), "--json"]) == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    wrong = ["'' is no name", "'royal' is no class", "'o@pilot' is no mail", "does not describe a region", "does not describe a tenant"]
+    lacking = [] if terminal else ["--name-en is missing", "--level is missing"]
+    told = [*lacking, *wrong, "there is such a file already"]
+    assert [(what, each["what"]) for what, each in zip(told, problems, strict=True) if what not in each["what"]] == []
+    region = next(each["why"] for each in problems if "a region" in each["what"])
+    assert [line.partition(":")[0] for line in region.splitlines()] == ["NAME", "CLOUD", "LATITUDE", "LONGITUDE"]
 
 
 @pytest.mark.parametrize("name", ["missing", "a-file"])
