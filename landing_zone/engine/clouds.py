@@ -107,14 +107,19 @@ def try_out(regions: Iterable[tuple[str, Cloud]]) -> dict[str, Connection]:
     return {region: result for region, result in results.items() if isinstance(result, Connection)}
 
 
-def try_each(regions: Iterable[tuple[str, Cloud]], *, once: bool = False) -> dict[str, Connection | Problem]:
+def try_each(
+    regions: Iterable[tuple[str, Cloud]], called: Mapping[str, str] | None = None, *, once: bool = False
+) -> dict[str, Connection | Problem]:
     """Sign in to each (region, cloud), side by side: by region the connection, or why there is none.
 
+    called: what its cloud calls a region, where that is not its name.
     once: what gets no answer is not asked again, now or later by that connection; for who would rather know soon.
     """
     asked = list(regions)
+    names = called or {}
+    places = [(names.get(region, region), cloud) for region, cloud in asked]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
-        results = list(pool.map(lambda one: _sign_in(*one, once=True) if once else _signed_in(*one), asked))
+        results = list(pool.map(lambda one: _sign_in(*one, once=True) if once else _signed_in(*one), places))
     return {region: result for (region, _), result in zip(asked, results, strict=True)}
 
 
@@ -221,7 +226,7 @@ def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | P
             f"the cloud has no region {region!r}",
             where=where,
             why=f"its catalogue has: {', '.join(sorted(offered)) or 'none'}",
-            cure="correct the region's `name` or `cloud` in the environment file",
+            cure="say in the region's `cloud_region` in the environment file what the cloud calls it, or correct its `cloud`",
         )
     return connection
 

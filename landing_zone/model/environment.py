@@ -80,6 +80,9 @@ class Region(Record):
 
     name: Code = Field(description="Name of the region within the environment, also in stack names.")
     cloud: ResourceName = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
+    cloud_region: ResourceName | None = Field(
+        default=None, description="What that cloud itself calls the region, such as RegionOne; none: as `name`."
+    )
     role: Literal["primary", "secondary"] = Field(description="`primary` serves, `secondary` takes over.")
     counterpart: Code | None = Field(default=None, description="The other region of its pair: each takes over when the other is lost.")
     place: HumanText = Field(description="Where the data centre stands, for people.")
@@ -93,6 +96,11 @@ class Region(Record):
     addresses: Supernets = Field(description="Address space of the region.")
     resolvers: tuple[AnyAddress, ...] = Field(default=(), description="Name servers that instances are told to use; none: the cloud's own.")
     capacity: Capacity = Field(description="What the region's cloud can carry.")
+
+    @property
+    def called(self) -> str:
+        """What its cloud calls it."""
+        return self.cloud_region or self.name
 
 
 class Addressing(Record):

@@ -27,7 +27,7 @@ def on_lab(environment: Environment) -> Environment:
     """
     here = {"flavor": _FLAVOR, "image": _IMAGE, "user": _USER}
     names = {region.name: name for region, name in zip(environment.regions, _LAB_REGIONS, strict=False)}
-    ours = {"external_network": _EXTERNAL_NETWORK, "availability_zones": (_AVAILABILITY_ZONE,)}
+    ours = {"cloud_region": None, "external_network": _EXTERNAL_NETWORK, "availability_zones": (_AVAILABILITY_ZONE,)}
     regions = tuple(
         region.model_copy(update={**ours, "name": names[region.name], "cloud": cloud, "counterpart": names.get(region.counterpart or "")})
         for region, cloud in zip(environment.regions, LAB_CLOUDS, strict=False)

@@ -38,7 +38,8 @@ READS: Mapping[str, frozenset[str]] = {
 class Share:
     """The part of a plan that one stack is composed from.
 
-    `regions` names all regions of the environment, `encrypted_volumes` says whether its level, or the tenant's own, asks for them.
+    `regions` are all regions of the environment, as their clouds call them; `encrypted_volumes` says whether its level, or the
+    tenant's own, asks for them.
     `region` lacks what the layer does not read. `owners` has the layer that makes each thing that the stack may refer to: its own
     layer or an earlier one.
     """
@@ -62,7 +63,8 @@ def share(environment: EnvironmentPlan, region: str, layer: str) -> Share:
     tenant = whole.tenants.get(layer.removeprefix(TENANT)) if layer.startswith(TENANT) else None
     figures = (environment.figures, tenant.figures if tenant else {})
     encrypted = any(each.get("encrypted_volumes") for each in figures)
-    return Share(environment.code, encrypted, tuple(environment.regions), layer, _trimmed(whole, layer), names)
+    regions = tuple(each.called for each in environment.regions.values())
+    return Share(environment.code, encrypted, regions, layer, _trimmed(whole, layer), names)
 
 
 def identities(region: RegionPlan) -> Iterator[tuple[str, IdentitySpec]]:

@@ -31,7 +31,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Objects
     monkeypatch.setenv("LZ_CACHE", str(tmp_path))
     found = {"north": Objects(), "south": Objects()}
 
-    def tried(regions: Any, **_: Any) -> dict[str, Any]:
+    def tried(regions: Any, *_: Any, **__: Any) -> dict[str, Any]:
         return {name: MagicMock(spec=Connection, object_store=found[name]) if name in found else DOWN for name, _ in regions}
 
     monkeypatch.setattr(clouds, "find", lambda names: {name: Cloud(name, "https://cloud.example/v3", None) for name in names})

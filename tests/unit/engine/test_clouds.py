@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
 from requests.adapters import HTTPAdapter
 
 from foundation.errors import InputError, Problem
@@ -72,7 +73,20 @@ def test_unknown_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: st
     write(tmp_path, monkeypatch, url, certificates.ca)
     what, _, cure = problem_of("west")
     assert what == "the cloud has no region 'west'"
-    assert "`name`" in cure
+    assert "`cloud_region`" in cure
+
+
+def test_regions_may_have_other_names_than_in_their_clouds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, certificates: Certificates
+) -> None:
+    """Most clouds call their only region RegionOne, which is nobody's name for it."""
+    write(tmp_path, monkeypatch, url, certificates.ca)
+    entry = clouds.use(["mine"])["mine"]
+    answers = clouds.try_each([("hanoi", entry), ("danang", entry)], {"hanoi": "north"})
+    assert isinstance(answers["hanoi"], Connection)
+    assert answers["hanoi"].config.get_region_name() == "north"
+    assert isinstance(answers["danang"], Problem)
+    assert answers["danang"].what == "the cloud has no region 'danang'"
 
 
 def test_expired_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,21 @@ def test_the_file_is_private_and_what_clients_read(ground: Ground) -> None:
     assert "secret of" not in repr(ground.kept)
 
 
+def test_the_file_names_the_region_as_its_cloud_does(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned, asked = ground.run.plan, []
+
+    def connect(_: Cloud, region: str, **__: str) -> MagicMock:
+        asked.append(region)
+        return MagicMock(identity=ground.keystone)
+
+    monkeypatch.setattr("landing_zone.engine.clouds.connect", connect)
+    there = replace(planned.regions["north"], called="RegionOne")
+    ground.run.plan = replace(planned, regions={**planned.regions, "north": there})
+    ground.ensure()
+    assert {entry["region_name"] for entry in yaml.safe_load(ground.file.read_text())["clouds"].values()} == {"RegionOne"}
+    assert set(asked) == {"RegionOne"}
+
+
 def test_a_second_time_nothing_is_done_and_nothing_asked(ground: Ground) -> None:
     ground.ensure()
     before, asked = ground.file.read_text(), ground.keystone.asked

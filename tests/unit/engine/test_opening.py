@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from foundation.errors import InputError
+from foundation.errors import InputError, Problem
 from foundation.places import CHECKOUT
-from landing_zone.engine import checkpoints
+from landing_zone.engine import checkpoints, clouds, opening
+from landing_zone.engine.clouds import Cloud
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import check_state, load_plan
 from landing_zone.engine.runs import Run
@@ -93,6 +95,23 @@ def test_anywhere_else_it_is_refused_and_nothing_is_put_aside(run: Run, stage: A
 def test_the_states_of_both_regions_are_kept(run: Run) -> None:
     check_state(answered(run, north=cloud(), south=cloud()), ())
     assert set(aside(run.stacks.home)) == {f"{name}.json" for name in STACKS}
+
+
+def test_a_region_is_asked_for_by_the_name_that_its_cloud_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = load_plan("lab")
+    there = replace(planned.regions["north"], called="RegionOne")
+    asked: list[tuple[list[tuple[str, str]], Mapping[str, str]]] = []
+
+    def tried(regions: Iterable[tuple[str, Cloud]], called: Mapping[str, str], *, once: bool) -> dict[str, Problem]:
+        asked.append(([(name, cloud.name) for name, cloud in regions], called))
+        return {"north": Problem("no answer")}
+
+    monkeypatch.setattr(clouds, "find", lambda names: {name: Cloud(name, "https://cloud.example", None) for name in names})
+    monkeypatch.setattr(clouds, "try_each", tried)
+    assert opening.reach(replace(planned, regions={**planned.regions, "north": there}), ["north"]).problems == {
+        "north": Problem("no answer")
+    }
+    assert asked == [([("north", "lab-north")], {"north": "RegionOne"})]
 
 
 def test_an_environment_whose_regions_have_the_names_of_the_labs_in_another_order_is_rehearsed_too(tmp_path: Path) -> None:

@@ -112,6 +112,16 @@ def test_probes_of_platform_zones_are_made_by_the_platforms_machine_account() ->
     assert (owner["userName"], owner["tenantName"]) == ("agc-platform-automation", "agc-platform-exchange")
 
 
+@pytest.mark.parametrize("layer", ["access", "tenant-edu"])
+def test_providers_ask_for_the_region_by_the_name_that_its_cloud_has_for_it(layer: str) -> None:
+    named = replace(plan(), regions={**plan().regions, "north": replace(region(), called="RegionOne")})
+    part = share(named, "north", layer)
+    inputs = Inputs(Endpoint("https://cloud.example", "CA"), lambda name: name, "ssh-ed25519 AAAA", frozenset())
+    made = run(program(part, inputs), preview=True)
+    assert {one.inputs["region"] for one in made.of("providers:openstack")} == {"RegionOne"}
+    assert all(check(one.type, one.name, one.inputs, facts(part)) == [] for one in made.made)
+
+
 def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:
     made = composed("tenant-edu").made
     quotas = [place for place, one in enumerate(made) if one.name.startswith("lab-edu-network.") and "uot" in one.type]
