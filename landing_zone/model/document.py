@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ _LONGEST = 4 * 1024 * 1024
 _MOST_VALUES = 500_000
 _DEEPEST = 40
 _INCLUDE = "!include"
+_COMMAS = "separate them by commas; spreadsheets offer it when they save as CSV, and take the system's list separator else"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ class Place:
 class Document:
     """`data` as read, and the place of each value by its path of keys and indexes.
 
-    `files` are all files read, `rows` the paths of mappings that were rows of a CSV file, whose values are all text.
+    `files` are all files read, `rows` the paths of mappings that were rows of a CSV file, whose values are all text, with the
+    columns that the file has.
     """
 
     data: Any
     places: dict[Path_, Place] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    rows: set[Path_] = field(default_factory=set)
+    rows: dict[Path_, tuple[str, ...]] = field(default_factory=dict)
 
     def place(self, path: Path_) -> Place:
         """Where the value stands, or the nearest thing around it that was written down."""
@@ -77,18 +80,18 @@ def number(text: str, kind: type[int] | type[float]) -> int | float | str:
 
 @dataclass
 class _Written:
-    """A value, a list or mapping of such, and where it stands; `row`: it was a row of a CSV file."""
+    """A value, a list or mapping of such, and where it stands; `row`: it was a row of a CSV file with these columns."""
 
     value: Any
     place: Place
-    row: bool = False
+    row: tuple[str, ...] = ()
 
 
 def _settle(written: _Written, path: Path_, document: Document) -> Any:
     """Plain data of what was written, with all places put into `document`."""
     document.places[path] = written.place
     if written.row:
-        document.rows.add(path)
+        document.rows[path] = written.row
     if isinstance(written.value, dict):
         return {key: _settle(inner, (*path, key), document) for key, inner in written.value.items()}
     if isinstance(written.value, list):
@@ -143,7 +146,7 @@ class _Reader:
             if path.stat().st_size > _LONGEST:
                 self._wrong(f"{path.name} is larger than {_LONGEST} bytes", asked, cure="split it, or name the right file")
                 return None
-            return path.read_text(encoding="utf-8")
+            return unicodedata.normalize("NFC", path.read_text(encoding="utf-8"))  # marks apart from their letters look the same
         except UnicodeDecodeError as error:
             self._wrong(f"{path.name} is not UTF-8 text", Place(path, 1), str(error), "save it as UTF-8")
         except OSError as error:
@@ -177,7 +180,10 @@ class _Reader:
         return _Nodes(self, path, (*above, path)).value(node, ())
 
     def csv_file(self, path: Path, asked: Place) -> _Written:
-        """Rows by column name; empty cells are left out, so that defaults apply. Lines that begin with # are comments."""
+        """Rows by column name; empty cells are left out, so that defaults apply, and so are empty rows and columns without a name.
+
+        Lines that begin with # are comments.
+        """
         text = self._text(path, asked)
         rows = _Written([], Place(path, 1))
         lines = csv.reader((text or "").lstrip("\ufeff").splitlines(keepends=True), strict=True)
@@ -185,11 +191,13 @@ class _Reader:
         try:
             for cells in lines:
                 place = Place(path, lines.line_num)
-                if not cells or cells[0].startswith("#"):
+                if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
                     continue
                 if not header:
                     header = [cell.strip() for cell in cells]
-                    for name in sorted({name for name in header if header.count(name) > 1}):
+                    if len(header) == 1 and (other := next((each for each in ";\t" if each in header[0]), None)):
+                        return self._wrong(f"cells are separated by {other!r}", place, f"the head line is {header[0]!r}", _COMMAS)
+                    for name in sorted({name for name in header if name and header.count(name) > 1}):
                         self._wrong(f"column {name!r} stands twice", place, cure="keep one of them")
                 elif len(cells) != len(header):
                     cure = "give every column one cell; quote a cell with a comma in it"
@@ -198,12 +206,14 @@ class _Reader:
                     rows.value.append(_row(header, cells, place))
         except csv.Error as error:
             self._wrong("not valid CSV", Place(path, lines.line_num), str(error), "close the quotes on this line")
+        if text is not None and not header:
+            self._wrong(f"{path.name} has no head line", Place(path, 1), cure="write the names of the columns into its first line")
         return rows
 
 
 def _row(header: list[str], cells: list[str], place: Place) -> _Written:
     """One row; a column named `name.vi` is the key `vi` of the mapping `name`."""
-    row = _Written({}, place, row=True)
+    row = _Written({}, place, tuple(header))
     for column, cell in zip(header, cells, strict=True):
         inner = row
         *outer, last = column.split(".")

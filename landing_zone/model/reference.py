@@ -21,9 +21,9 @@ Made from the model by `python -m landing_zone.documents`; do not edit. Editors 
 `# yaml-language-server: $schema=schema/environment.json`; tell the editor about the tag `!include scalar`.
 
 A file is YAML 1.2: only `true` and `false` are booleans, and text with a colon in it stands in quotes. Anchors (`&name`, `*name`, `<<`)
-work. `!include FILE` takes a value from a file beside this one: `.yaml` gives its content, `.csv` one entry a row. A column named
-`name.vi` is the key `vi` of `name`, an empty cell leaves the key out, and lists in cells are words with spaces between. Entries of an
-`!include` that stands in a list are added to that list.
+work. `!include FILE` takes a value from a file beside this one: `.yaml` gives its content, `.csv` one entry a row. A register in CSV has
+its columns in its first line and commas between cells. A column named `name.vi` is the key `vi` of `name`, an empty cell leaves the key
+out, and lists in cells are words with spaces between. Entries of an `!include` that stands in a list are added to that list.
 
 `lz` reads the whole file and tells every problem at once, with file, line, key, value and cure, before anything is changed.
 """

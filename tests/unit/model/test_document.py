@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_included_yaml_and_csv_keep_their_own_places(tmp_path: Path) -> None:
     assert [entry["code"] for entry in found.data["both"]] == ["a", "b", "y", "z"]
     assert found.place(("one", 1, "name", "en")) == Place(tmp_path / "t.csv", 5)
     assert found.place(("both", 3, "code")) == Place(tmp_path / "more.yaml", 1)
-    assert found.rows == {("one", 0), ("one", 1), ("both", 0), ("both", 1)}
+    assert found.rows.keys() == {("one", 0), ("one", 1), ("both", 0), ("both", 1)}
     assert [file.name for file in found.files] == ["env.yaml", "t.csv", "t.csv", "more.yaml"]
 
 
@@ -92,6 +93,10 @@ def test_broken_files_are_refused_with_their_line(tmp_path: Path, text: str, lin
         ("a,b\n1\n", 2, "a row of 1 cells"),
         ("a,a\n1,2\n", 1, "'a' stands twice"),
         ('a,b\n1,"2\n', 2, "not valid CSV"),
+        ("# of 2026\na;b\n1;2\n3;4\n", 2, "cells are separated by ';'"),
+        ("a\tb\n1\t2\n", 1, r"cells are separated by '\t'"),
+        ("", 1, "t.csv has no head line"),
+        ("# of 2026\n,,\n", 1, "t.csv has no head line"),
     ],
 )
 def test_broken_registers_are_refused_with_their_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -99,6 +104,18 @@ def test_broken_registers_are_refused_with_their_line(tmp_path: Path, text: str,
     message = refused(write(tmp_path, "a: !include t.csv\n"))
     assert words in message
     assert f"{tmp_path / 't.csv'}:{line}" in message
+    assert message.count("cure:") == 1
+
+
+def test_what_spreadsheets_leave_behind_is_no_row_and_no_column(tmp_path: Path) -> None:
+    write(tmp_path, "\ufeffa,b,,\r\n1,2,,\r\n,,,\r\n , ,,\r\n3,4,,\r\n,,,\r\n", "t.csv")
+    assert read(write(tmp_path, "a: !include t.csv\n")).data == {"a": [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]}
+
+
+def test_marks_that_stand_apart_from_their_letters_make_no_other_text(tmp_path: Path) -> None:
+    write(tmp_path, unicodedata.normalize("NFD", "a\nSở Y tế\n"), "t.csv")
+    found = read(write(tmp_path, unicodedata.normalize("NFD", "a: !include t.csv\nb: Sở Y tế\n"))).data
+    assert found == {"a": [{"a": "Sở Y tế"}], "b": "Sở Y tế"}
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:

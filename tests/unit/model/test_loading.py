@@ -92,6 +92,25 @@ def test_a_wrong_row_of_a_register_is_named_by_its_file_and_line(tmp_path: Path)
     assert message.count("cure:") == 2
 
 
+def test_what_the_head_line_of_a_register_has_wrong_is_told_once_and_not_for_each_row(tmp_path: Path) -> None:
+    (tmp_path / "registers").mkdir()
+    register = (ENVIRONMENTS / "registers" / "provinces.csv").read_text(encoding="utf-8")
+    spoiled = register.replace("name.en,level", "name.english,Level").replace(",LZ-P12,", ",,").replace(",LZ-P14,", ",,")
+    (tmp_path / "registers" / "provinces.csv").write_text(spoiled, encoding="utf-8")
+    path = tmp_path / "env.yaml"
+    path.write_text(shipped("regional-dc").read_text(encoding="utf-8"), encoding="utf-8")
+    message = tried(path)
+    said = [
+        "the key 'level' is missing",
+        "unknown key 'Level'",
+        "the key 'en' is missing",
+        "unknown key 'english'",
+        "the key 'dti_code' is missing",
+    ]
+    assert [message.count(each) for each in said] == [1, 1, 1, 1, 2]
+    assert message.count("cure:") == 6
+
+
 UNREADABLE = ("!!int abc", "!!float x", "9" * 5000)
 
 
