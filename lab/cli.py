@@ -31,7 +31,7 @@ app = typer.Typer(
     name="lab", no_args_is_help=True, add_completion=False, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None
 )
 # Where nobody looks on a terminal, rows are not cut to 80 columns.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 RegionOption = Annotated[
     list[str] | None, typer.Option("--region", help="north or south; give it twice for both. Default: both, one under 16 GiB.")

@@ -17,7 +17,7 @@ from foundation.progress import Progress
 from tools import artefacts, bundle, engine, gobuild, pins, tokens
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-out = Console(highlight=False)
+out = Console(highlight=False, emoji=False)
 
 
 @app.command()

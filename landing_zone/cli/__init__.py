@@ -56,7 +56,7 @@ def explain(error: BaseException) -> tuple[Sequence[Problem], int]:
 
 def _tell(error: BaseException, words: Sequence[str], debug: bool) -> int:
     """Print an error as one block on standard error, and as JSON on standard output with --json; returns the exit code."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
     problems, code = explain(error)
     if debug:
         console.print("".join(traceback.format_exception(error)), markup=False)

@@ -75,6 +75,18 @@ def test_a_problem_is_one_block(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().err == ("error: not fit\n  where: here\n         and there\n  why:   because\n  cure:  do this\n")
 
 
+def test_a_word_between_colons_is_no_picture(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich makes a cloud of `:cloud:`, unless it is told not to."""
+    raising(monkeypatch, InputError(Problem("a:cloud:b", "c:key:d", "e:lock:f", "g:link:h")))
+    main(["status"])
+    output.warn(Problem("a:cloud:b"))
+    output.table(["a:cloud:b"], [["c:key:d"]])
+    output.out.print("e:lock:f", markup=False)
+    said = capsys.readouterr()
+    assert said.err == "error: a:cloud:b\n  where: c:key:d\n  why:   e:lock:f\n  cure:  g:link:h\nwarning: a:cloud:b\n"
+    assert said.out.split() == ["a:cloud:b", "c:key:d", "e:lock:f"]
+
+
 def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     raising(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/a/file"))
     main(["status"])
