@@ -35,6 +35,9 @@ class Problem:
 
 DISK_FULL = "no space is left on the disk"
 DISK_FULL_CURE = "free some, or name a folder on another disk in $LZ_CACHE; then run the same command again: it goes on where it stopped"
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+NOT_LET = "this account may not read or write there"
+NOT_LET_CURE = "run it as an account that may, or name another place; the cache's folder is $LZ_CACHE"
 STOPPED = Problem("stopped", cure="run the same command again: it goes on where it stopped")
 INTERRUPTED = 130  # exit code after Ctrl-C
 FAULT = 70  # exit code after what nobody foresaw
@@ -73,6 +76,8 @@ def explained(error: BaseException) -> tuple[Sequence[Problem], int] | None:
         return (STOPPED,), INTERRUPTED
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return (Problem(DISK_FULL, where=str(error.filename or ""), cure=DISK_FULL_CURE),), 1
+    if isinstance(error, OSError) and error.errno in FORBIDDEN and error.filename:
+        return (Problem(NOT_LET, where=str(error.filename), why=error.strerror or "", cure=NOT_LET_CURE),), 1
     return None
 
 

@@ -116,11 +116,13 @@ def test_who_waits_for_a_lock_hears_ctrl_c(tmp_path: Path, monkeypatch: pytest.M
         (InputError(Problem("bad file", cure="mend it")), 2, "bad file\n  cure:  mend it\n"),
         (KeyboardInterrupt(), INTERRUPTED, "stopped\n  cure:  run the same command again"),
         (OSError(errno.ENOSPC, "no space left", "/srv/file"), 1, "no space is left on the disk\n  where: /srv/file\n"),
+        (OSError(errno.EROFS, "Read-only file system", "/srv/file"), 1, "this account may not read or write there\n  where: /srv/file\n"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), FAULT, "this is a fault of lz itself\n  why:   PermissionError: "),
         (ValueError("a bug"), FAULT, "this is a fault of lz itself\n  why:   ValueError: a bug\n  cure:  run it again with LZ_DEBUG=1"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/srv/file"),
-            FAULT,
-            "this is a fault of lz itself\n  why:   PermissionError: ",
+            1,
+            "this account may not read or write there\n  where: /srv/file\n  why:   Permission denied\n  cure:  run it as",
         ),
     ],
 )
