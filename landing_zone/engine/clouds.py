@@ -55,7 +55,7 @@ def places() -> tuple[Path, ...]:
     """Files that may have the entries, in the order in which they are looked at; the lab's comes last."""
     named = os.environ.get(VARIABLE)
     if named:
-        return (Path(named),)
+        return (Path(named).absolute(),)  # programs and plugins that read it stand in folders of their own
     usual = (Path("clouds.yaml"), Path.home() / ".config/openstack/clouds.yaml", Path("/etc/openstack/clouds.yaml"))
     return (*(path.absolute() for path in usual), cache_root() / "lab" / "clouds.yaml")
 
@@ -295,9 +295,15 @@ SAID = (
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, OSError) as error:
-        raise InputError(Problem("clouds.yaml cannot be read", where=str(path), why=str(error), cure="correct the file")) from None
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:  # its text has the line itself, which may be that of the password
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        why = " ".join(str(part) for part in (error.context, error.problem) if part)
+        cure = "correct this line or the one before it; a password with other characters than letters and digits stands in quotes"
+        raise InputError(Problem("clouds.yaml cannot be read", where=f"{path}:{line}", why=why, cure=cure)) from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        cure = "correct the file; it is UTF-8 text"
+        raise InputError(Problem("clouds.yaml cannot be read", where=str(path), why=str(error), cure=cure)) from None
     clouds = data.get("clouds") if isinstance(data, dict) else None
     return clouds if isinstance(clouds, dict) else {}
 

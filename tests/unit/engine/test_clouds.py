@@ -246,6 +246,34 @@ def test_clouds_file_that_is_not_right(tmp_path: Path, monkeypatch: pytest.Monke
     assert caught.value.problems[0].cure
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"clouds:\n  mine:\n    auth:\n      password: @hush7\n", 4),
+        (b"clouds: {mine: {auth: {password: hush7: x}}\n", 1),
+        ("clouds: {mine: {auth: {password: hush7}}}\n".encode("utf-16"), 0),
+    ],
+)
+def test_a_broken_clouds_file_is_told_by_its_line_and_not_with_the_password_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, line: int
+) -> None:
+    file = tmp_path / "clouds.yaml"
+    file.write_bytes(text)
+    monkeypatch.setenv(clouds.VARIABLE, str(file))
+    with pytest.raises(InputError, match=r"clouds\.yaml cannot be read") as caught:
+        clouds.use(["mine"])
+    assert "hush7" not in str(caught.value)
+    assert caught.value.problems[0].where == (f"{file}:{line}" if line else str(file))
+
+
+def test_the_file_that_is_named_is_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text("clouds:\n  mine: {auth: {auth_url: 'https://mine'}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(clouds.VARIABLE, "mine.yaml")
+    clouds.use(["mine"])
+    assert os.environ[clouds.VARIABLE] == str(tmp_path / "mine.yaml")
+
+
 def test_the_first_file_that_has_most_of_the_clouds_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(clouds.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
