@@ -22,7 +22,7 @@ from landing_zone import inventory as stock
 from landing_zone import preflight as checks
 from landing_zone.cli import flags, output
 from landing_zone.engine import clouds, recovery
-from landing_zone.engine.opening import Refused, open_offline, open_run, reach
+from landing_zone.engine.opening import Refused, anywhere, open_offline, open_run, reach
 from landing_zone.engine.runs import Run
 from landing_zone.engine.stack import DamagedError, StackKey, Stacks
 from landing_zone.planners.plan import EnvironmentPlan, InstanceSpec
@@ -197,7 +197,7 @@ def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
     plan, _, stacks = open_offline(flags.asked(env))
     clouds.use(region.cloud for region in plan.regions.values())
     settings = {
-        "LZ_ENV": env,
+        "LZ_ENV": anywhere(env),
         clouds.VARIABLE: os.environ[clouds.VARIABLE],
         "NO_PROXY": os.environ["NO_PROXY"],
         "no_proxy": os.environ["no_proxy"],

@@ -73,6 +73,12 @@ def environment_file(reference: str) -> Path:
     )
 
 
+def anywhere(reference: str) -> str:
+    """The reference as it is good in every folder: programs of stacks, and whoever pastes what is printed, stand in others."""
+    named = Path(reference.removesuffix(REHEARSED))
+    return str(Path(reference).absolute()) if named.suffix in (".yaml", ".yml") else reference
+
+
 def load_plan(reference: str) -> EnvironmentPlan:
     """The plan of an environment, with the ledger beside its file taken into account. InputError with every problem."""
     path = environment_file(reference)

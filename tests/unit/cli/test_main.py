@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked, Refused
+from landing_zone.engine.opening import Asked, Refused, open_offline
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.engine.stores.folder import Folder
@@ -569,6 +570,23 @@ def test_pictures_are_not_drawn_into_a_file(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "a-file").touch()
     assert main(["plan", "--env", "lab", "--diagram", str(tmp_path / "a-file")]) == 2
     assert "is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("behind", ["", "@lab"])
+def test_the_lines_of_env_are_good_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], behind: str
+) -> None:
+    """Plain `pulumi` runs a program in the folder `stacks`."""
+    planned, _, _ = open_offline(Asked("lab"))
+    stacks = SimpleNamespace(settings={"PATH": "/bin"})
+    monkeypatch.setattr("landing_zone.cli.reading.open_offline", lambda _: (planned, Selection(), stacks))
+    monkeypatch.setattr("landing_zone.engine.clouds.use", lambda _: {})
+    for name in ("OS_CLIENT_CONFIG_FILE", "NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "as it is")
+    monkeypatch.chdir(tmp_path)
+    for asked, said in ((f"mine.yaml{behind}", f"{tmp_path}/mine.yaml{behind}"), (f"lab{behind}", f"lab{behind}")):
+        assert main(["env", "--env", asked]) == 0
+        assert f"export LZ_ENV={said}\n" in capsys.readouterr().out
 
 
 def test_a_second_run_on_the_same_environment_is_refused(
