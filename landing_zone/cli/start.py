@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -22,6 +23,8 @@ from landing_zone.engine.opening import ENVIRONMENTS, Asked
 from landing_zone.model.scaffold import environment_text
 from landing_zone.proof.results import worst
 from tools import engine
+
+SCHEMA = ENVIRONMENTS / "schema" / "environment.json"
 
 
 def quickstart(
@@ -112,7 +115,7 @@ def init(
     given = answers.Given(dict(zip(answers.QUESTIONS, singles, strict=True)), region, tenant, folder)
     told = answers.collect(given)
     path = given.path(told.code)
-    _write(path, environment_text(told))
+    _write(path, environment_text(told, os.path.relpath(SCHEMA, folder.resolve())))
     if json_:
         output.document({"written": [str(path)]})
         return

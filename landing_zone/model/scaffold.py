@@ -62,10 +62,13 @@ class Answers:
     extra_zones: tuple[str, ...] = field(default=("data",))
 
 
-def environment_text(answers: Answers) -> str:
-    """The text of an environment file. What is wrong in the answers is found by loading it, as with any other file."""
+def environment_text(answers: Answers, schema: str = "schema/environment.json") -> str:
+    """The text of an environment file; `schema` is the place, from its folder, of what editors check it by.
+
+    What is wrong in the answers is found by loading it, as with any other file.
+    """
     head = (
-        "# yaml-language-server: $schema=schema/environment.json\n"
+        f"# yaml-language-server: $schema={schema}\n"
         f"# {answers.name_en}. Written by `lz init`; yours to edit. Every key: docs/reference/environment.md\n"
         "# Look at the examples below before the first `lz up`: capacities, quotas, administrators' networks and flows are guesses.\n"
     )

@@ -372,6 +372,16 @@ def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path,
     assert (tmp_path / "pilot.yaml").read_text() == before
 
 
+def test_editors_find_the_schema_of_a_file_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    for folder in (str(tmp_path), ".", "link"):
+        monkeypatch.chdir(tmp_path)
+        assert main(["init", *ANSWERS, *REGION, "--folder", folder]) == 0
+        head = (tmp_path / "pilot.yaml").read_text().splitlines()[0]
+        assert (tmp_path / head.partition("$schema=")[2]).resolve() == CHECKOUT / "environments/schema/environment.json"
+        (tmp_path / "pilot.yaml").unlink()
+
+
 def test_what_init_wrote_comes_as_json_where_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", *ANSWERS, *REGION, "--folder", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"written": [str(tmp_path / "pilot.yaml")]}
