@@ -112,7 +112,7 @@ def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
 def stacks_of(planned: EnvironmentPlan) -> Stacks:
     """The stacks of an environment, in the store that its file asks for."""
     home = Home.of(planned.home)
-    return Stacks(home, stores.of(planned.state, home))
+    return Stacks(home, stores.of(planned.state, home), called=planned.called)
 
 
 def of_stack(name: str) -> tuple[Share, Inputs]:

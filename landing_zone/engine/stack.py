@@ -126,12 +126,16 @@ class DamagedError(LzError):
 
 @dataclass
 class Stacks:
-    """All stacks of one environment on this machine. One operation at a time in each process: see `crew`."""
+    """All stacks of one environment on this machine; `called`: what `--env` calls it.
+
+    One operation at a time in each process: see `crew`.
+    """
 
     home: Home
     store: Store
     parallel: int = PARALLEL
     listener: Listener | None = None
+    called: str = "NAME"
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
@@ -197,7 +201,7 @@ class Stacks:
         try:
             return {} if data is None else checkpoints.latest(data)
         except ValueError as error:
-            cure = "lz state doctor, with the same --env, says what can be put back"
+            cure = f"lz state doctor --env {self.called} says what can be put back"
             raise DamagedError(Problem(f"the state of {key.name} is damaged", f"{place} in {self.store.url}", str(error), cure)) from None
 
     def domains(self, key: StackKey) -> Mapping[str, str]:

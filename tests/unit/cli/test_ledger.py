@@ -72,7 +72,7 @@ def refused(file: Path, capsys: pytest.CaptureFixture[str], tenant: str, *said: 
 
 
 def test_release_refuses_what_is_in_use_and_what_it_does_not_know(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(file, capsys, "edu", "tenant edu is in the environment", "lz down --env lab --tenant edu")
+    refused(file, capsys, "edu", "tenant edu is in the environment", f"lz down --env {file} --tenant edu")
     refused(file, capsys, "nobody", "no former tenant 'nobody' has addresses", "retired are: portal")
 
 

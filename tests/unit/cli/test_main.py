@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ from landing_zone.cli.changes import agree
 from landing_zone.cli.proving import EXIT
 from landing_zone.engine import checkpoints, doubts
 from landing_zone.engine.home import Home
-from landing_zone.engine.opening import Asked, Refused, open_offline
+from landing_zone.engine.opening import Asked, Refused, load_plan, open_offline
 from landing_zone.engine.runs import Selection
 from landing_zone.engine.stack import Outcome, StackKey, forget_variables
 from landing_zone.engine.stores.folder import Folder
@@ -703,3 +704,19 @@ def test_status_does_not_take_a_store_that_is_silent_for_damage(
     assert main(["status", "--env", "lab", "--region", "north"]) == 1
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "error: the store of the state does not answer\n")
+
+
+@pytest.mark.parametrize(("path", "env"), [(True, "lab"), (False, "ministry-agc@lab")])
+def test_the_cure_of_a_damaged_state_names_the_environment_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: bool, env: str
+) -> None:
+    """Its file need not have the name of its code; and behind `@lab` is another cloud."""
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    if path:
+        env = str(shutil.copy(CHECKOUT / "environments/lab.yaml", tmp_path / "mine.yaml"))
+    planned = load_plan(env)
+    place = Home.of(planned.home).backend / checkpoints.checkpoint(f"{planned.code}.north.network")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("{")
+    assert main(["status", "--env", env, "--layer", "network"]) == 1
+    assert f"lz state doctor --env {env} says" in capsys.readouterr().err
