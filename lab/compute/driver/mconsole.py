@@ -20,6 +20,7 @@ _VERSION = 2
 _DATA = 512
 _REQUEST = struct.Struct(f"=III{_DATA}s")
 _REPLY = struct.Struct("=III")
+_PACKETS = 1000  # of an answer, all that come meanwhile counted: a guest that was taken over may send without end
 
 
 class ConsoleError(Exception):
@@ -69,7 +70,7 @@ def _opened(path: Path, owner: int) -> Iterator[int]:
 
 def _answer(line: socket.socket, path: Path, command: str, deadline: float) -> str:
     text, failed = "", False
-    while True:
+    for _ in range(_PACKETS):
         line.settimeout(max(0.001, deadline - time.monotonic()))
         packet, sender = line.recvfrom(_REPLY.size + _DATA)
         if sender != str(path) or len(packet) < _REPLY.size:
@@ -79,6 +80,8 @@ def _answer(line: socket.socket, path: Path, command: str, deadline: float) -> s
         failed = failed or bool(error)
         if not more:
             break
+    else:
+        raise ConsoleUnreachable(f"no end of the answer to {command!r}")
     if failed:
         raise ConsoleError(f"{command.split('=', maxsplit=1)[0]}: {text.strip() or 'refused'}")
     return text.strip()

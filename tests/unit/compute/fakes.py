@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -55,10 +56,11 @@ class KernelSocket:
             command = packet[12 : 12 + length].decode()
             self.heard.append(command)
             parts = self._replies(command)
-            for number, (error, text) in enumerate(parts):
-                data = text.encode() + b"\0"
-                more = number < len(parts) - 1
-                self._line.sendto(struct.pack("=III", error, more, len(data)) + data, sender)
+            with contextlib.suppress(ConnectionError):  # who asked has gone
+                for number, (error, text) in enumerate(parts):
+                    data = text.encode() + b"\0"
+                    more = number < len(parts) - 1
+                    self._line.sendto(struct.pack("=III", error, more, len(data)) + data, sender)
 
     def close(self) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:

@@ -54,6 +54,14 @@ def test_silence_ends_after_the_timeout(listen: Callable[[Replies], tuple[Path, 
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.timeout(20)
+def test_an_answer_without_end_is_given_up(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
+    """Who took a guest's process over could keep nova-compute, all other instances too, and fill its memory."""
+    path, _ = listen(lambda _: [(False, "more")] * 2000)
+    with pytest.raises(mconsole.ConsoleUnreachable, match="no end"):
+        mconsole.ask(path, "version", ME)
+
+
 def test_nobody_there_is_told_apart(short_path: Path) -> None:
     with pytest.raises(mconsole.ConsoleUnreachable):
         mconsole.ask(short_path / "absent", "version", ME)
