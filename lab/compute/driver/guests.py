@@ -19,6 +19,7 @@ from .volumes import Volumes
 
 CONFIG_DRIVE = "disk.config"
 BEFORE_RESIZE = "before-resize"
+LOOK_SECONDS = 60  # for a look at the partitions of a disk
 HELD = "held"  # file beside the disks of an instance that stands still while it is copied
 
 
@@ -152,7 +153,9 @@ class Guests:
     def _root_partition(self, instance: Instance) -> str:
         """No boot loader reads the disk: / is its biggest partition, or the whole of it. Read by the instance's own user."""
         disk, _ = self._root_disk(instance)
-        return biggest_partition(self._run(*unprivileged(instance.user), "sfdisk", "--json", disk, ok=(0, 1)))
+        # The guest's process may have put a pipe in the place of its disk, which never opens: nobody could even delete the instance.
+        look = ("timeout", "--signal=KILL", LOOK_SECONDS, *unprivileged(instance.user), "sfdisk", "--json", disk)
+        return biggest_partition(self._run(*look, ok=(0, 1)))
 
     # -- ports --------------------------------------------------------------------------------------------
 

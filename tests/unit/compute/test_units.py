@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -202,8 +203,9 @@ def test_starting_writes_arguments_and_pins(lab: Lab) -> None:
     assert lab.guests.load(UUID).cpus == (0,)
     (started,) = lab.run.of("systemd-run")
     assert started[2] == f"--unit=nova-{UUID}.service"
+    nobody = units.unprivileged(lab.guests.load(UUID).user)
     (probe,) = [command for command in lab.run.ran if "sfdisk" in command]
-    assert probe[: probe.index("sfdisk")] == units.unprivileged(lab.guests.load(UUID).user)
+    assert probe[probe.index("sfdisk") - len(nobody) : probe.index("sfdisk")] == nobody
 
 
 def test_instances_that_are_started_together_are_spread_too(lab: Lab) -> None:
@@ -213,9 +215,21 @@ def test_instances_that_are_started_together_are_spread_too(lab: Lab) -> None:
         lab.store.save(replace(INSTANCE, uuid=OTHER, cpus=(0,)))
         return ""
 
-    lab.run.answer("/usr/bin/setpriv", by=look)
+    lab.run.answer("timeout", "--signal=KILL", by=look)
     lab.guests.start(UUID, [0, 1])
     assert lab.guests.load(UUID).cpus == (1,)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which nova-compute is")
+def test_a_pipe_in_the_place_of_a_disk_holds_nobody_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the instance, to delete it too, waits for the look at its disk."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1)
+    os.mkfifo(lab.guests.home(UUID) / images.DISK)
+    for first in ("timeout", "/usr/bin/setpriv"):
+        lab.run.answer(first, by=lambda words: subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    with pytest.raises(subprocess.CalledProcessError):
+        lab.guests.start(UUID, [0])
 
 
 def test_a_running_instance_is_not_started_twice(lab: Lab) -> None:
