@@ -176,8 +176,8 @@ def flat_copy(instance: Instance, home: Path, target: Path, run: Runner, pause: 
     source = plain if plain.exists() else changes
     held = target.with_name(f"{target.name}.held")
     try:
-        pause()
         try:
+            pause()
             if source.exists():
                 os.close(cow.open_plain(source))
                 run("cp", "--sparse=always", "--reflink=auto", "--no-dereference", source, held)

@@ -174,6 +174,19 @@ def test_a_disk_swapped_for_a_link_is_not_copied_and_the_guest_goes_on(tmp_path:
     assert order == ["pause", "on"]
 
 
+def test_a_guest_that_could_not_be_held_for_a_copy_goes_on(tmp_path: Path) -> None:
+    """systemd gives up to wait for one that is slow to stand still, and it stands still all the same."""
+    instance, home = local_disk(tmp_path)
+    order: list[str] = []
+
+    def held_too_late() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        images.flat_copy(instance, home, tmp_path / "out", copying(), held_too_late, lambda: order.append("on"))
+    assert order == ["on"]
+
+
 def test_a_console_log_is_cut_to_its_end(tmp_path: Path) -> None:
     log = tmp_path / "console.log"
     with log.open("ab") as writer:
