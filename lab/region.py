@@ -106,7 +106,9 @@ def _make(places: Places, region: Region, using: Ingredients, machine: Machine, 
         names = (f"{region.name}.lab.internal", "localhost")
         render.write(machine.root, region, values, issue(places.ca, places.root / "ca.key", region.api, names))
         shutil.copy(places.ca, machine.root / "usr/local/share/ca-certificates/lab.crt")
-        run(["chroot", machine.root, "update-ca-certificates"], log=places.logs / f"{region.name}-console.log")
+        # It makes files in $TMPDIR, and a folder of the host's is none of the machine's.
+        without = ("env", "--unset=TMPDIR")
+        run(["chroot", machine.root, *without, "update-ca-certificates"], log=places.logs / f"{region.name}-console.log")
         install.install(machine.root, using.compute)
     with progress.step(f"{region.name}: boot"):
         machine.start(places.logs / f"{region.name}-console.log", devices(using))

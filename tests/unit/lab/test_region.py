@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from foundation.progress import Progress
-from lab import cloud, health, hostnet, region, snapshot
+from lab import cloud, health, hostnet, region, render, snapshot
 from lab.compute import install
 from lab.compute.kernel import KernelBuild
 from lab.image import GuestImage
@@ -74,6 +75,32 @@ def test_a_region_whose_reset_was_broken_off_is_thrown_away_and_the_other_is_not
     assert again["north"] != both["north"]
     assert again["south"] == both["south"]
     assert not snapshot.unfinished(north)
+
+
+def test_a_folder_for_temporary_files_of_the_host_is_none_of_a_machine_that_is_made(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libpam-tmpdir gives everybody who signs in one of his own, and update-ca-certificates ends where it is missing."""
+
+    def boot(*_: object) -> None:
+        raise KeyboardInterrupt  # so far, and no further
+
+    north = REGIONS["north"]
+    machine = Machine("m", where.region(north), (), "m")
+    for folder in ("tmp", "usr/local/share/ca-certificates"):
+        (machine.root / folder).mkdir(parents=True)
+    where.ca.touch()
+    for name, body in (("chroot", 'export ROOT="$1"; shift; exec "$@"'), ("update-ca-certificates", 'cd "$ROOT${TMPDIR:-/tmp}"')):
+        (where.root / name).write_text(f"#!/bin/sh\n{body}\n")
+        (where.root / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{where.root}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(where.root / "of-the-host"))
+    monkeypatch.setattr(render, "write", lambda *_: None)
+    monkeypatch.setattr(region, "issue", lambda *_: "")
+    monkeypatch.setattr(install, "install", lambda *_: None)
+    monkeypatch.setattr(Machine, "start", boot)
+    image = GuestImage("image", where.root, where.root, where.root, "digest", 1, 1, {})
+    using = region.Ingredients((), "uml", None, image)
+    with pytest.raises(KeyboardInterrupt):
+        region._make(where, north, using, machine, {}, Progress())
 
 
 @pytest.mark.timeout(20)
