@@ -115,9 +115,14 @@ def _join(one: Region, two: Region) -> None:
 
 
 def down(region: Region) -> None:
-    """Take the region's namespace away; its veth pairs and the routes over them go with it."""
+    """Take the region's lines away, with the routes over them, and its namespace.
+
+    The lines go by themselves with a namespace only when nobody is in it any more: somebody may look into it with a program.
+    """
     if region.host_link in links():
         ip("link", "del", region.host_link)
+    if region.netns in namespaces() and "wan0" in links(region.netns):
+        ip("link", "del", "wan0", netns=region.netns)
     remove_namespace(region.netns)
 
 
