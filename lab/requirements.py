@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from foundation import programs
 from foundation.errors import Problem
 from foundation.places import cache_root
+from lab import hostnet
 from lab.compute import kernel
-from lab.settings import REGIONS, Places
+from lab.settings import LAB_RANGE, REGIONS, Places
 
 PROGRAMS = {
     "systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ip": "iproute2", "nsenter": "util-linux",
@@ -65,6 +69,8 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     if not places.marker.exists():
         yield from _disk(places.root)
     yield from elsewhere(places)
+    if PROGRAMS["ip"] not in absent:
+        yield from _astray(hostnet.ip("-json", "-4", "route", "show", "table", "all"))
     together = {*wanted, *stay}
     needed = MEMORY_BOTH_GIB if len(together) > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:
@@ -126,6 +132,26 @@ def elsewhere(places: Places) -> Iterator[Problem]:
             why="its machines have the same names and addresses",
             cure=f"take it down first: LZ_CACHE={shlex.quote(str(root.parent))} lz lab down",
         )
+
+
+def _astray(routes: str) -> Iterator[Problem]:
+    """One problem when somebody else has routes into the lab's range. routes: JSON of `ip route`."""
+    found = [f"{route['dst']} dev {route.get('dev', '?')}" for route in json.loads(routes or "[]") if _is_strange(route)]
+    if found:
+        yield Problem(
+            f"this machine has other routes into {LAB_RANGE}, which the lab takes for itself",
+            where=", ".join(dict.fromkeys(found)),
+            why="calls of the lab would go there, and the lab's own routes would take their place",
+            cure="end the program that made them, such as a VPN or a proxy, or remove them with `ip route del`",
+        )
+
+
+def _is_strange(route: Mapping[str, Any]) -> bool:
+    """Whether a route leads into the lab's range, and neither over a line of the lab nor to nowhere."""
+    if route["dst"] == "default" or route.get("type") in ("unreachable", "broadcast"):
+        return False
+    lines = [region.host_link for region in REGIONS.values()]
+    return IPv4Network(route["dst"]).subnet_of(LAB_RANGE) and route.get("dev") not in lines
 
 
 def other_labs(places: Places, mounts: str) -> list[Path]:

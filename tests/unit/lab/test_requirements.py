@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from foundation import lock
 from foundation.errors import BusyError, InputError
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
-from lab import lifecycle, requirements
+from lab import hostnet, lifecycle, requirements
 from lab.settings import Places
 
 Usage = namedtuple("Usage", "total used free")
@@ -119,6 +120,31 @@ def test_the_disk_that_a_cache_takes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_readme_says_how_much_disk_is_asked_for() -> None:
     assert re.findall(r"(\d+) GiB of free disk", (CHECKOUT / "README.md").read_text()) == [str(requirements.DISK_GIB)]
+
+
+@pytest.mark.parametrize(
+    ("route", "strange"),
+    [
+        ({"dst": "198.18.0.0/16", "dev": "tun0"}, True),
+        ({"dst": "198.18.1.0/24", "gateway": "10.0.0.1", "dev": "eth0"}, True),
+        ({"type": "local", "dst": "198.19.0.1", "dev": "tun0", "table": "local"}, True),
+        ({"dst": "198.18.0.0/15", "nexthops": [{"dev": "tun0"}, {"dev": "tun1"}]}, True),
+        ({"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"}, False),
+        ({"dst": "198.0.0.0/8", "dev": "eth0"}, False),
+        ({"dst": "198.18.0.0/30", "dev": "lz-north"}, False),
+        ({"type": "local", "dst": "198.18.16.1", "dev": "lz-south", "table": "local"}, False),
+        ({"type": "unreachable", "dst": "198.18.0.0/15", "metric": 4000000000}, False),
+    ],
+    ids=lambda value: value["dst"] if isinstance(value, dict) else "",
+)
+def test_a_machine_that_uses_the_labs_addresses_is_not_fit(
+    route: dict[str, str], strange: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A VPN's route would get the calls to the lab's first region, or be replaced and never put back."""
+    monkeypatch.setattr(hostnet, "ip", lambda *_: json.dumps([route]))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}")
+    found = [problem for problem in requirements.missing(Places(tmp_path), ["north"]) if "other routes" in problem.what]
+    assert [problem.where.split()[0] for problem in found] == ([route["dst"]] if strange else [])
 
 
 def test_one_region_is_the_default_under_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:
