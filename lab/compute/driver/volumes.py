@@ -52,16 +52,6 @@ def _overlay_node(file: str) -> str:
     return f"s{hashlib.sha256(file.encode()).hexdigest()[:20]}"
 
 
-def _end_broken_off(daemon: Qmp) -> set[str]:
-    """Wait for jobs that a nova-compute which was killed has left: they keep others out. Returns those that succeeded."""
-    succeeded = set()
-    for entry in daemon.ask("query-jobs"):
-        with contextlib.suppress(QmpError):
-            daemon.await_job(entry["id"])
-            succeeded.add(entry["id"])
-    return succeeded
-
-
 class Volumes:
     """Connects volumes. state: Nova's state_path; below it mnt/ has the shares, volumes/INSTANCE/ what instances see."""
 
@@ -110,7 +100,7 @@ class Volumes:
         for path in places:
             if self._mounted(path):
                 self._run("umount", "--lazy", path)
-        for file in (*places, self._control(volume_id), self._data(volume_id)):
+        for file in (*places, self._control(volume_id), self._data(volume_id), *self._shown.glob(f"{volume_id}.*.done")):
             file.unlink(missing_ok=True)
         with self._shares_in_use:
             self._unmount_unused()
@@ -148,7 +138,8 @@ class Volumes:
         """
         job = merge_job(file_to_merge, target)
         with Qmp(self._control(volume.id)) as daemon:
-            if job in _end_broken_off(daemon) and target is not None:
+            self._end_broken_off(daemon, volume.id)
+            if target is not None and self._done(volume.id, job).exists():
                 return  # written down, and out of the chain since; a file that takes over may have got more to take since
             top = self._top(daemon)
             arguments: dict[str, object] = {"device": top, "job-id": job, "auto-dismiss": False}
@@ -163,6 +154,16 @@ class Volumes:
     def mount_point(self, share: str) -> Path:
         return self._shares / hashlib.sha256(share.encode()).hexdigest()[:32]
 
+    def _end_broken_off(self, daemon: Qmp, volume_id: str) -> None:
+        """Wait for jobs that a nova-compute which was killed has left: they keep others out. Those that succeed are noted.
+
+        They may be asked for again, and not only next.
+        """
+        for entry in daemon.ask("query-jobs"):
+            with contextlib.suppress(QmpError):
+                daemon.await_job(entry["id"])
+                self._done(volume_id, entry["id"]).touch()
+
     def _places(self, volume_id: str) -> list[Path]:
         """Where the volume is shown; found by name, as a file whose daemon has died answers every question with an error."""
         return [path for folder in self._shown.glob("*") if folder.is_dir() for path in folder.iterdir() if path.name == volume_id]
@@ -172,6 +173,10 @@ class Volumes:
 
     def _data(self, volume_id: str) -> Path:
         return self._shown / f"{volume_id}.nbd"
+
+    def _done(self, volume_id: str, job: str) -> Path:
+        """File that is there when a merge has succeeded of which Cinder has not been told."""
+        return self._shown / f"{volume_id}.{job}.done"
 
     @staticmethod
     def _top(daemon: Qmp) -> str:

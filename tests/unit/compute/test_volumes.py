@@ -259,6 +259,19 @@ def test_a_merge_that_was_broken_off_and_is_asked_for_again_has_only_to_end(host
     assert "block-commit" not in dict(talk.asked)
 
 
+def test_merges_that_were_broken_off_are_asked_for_again_in_any_order(host: Host, daemon: Start, short_path: Path) -> None:
+    """The job of the first is gone when its turn comes."""
+    left = job("concluded", "concluded")
+    nodes = [*chain(host), {"node-name": "t", "file": str(host.volumes.mount_point(attached(host).share) / "c"), "drv": "qcow2"}]
+    ended = itertools.chain(left, job("concluded", of=("c", "b")), job(""))
+    talk = daemon({"query-named-block-nodes": iter([nodes, nodes, []]), "query-jobs": ended})
+    host.volumes.merge(attached(host), "c", "b")
+    host.volumes.merge(attached(host), "b", "a")
+    assert [name for name, _ in talk.asked].count("block-commit") == 1
+    host.volumes.disconnect(VOLUME_ID)
+    assert list(short_path.glob("volumes/*.done")) == []
+
+
 def test_a_file_takes_over_again_what_may_have_come_into_the_chain_since(host: Host, daemon: Start) -> None:
     """That merge has the same words for every snapshot."""
     left = job("concluded", "concluded", of=(None, None))
