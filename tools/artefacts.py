@@ -38,9 +38,11 @@ def folder(artefact: Artefact) -> Path:
 
 
 def manifest(artefact: Artefact) -> Manifest | None:
-    """The manifest of an artefact in the cache, None when it is not there."""
-    file = folder(artefact) / MANIFEST
-    return Manifest(**json.loads(file.read_text())) if file.is_file() else None
+    """The manifest of an artefact in the cache, None when it is not there, or cut off as after a power loss."""
+    try:
+        return Manifest(**json.loads((folder(artefact) / MANIFEST).read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def damaged(artefact: Artefact) -> list[str]:

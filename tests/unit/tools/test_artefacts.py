@@ -58,11 +58,13 @@ def test_the_second_run_asks_nobody(site: Site, program: Artefact, own_cache: Pa
     assert len(site.asked) == asked
 
 
-def test_a_damaged_program_is_obtained_anew(site: Site, program: Artefact, own_cache: Path) -> None:
+@pytest.mark.parametrize("name", ["greeter", artefacts.MANIFEST])
+def test_a_damaged_program_is_obtained_anew(name: str, site: Site, program: Artefact, own_cache: Path) -> None:
+    """As a power loss leaves it: names are there, and what is in the files is not."""
     serve_release(site, program)
     artefacts.obtain(program, GO, Progress())
-    (artefacts.folder(program) / "greeter").write_bytes(b"cut")
-    assert artefacts.damaged(program) == ["greeter"]
+    (artefacts.folder(program) / name).write_bytes(b"")
+    assert artefacts.damaged(program) == [name]
     artefacts.obtain(program, GO, Progress())
     assert artefacts.damaged(program) == []
 
