@@ -159,7 +159,7 @@ def _build_one(source: Source, apt: _Apt, work: Path, progress: Progress) -> Ker
     make = [*debian.ENDS_WITH_US, "nice", "-n", "10", "make", f"--directory={tree}", "ARCH=um", f"O={out}", f"--jobs={JOBS}"]
     # The same input gives the same file: no user, host or time of this build goes in.
     env = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "LC_ALL": "C"}
-    fragment = HERE / "lab.config"
+    fragment = Path(shutil.copy(HERE / "lab.config", work))  # merge_config.sh ends a name at a space, which a checkout's may have
     with progress.step("instance kernel: compile (the longest step of a first run)"):
         run([*make, "defconfig"], log=log, env=env)
         run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", out, out / ".config", fragment], log=log, cwd=tree, env=env)

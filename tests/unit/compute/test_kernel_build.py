@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -160,6 +161,27 @@ def test_a_build_of_another_run_is_waited_for_and_used(
         release.set()
         thread.join()
     assert capsys.readouterr().err.count("its end is waited for") == 1
+
+
+def test_a_checkout_may_have_a_space_in_its_name(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's script that merges configurations would look for the first half of the name."""
+    merged: list[str] = []
+
+    def run(command: list[str | Path], **_: object) -> str:
+        words = [str(word) for word in command]
+        if words[0].endswith("merge_config.sh"):
+            merged.extend(Path(name).read_text() for name in words[-1].split())
+        elif words[-1] == "defconfig":
+            Path(next(word for word in words if word.startswith("O="))[2:], ".config").touch()
+        elif words[0] == "strip":
+            Path(words[3]).touch()
+        return ""
+
+    monkeypatch.setattr(kernel, "HERE", Path(shutil.copytree(kernel.HERE, tmp_path / "my checkout")))
+    monkeypatch.setattr(kernel, "run", run)
+    monkeypatch.setattr(kernel, "_unpack", lambda *_: None)
+    kernel.build(Progress())
+    assert merged == [(kernel.HERE / "lab.config").read_text()]
 
 
 def test_when_none_can_be_built_every_reason_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
