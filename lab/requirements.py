@@ -15,7 +15,8 @@ from typing import Any
 from foundation import programs
 from foundation.errors import Problem
 from foundation.places import cache_root
-from lab import hostnet
+from foundation.process import CommandFailed, run
+from lab import debian, hostnet
 from lab.compute import kernel
 from lab.settings import LAB_RANGE, REGIONS, Places
 
@@ -62,6 +63,8 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
         if not Path(f"/proc/self/ns/{kind}").exists():
             yield Problem(f"the kernel has no {kind} namespaces", cure="use a kernel with all namespaces")
+    if os.geteuid() == 0 and PROGRAMS["nsenter"] not in absent:
+        yield from _confined()
     if not Path("/dev/net/tun").exists():
         yield Problem("/dev/net/tun is missing", why="Open vSwitch's user-space data path makes taps", cure="modprobe tun")
     if not any((root / "cgroup.procs").exists() for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))):
@@ -69,13 +72,21 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     if not places.marker.exists():
         yield from _disk(places.root)
     yield from elsewhere(places)
-    if PROGRAMS["ip"] not in absent:
-        yield from _astray(hostnet.ip("-json", "-4", "route", "show", "table", "all"))
+    yield from _astray("" if PROGRAMS["ip"] in absent else hostnet.ip("-json", "-4", "route", "show", "table", "all"))
     together = {*wanted, *stay}
     needed = MEMORY_BOTH_GIB if len(together) > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:
         what = f"{memory_gib():.1f} GiB of memory, {needed} are needed for {len(together)} region(s)"
         yield Problem(what, why=_beside(wanted, stay), cure=_with_less(wanted))
+
+
+def _confined() -> Iterator[Problem]:
+    """Root of a container is often not allowed what the lab is made of; tried, since a list of what it may do says less."""
+    try:
+        run([*debian.ENDS_WITH_US, "true"])
+    except CommandFailed as refused:
+        cure = "use a machine of its own, or a container that may do all (privileged)"
+        yield Problem("root may make no namespaces and mounts here", why=refused.problems[0].why, cure=cure)
 
 
 def _disk(root: Path) -> Iterator[Problem]:

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -120,6 +122,20 @@ def test_the_disk_that_a_cache_takes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_readme_says_how_much_disk_is_asked_for() -> None:
     assert re.findall(r"(\d+) GiB of free disk", (CHECKOUT / "README.md").read_text()) == [str(requirements.DISK_GIB)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who can give up what root may do")
+@pytest.mark.parametrize("confined", [False, True])
+def test_root_of_a_container_that_may_not_do_all_is_told(confined: bool, tmp_path: Path) -> None:
+    """All that the kernel offers is there, and the first to say so would be mmdebstrap, which blames the mirror."""
+    without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"] if confined else []
+    look = (
+        "from pathlib import Path; from lab import requirements; from lab.settings import Places;"
+        f"print(*requirements.missing(Places(Path('{tmp_path}')), []))"
+    )
+    told = subprocess.run([*without, sys.executable, "-c", look], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
+    assert ("no namespaces and mounts" in told) is confined
+    assert ("privileged" in told) is confined
 
 
 @pytest.mark.parametrize(
