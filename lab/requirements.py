@@ -58,7 +58,7 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     if not identity.exists() or len(identity.read_text().strip()) != MACHINE_ID:
         cure = "systemd-machine-id-setup"
         yield Problem("this machine has no id", where="/etc/machine-id", why="systemd-nspawn starts no machine without it", cure=cure)
-    if "overlay" not in Path("/proc/filesystems").read_text().split() and not Path("/sys/module/overlay").exists():
+    if not _has_overlay():
         yield Problem("the kernel has no overlay file system", where="/proc/filesystems", cure="load the module `overlay`")
     for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
         if not Path(f"/proc/self/ns/{kind}").exists():
@@ -78,6 +78,13 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     if memory_gib() < needed:
         what = f"{memory_gib():.1f} GiB of memory, {needed} are needed for {len(together)} region(s)"
         yield Problem(what, why=_beside(wanted, stay), cure=_with_less(wanted))
+
+
+def _has_overlay() -> bool:
+    """Whether the kernel knows overlays, or will as soon as one is mounted: Debian and Ubuntu have them as a module."""
+    modules = Path(f"/lib/modules/{os.uname().release}/modules.dep")
+    known = Path("/proc/filesystems").read_text().split()
+    return "overlay" in known or (modules.exists() and "/overlay.ko" in modules.read_text())
 
 
 def _confined() -> Iterator[Problem]:

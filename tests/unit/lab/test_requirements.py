@@ -68,6 +68,16 @@ def test_everything_missing_is_named_at_once_and_nothing_is_made(poor: Path) -> 
     assert not poor.exists()
 
 
+def test_an_overlay_that_the_first_mount_loads_is_there(poor: Path) -> None:
+    """A fresh Debian or Ubuntu has it as a module that nobody has needed yet."""
+    modules = poor.with_name("machine") / "lib/modules" / os.uname().release / "modules.dep"
+    modules.parent.mkdir(parents=True)
+    modules.write_text("kernel/fs/fuse/fuse.ko:\n")
+    assert not requirements._has_overlay()
+    modules.write_text("kernel/fs/fuse/fuse.ko.xz:\nkernel/fs/overlayfs/overlay.ko.xz:\n")
+    assert requirements._has_overlay()
+
+
 def test_an_unknown_region_is_named_with_the_known_ones(poor: Path) -> None:
     with pytest.raises(InputError) as caught:
         lifecycle.up(("east",), "auto", Progress())
