@@ -71,6 +71,7 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
         yield Problem("no cgroup version 2 is mounted", where="/sys/fs/cgroup", cure="boot with systemd.unified_cgroup_hierarchy=1")
     if not places.marker.exists():
         yield from _disk(places.root)
+    yield from _on_overlay(places.root, Path("/proc/self/mountinfo").read_text())
     yield from elsewhere(places)
     yield from _astray("" if PROGRAMS["ip"] in absent else hostnet.ip("-json", "-4", "route", "show", "table", "all"))
     together = {*wanted, *stay}
@@ -94,6 +95,19 @@ def _confined() -> Iterator[Problem]:
     except CommandFailed as refused:
         cure = "use a machine of its own, or a container that may do all (privileged)"
         yield Problem("root may make no namespaces and mounts here", why=refused.problems[0].why, cure=cure)
+
+
+def _on_overlay(root: Path, mounts: str) -> Iterator[Problem]:
+    """The disk of most containers is an overlay, which carries no upper layer of another one. mounts: text of a mountinfo."""
+    above = [words for words in (line.split() for line in reversed(mounts.splitlines())) if root.is_relative_to(words[4])]
+    lowest = max(above, key=lambda words: len(words[4]), default=None)  # none where / is no mount: in a chroot
+    if lowest and lowest[lowest.index("-") + 1] == "overlay":
+        yield Problem(
+            "the cache lies on an overlay, on which no machine's own one can stand",
+            where=str(root),
+            why=f"{lowest[4]} is an overlay, as in a container",
+            cure="name a folder on another file system in $LZ_CACHE, such as a volume of the container",
+        )
 
 
 def _disk(root: Path) -> Iterator[Problem]:

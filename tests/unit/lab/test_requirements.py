@@ -78,6 +78,18 @@ def test_an_overlay_that_the_first_mount_loads_is_there(poor: Path) -> None:
     assert requirements._has_overlay()
 
 
+@pytest.mark.parametrize(("where", "told"), [("/var/cache/lz/lab", True), ("/srv/cache/lab", False)])
+def test_a_cache_on_the_disk_of_a_container_carries_no_machine(where: str, told: bool, poor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mount would fail when all packages are there, and not say why."""
+    lines = (
+        "22 1 0:40 / / rw - overlay overlay rw", "23 22 8:1 / /srv rw shared:1 - ext4 /dev/sda1 rw",
+        "24 23 0:41 / /srv/other rw - overlay overlay rw",
+    )  # fmt: skip
+    (poor.with_name("machine") / "proc/self/mountinfo").write_text("\n".join(lines))
+    found = [problem for problem in requirements.missing(Places(Path(where)), []) if "on an overlay" in problem.what]
+    assert bool(found) is told
+
+
 def test_an_unknown_region_is_named_with_the_known_ones(poor: Path) -> None:
     with pytest.raises(InputError) as caught:
         lifecycle.up(("east",), "auto", Progress())
