@@ -185,6 +185,26 @@ def test_an_instance_boots_from_a_volume_without_an_image(lab: Lab) -> None:
     assert f"ubd0d={lab.root}/volumes/{UUID}/{VOLUME_ID},,{VOLUME_ID[:20]}" in words
 
 
+def test_a_start_takes_away_what_nova_no_longer_lists(lab: Lab) -> None:
+    """A volume or port that was taken from an instance while nova-compute was not there."""
+    lab.spawn(with_volume("/dev/vdb", None))
+    lab.driver.power_off(lab.instance)
+    lab.driver.power_on(None, lab.instance, [])
+    known = lab.driver.guests.load(UUID)
+    assert (known.volumes, known.nics, lab.machine.mounts) == ((), (), set())
+    assert lab.machine.run.of("ip", "link", "delete")
+    assert UNIT in lab.machine.units
+
+
+def test_a_resize_to_more_memory_leaves_the_disk(lab: Lab) -> None:
+    lab.spawn()
+    lab.driver.power_off(lab.instance)
+    lab.instance.flavor = SimpleNamespace(vcpus=1, memory_mb=1024, root_gb=3)  # bigger, but Nova says that it is not to be resized
+    lab.driver.finish_migration(None, None, lab.instance, "", [vif()], IMAGE, False, None)
+    assert not lab.guest("disk").exists()
+    assert UNIT in lab.machine.units
+
+
 def test_destroying_can_be_repeated(lab: Lab) -> None:
     lab.driver.destroy(None, lab.instance, [vif()])  # was never made
     lab.spawn(with_volume("/dev/vdb", None))

@@ -63,6 +63,10 @@ def test_an_image_that_is_too_big_is_refused(tmp_path: Path) -> None:
     assert (caught.value.image, caught.value.disk) == (2 * MIB, MIB)
 
 
+def test_an_image_may_be_as_big_as_the_disk(tmp_path: Path) -> None:
+    assert BaseCache(tmp_path, copying()).ensure("image", MIB, fetch(MIB)).stat().st_size == MIB
+
+
 def test_a_base_does_not_change_when_it_is_used_again(tmp_path: Path) -> None:
     cache = BaseCache(tmp_path, copying())
     base = cache.ensure("image", 2 * MIB, fetch(MIB))
@@ -124,6 +128,7 @@ def test_an_image_that_reaches_out_is_refused(change: dict[str, Any], words: str
 def test_a_good_image_is_not_refused() -> None:
     assert images.refusal(INFO, 10 * MIB) is None
     assert images.refusal({"format": "raw", "virtual-size": 1 << 60}, 0) is None
+    assert images.refusal(INFO, MIB) is None, "it fills the disk"
 
 
 def test_images_are_read_by_nobody_and_with_a_named_format() -> None:

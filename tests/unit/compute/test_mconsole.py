@@ -46,6 +46,12 @@ def test_a_refusal_carries_the_kernels_words(listen: Callable[[Replies], tuple[P
     assert not isinstance(caught.value, mconsole.ConsoleUnreachable)
 
 
+def test_a_refusal_in_several_parts_is_one(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
+    path, _ = listen(lambda _: [(True, "Device is "), (False, "busy")])
+    with pytest.raises(mconsole.ConsoleError, match="Device is busy"):
+        mconsole.ask(path, "remove ubd1", ME)
+
+
 def test_silence_ends_after_the_timeout(listen: Callable[[Replies], tuple[Path, KernelSocket]]) -> None:
     path, _ = listen(lambda _: [])
     began = time.monotonic()

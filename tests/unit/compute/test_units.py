@@ -372,6 +372,17 @@ def test_an_instance_that_was_held_for_a_copy_runs_on_when_the_driver_was_killed
     assert len(lab.run.of("systemctl", "thaw")) == 1, "one that its user has paused stays so"
 
 
+def test_a_paused_instance_is_copied_as_it_is_and_stays_paused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(_instance: Any, _home: Path, _target: Path, _run: Any, pause: Any, go_on: Any) -> None:
+        pause()
+        go_on()
+
+    monkeypatch.setattr(images, "flat_copy", copy)
+    lab.run.answer("systemctl", "show", by="ActiveState=active\nFreezerState=frozen\n")
+    lab.guests.copy_disk(UUID, lab.sockets / "copy")
+    assert not any(verb in command for command in lab.run.ran for verb in ("freeze", "thaw"))
+
+
 def test_a_disk_never_shrinks(lab: Lab) -> None:
     lab.guests.grow_disk(UUID, 100)
     assert not (lab.guests.home(UUID) / "guest/disk").exists()
