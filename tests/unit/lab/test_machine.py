@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +70,27 @@ def test_a_folder_for_temporary_files_of_the_host_is_none_of_the_machine(tmp_pat
     monkeypatch.setenv("TMPDIR", str(tmp_path / "only-here"))
     said = of("one", tmp_path).inside("sh", "-c", 'echo "${TMPDIR-none} $HOME $SECRET"', env={"SECRET": "word"})
     assert said.split() == ["none", "/root", "word"]
+
+
+def test_a_process_that_got_the_number_of_an_earlier_machine_is_none(tmp_path: Path) -> None:
+    """After the host has restarted, say: it would be entered, and killed with the lab."""
+    one = of("lz-test", tmp_path)
+    shutil.copy("/bin/sleep", tmp_path / "systemd")
+    with subprocess.Popen(["sh", "-c", '"$1" 60 & echo $!; wait', "sh", tmp_path / "systemd"], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        try:
+            while Path(f"/proc/{child}/comm").read_text().strip() != "systemd":
+                time.sleep(0.05)
+            born = machine._born(parent.pid)
+            assert born
+            for known, leader in (({"pid": parent.pid, "born": born}, child), ({"pid": parent.pid, "born": born - 1}, None)):
+                (tmp_path / "machine.json").write_text(json.dumps(known))
+                assert one.leader() == leader
+            (tmp_path / "machine.json").write_text("")  # killed while it was written
+            assert one.leader() is None
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_machine_that_ends_just_before_its_signal_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
