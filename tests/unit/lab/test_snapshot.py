@@ -57,6 +57,37 @@ def test_who_writes_into_the_data_is_held_while_it_goes_back(
     assert {"swift-object", "swift-container-updater", "glance-api", "cinder-backup"} <= set(held)
 
 
+def test_a_copy_that_fails_leaves_the_databases_running_and_the_next_one_begins_anew(
+    tmp_path: Path, inside: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine("m", tmp_path, (), "n")
+
+    def full(_: Path, target: Path) -> None:
+        target.mkdir(parents=True)
+        (target / "half").touch()
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "_copy", full)
+        with pytest.raises(OSError):
+            snapshot.take(machine)
+    assert inside == [("systemctl", "stop", *snapshot.KEEPERS), ("systemctl", "start", *snapshot.KEEPERS)]
+    monkeypatch.setattr(snapshot, "_copy", lambda _, target: target.mkdir(parents=True, exist_ok=True))
+    snapshot.take(machine)
+    assert (tmp_path / "snapshot/etc/nova").is_dir()
+    assert not list(tmp_path.rglob("half"))
+
+
+def test_a_copy_takes_the_place_of_all_that_was_there_and_of_nothing_else(tmp_path: Path) -> None:
+    for name in ("kept/data/objects", "now/data/stale", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "now/data/link").symlink_to(tmp_path / "elsewhere")
+    snapshot._copy(tmp_path / "kept/data", tmp_path / "now/data")
+    assert [path.name for path in (tmp_path / "now/data").rglob("*")] == ["objects", "file"]
+    assert (tmp_path / "elsewhere/file").exists()
+
+
 @pytest.mark.parametrize("last", ["bash", "stop", "nc", "start"])
 def test_a_restore_that_is_broken_off_is_unfinished_until_one_comes_to_its_end(
     last: str, tmp_path: Path, inside: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
