@@ -25,7 +25,7 @@ from foundation.errors import InputError, LzError, Problem
 from foundation.places import CHECKOUT
 from foundation.progress import Progress
 from lab import debian, health, image, lifecycle, region, requirements, trees
-from lab.compute import kernel
+from lab.compute import choose, kernel
 from lab.settings import REGIONS, Places, Region
 
 
@@ -144,6 +144,15 @@ def test_what_stands_stays(where: Places, steps: list[str]) -> None:
     stands(where, lifecycle.code_digest())
     up("south")
     assert steps == ["up north south"]
+
+
+@pytest.mark.parametrize(("code", "compute"), [("ours", "uml"), ("other", "kvm")])
+def test_how_instances_run_is_asked_anew_when_the_lab_is_made_anew(
+    code: str, compute: str, where: Places, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "choose", lambda _: "kvm")  # which works since
+    stands(where, lifecycle.code_digest() if code == "ours" else code)
+    assert lifecycle.up(["north"], "auto", Progress()).compute == compute
 
 
 def test_a_lab_made_by_other_code_goes_first_and_what_goes_is_named(

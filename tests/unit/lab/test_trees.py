@@ -82,3 +82,15 @@ def test_a_tree_with_mounts_below_it_keeps_its_name(where: Places, monkeypatch: 
     with pytest.raises(LzError, match="has mounts below it"):
         debian.remove_tree(tree)
     assert [file.name for file in sorted(tree.iterdir())] == ["one", "two"]
+
+
+def test_a_lab_that_is_half_taken_away_does_not_stand_and_its_range_leads_nowhere_to_the_last(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed on the way leaves nothing that the next `up` takes for whole, and no packet that leaves the machine."""
+    steps: list[tuple[str, bool]] = []
+    where.marker.touch()
+    monkeypatch.setattr(region, "remove", lambda _, entry: steps.append((entry.name, where.marker.exists())))
+    monkeypatch.setattr(hostnet, "forget_range", lambda: steps.append(("range", where.marker.exists())))
+    lifecycle.down(Progress())
+    assert steps == [("north", False), ("south", False), ("range", False)]
