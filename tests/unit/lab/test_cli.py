@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foundation.progress import Progress
-from lab import lifecycle
+from lab import health, lifecycle
 from lab.lifecycle import Standing
 from lab.settings import REGIONS
 from landing_zone.cli import main
@@ -65,6 +65,14 @@ def test_what_was_done_to_the_lab_comes_as_json_where_asked_for(
     monkeypatch.setattr(lifecycle, "running", lambda where: (REGIONS["north"],))
     assert main(["lab", *words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {**told, "steps": [{"step": "the work", "seconds": 0.0}]}
+
+
+@pytest.mark.parametrize(("silent", "code"), [("", 0), ("nova", 1)])
+def test_status_fails_as_soon_as_one_service_does(silent: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(lifecycle, "standing", lambda where: Standing("code", ("north",), "uml"))
+    monkeypatch.setattr(health, "probe", lambda region, where, service: health.Answer(service.name, "u", 200 * (service.name != silent), 1))
+    assert main(["lab", "status"]) == code
 
 
 def test_clients_of_the_lab_go_past_a_proxy_as_those_of_others_did(

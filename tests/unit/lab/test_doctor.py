@@ -75,6 +75,11 @@ def test_an_agent_that_is_silent(inside: Inside, tmp_path: Path, monkeypatch: py
     assert unit in {*EVERY_UNIT, "ovn-controller"}
 
 
+def test_a_line_that_somebody_took_away(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostnet, "links", set)
+    assert (found(tmp_path).where, "lz lab up" in found(tmp_path).cure) == (NORTH.host_link, True)
+
+
 def test_an_endpoint_that_does_not_answer(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "probe_all", lambda region, where: [health.Answer("nova", "https://x", 503, 1)])
     problem = found(tmp_path)

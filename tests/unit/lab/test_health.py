@@ -46,7 +46,7 @@ def reporting() -> MagicMock:
 
 
 def test_what_comes_late_is_waited_for(statuses: dict[str, Iterator[int]]) -> None:
-    statuses["nova"] = iter([0, 503, 300])
+    statuses["nova"] = iter([0, 404, 503, 300])
     await_service(NORTH, PLACES, "nova", 5)
     assert next(statuses["nova"], None) is None
     cloud = reporting()
