@@ -26,6 +26,7 @@ from landing_zone.model.fields import (
     Level,
     LoginName,
     Longitude,
+    Multiplied,
     Port,
     Ports,
     Positive,
@@ -160,7 +161,7 @@ class QuotaProfile(Record):
     name: Code = Field(description="Name by which projects refer to it.")
     instances: Whole = Field(description="Instances.")
     cores: Whole = Field(description="Virtual CPU cores.")
-    ram_gib: Whole = Field(description="Memory, GiB.")
+    ram_gib: Multiplied = Field(description="Memory, GiB.")
     key_pairs: Whole = Field(default=20, description="SSH key pairs a user.")
     server_groups: Whole = Field(default=10, description="Server groups (placement rules).")
     ports: Whole = Field(default=50, description="Network ports.")
@@ -173,7 +174,7 @@ class QuotaProfile(Record):
     backups: Whole = Field(default=10, description="Volume backups.")
     backup_gib: Whole = Field(default=0, description="Sum of all backups, GiB.")
     load_balancers: Whole = Field(default=0, description="Load balancers; ten listeners, pools and health monitors each.")
-    dns_zones: Whole = Field(default=0, description="DNS zones; a hundred record sets each.")
+    dns_zones: Multiplied = Field(default=0, description="DNS zones; a hundred record sets each.")
     object_gib: Whole = Field(default=0, description="Object storage, GiB; `backup_gib` comes on top: Cinder may keep backups there.")
     secrets: Whole = Field(
         default=20,

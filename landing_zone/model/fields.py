@@ -118,6 +118,9 @@ Transport = Literal["tcp", "udp", "icmp"]
 
 Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Multiplied = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+"""Like Whole, where the planner makes a limit of it a thousand times as high or more: services count to 2^31."""
+
 Positive = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=_LAST_PORT)]
 Size = Annotated[int, PlainValidator(_size), WithJsonSchema({"type": "integer", "enum": [*SIZES]})]

@@ -1,7 +1,8 @@
-"""Names and codes: each once, none that the platform keeps for itself."""
+"""Names and codes: each once, none that the platform keeps for itself, and in characters that services take."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from landing_zone.model.complaints import Finding
@@ -16,6 +17,7 @@ RESERVED_PROJECTS = frozenset({"network", "automation"})
 RESERVED_GROUPS = frozenset({"automation"})
 RESERVED_PEERS = frozenset({WORLD, "administrators", "bastion", "dhcp", "gateway", "metadata", "region", "resolvers", "tenants"})
 _LONGEST_SHOWN = 12
+_MAIL_PART = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")  # of what DNS zones have as a mail address: what names of zones are made of
 
 
 def unique(environment: Environment) -> Iterator[Finding]:
@@ -100,6 +102,18 @@ def reserved(environment: Environment) -> Iterator[Finding]:
         yield from _kept(service.name, services, ("shared_services", index, "name"))
 
 
+def mailbox(environment: Environment) -> Iterator[Finding]:
+    """The first contact, whom DNS zones name, has a mail address that Designate takes."""
+    address = environment.contacts[0].email
+    if not all(_MAIL_PART.fullmatch(part) for part in re.split("[@.]", address)):
+        yield Finding(
+            ("contacts", 0, "email"),
+            "email: no DNS zone can have this address",
+            "zones name the first contact; Designate takes letters, digits, '_' and '-' with dots between",
+            "name another address first, such as that of an office",
+        )
+
+
 def _kept(name: str, names: Iterable[str], path: Path_) -> Iterator[Finding]:
     if name in names:
         taken = sorted(names)
@@ -122,4 +136,4 @@ def _twice(values: Iterable[Hashable], path: Path_, leaf: Path_, what: str) -> I
             first[value] = index
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (unique, unique_tenants, reserved)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (unique, unique_tenants, reserved, mailbox)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import parse_qsl, urlsplit
 
 from landing_zone.model.complaints import Finding
@@ -16,6 +17,7 @@ _FORMS = {
     "s3": "s3://BUCKET?endpoint=https://HOST:PORT&region=NAME",
     "postgres": "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full",
 }
+_MOST_RESOLVERS = 5  # of one family: Neutron's max_dns_nameservers, as it comes
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&](?:ssl)?password=")
 
@@ -106,6 +108,26 @@ def apart(environment: Environment) -> Iterator[Finding]:
             )
 
 
+def resolvers(environment: Environment) -> Iterator[Finding]:
+    """Name servers are where instances can ask them, and no more than Neutron takes: a subnet names those of its own family."""
+    for index, region in enumerate(environment.regions):
+        for place, address in enumerate(region.resolvers):
+            if _only_here(address):
+                cure = "name one that instances reach, or none for the cloud's own"
+                yield Finding(("regions", index, "resolvers", place), "resolvers: no instance reaches it", "it is nobody's elsewhere", cure)
+        for version in (4, 6):
+            count = sum(1 for address in region.resolvers if address.version == version)
+            if count > _MOST_RESOLVERS:
+                why = f"{count} of them are IPv{version}; Neutron takes {_MOST_RESOLVERS} for a subnet"
+                yield Finding(("regions", index, "resolvers"), "resolvers: too many of one family", why, "name those that are nearest")
+
+
+def _only_here(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address means something on one machine, or one link of it, alone; such stand in many an /etc/resolv.conf."""
+    scoped = isinstance(address, IPv6Address) and address.scope_id is not None
+    return scoped or address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+
+
 def backend(environment: Environment) -> Iterator[Finding]:
     """The address of the state backend fits its kind and holds no password."""
     state = environment.state
@@ -143,4 +165,4 @@ def reach(environment: Environment) -> Iterator[Finding]:
         yield Finding(path, "the database is not reached by verified TLS", why, f"write url: {_FORMS['postgres']}")
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, tenants_in_pairs, apart, backend, reach)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, tenants_in_pairs, apart, resolvers, backend, reach)

@@ -70,6 +70,7 @@ _PROFILE_USERS = ("tenant_defaults.projects[].quota", "tenants[].projects[].quot
 
 CONTRADICTIONS: dict[str, Contradiction] = {
     "level": Contradiction(lambda data, _: 5 if data["level"] == 1 else 1, ("federation", "tenants[].level")),
+    "contacts[].email": Contradiction(lambda _, path: None if path[1] else "ops+cloud@example.org"),
     "regions[].name": Contradiction(_of_sibling, ("regions[].name",)),
     "regions[].cloud": Contradiction(_of_sibling, ("regions[].cloud",)),
     "regions[].role": Contradiction(_of_sibling, ("regions[].role",)),
@@ -126,7 +127,7 @@ CONTRADICTIONS: dict[str, Contradiction] = {
 FREE = frozenset(
     {
         *("class", "code", "code_scheme", "domain", "name.en", "name.vi", "stage"),
-        *("contacts[].email", "contacts[].name", "contacts[].role"),
+        *("contacts[].name", "contacts[].role"),
         *("bastion.flavor", "bastion.image", "bastion.user"),
         *("verification.flavor", "verification.image", "verification.probes", "verification.user"),
         *("destinations[].description", "enclaves[].name.en", "enclaves[].name.vi", "enclaves[].volume_type"),

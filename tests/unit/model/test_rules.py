@@ -69,6 +69,7 @@ def flow(source: str, target: str, protocol: str = "tcp", **more: Any) -> Data:
 SERVICE = {"name": "svc", "kind": "dns", "zone": "management", "host": 20, "protocol": "udp", "ports": [53], "clients": ["application"]}
 VENDOR = {"name": "vendor", "kind": "service", "networks": ["198.51.100.0/24"], "description": "x"}
 ENCLAVE = {"code": "high", "name": {"vi": "Cao", "en": "High"}, "level": 5, "availability_zone": "own", "volume_type": "own"}
+CONTACT = {"role": "owner", "name": "Operations", "email": "ops+cloud@example.org"}
 PROFILE = {"name": "wide", "instances": 1, "cores": 1, "ram_gib": 1, "volumes": 1, "volume_gib": 1, "floating_ips": 1}
 
 CASES: dict[str, tuple[str, Change, str, str]] = {
@@ -88,6 +89,18 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "flows[6]",
         "stands twice",
     ),
+    "address that no DNS zone can have": ("lab", put("contacts.0.email", "ops+cloud@example.org"), "contacts[0].email", "no DNS zone"),
+    "address of a host that is none": ("lab", put("contacts.0.email", "ops@-cloud.example.org"), "contacts[0].email", "no DNS zone"),
+    "six resolvers of one family": (
+        "lab",
+        put("regions.1.resolvers", ["2001:db8::1", *(f"192.0.2.{number}" for number in range(6))]),
+        "regions[1].resolvers",
+        "6 of them are IPv4",
+    ),
+    **{
+        f"resolver {address}": ("lab", put("regions.0.resolvers", [address]), "regions[0].resolvers[0]", "no instance reaches it")
+        for address in ("127.0.0.53", "::1", "fe80::1%eth0", "2001:db8::1%eth0", "169.254.0.1", "0.0.0.0", "ff02::1")
+    },
     "reserved tenant": ("lab", put("tenants.0.code", "platform"), "tenants[0].code", "reserved"),
     "reserved project": ("lab", put("tenant_defaults.projects.0.code", "network"), "tenant_defaults.projects[0].code", "reserved"),
     "reserved group": ("lab", put("tenant_defaults.groups.0.name", "automation"), "tenant_defaults.groups[0].name", "reserved"),
@@ -376,6 +389,25 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_environments_are_right(name: str) -> None:
     assert not list(rules.check(environment(name)))
+
+
+ACCEPTED: dict[str, tuple[str, Change]] = {
+    "an address with other characters that no DNS zone names": (
+        "ministry-agc",
+        both(put("contacts.1.email", "ops+cloud@example.org"), put("tenants.0.contacts", [CONTACT])),
+    ),
+    "as many resolvers of each family as a subnet takes": (
+        "lab",
+        put("regions.0.resolvers", [f"{start}{number}" for start in ("192.0.2.", "2001:db8::") for number in range(1, 6)]),
+    ),
+}
+"""What the rules just about let pass: (environment, change)."""
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_what_is_right_passes(case: str) -> None:
+    name, change = ACCEPTED[case]
+    assert not complaints(changed(name, change))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from ipaddress import IPv4Network
 from itertools import permutations
 from typing import Any
@@ -329,6 +329,12 @@ def test_every_limit_of_a_profile_counts() -> None:
     for key in named:
         limited = quotas.workload(nothing.model_copy(update={key: 3}))
         assert getattr(limited, "ram_mib" if key == "ram_gib" else key) == (3072 if key == "ram_gib" else 3), key
+
+
+def test_no_limit_is_higher_than_services_count() -> None:
+    most = {key: next((each.le for each in field.metadata if hasattr(each, "le")), 0) for key, field in QuotaProfile.model_fields.items()}
+    given = quotas.workload(QuotaProfile.model_validate({**most, "name": "most"}))
+    assert {key: value for key, value in asdict(given).items() if value >= 2**31} == {}
 
 
 def test_a_network_project_may_make_what_is_planned_although_neutron_counts_it_twice_while_it_is_made() -> None:
