@@ -72,6 +72,12 @@ ENCLAVE = {"code": "high", "name": {"vi": "Cao", "en": "High"}, "level": 5, "ava
 CONTACT = {"role": "owner", "name": "Operations", "email": "ops+cloud@example.org"}
 PROFILE = {"name": "wide", "instances": 1, "cores": 1, "ram_gib": 1, "volumes": 1, "volume_gib": 1, "floating_ips": 1}
 
+
+def _south_of_hanoi(degrees: float) -> Change:
+    """The second of two regions is so many degrees (of 111.2 km) south of the first."""
+    return both(put("regions.1.latitude", 21.0285 - degrees), put("regions.1.longitude", 105.8542))
+
+
 CASES: dict[str, tuple[str, Change, str, str]] = {
     # name: (environment, change, key, words)
     "region twice": ("lab", put("regions.1.name", "north"), "regions[1].name", "stands twice"),
@@ -199,6 +205,7 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     ),
     "s3 without endpoint": ("lab", put("state", {"backend": "s3", "url": "s3://b?region=north"}), "state.url", "it has no endpoint"),
     "s3 without region": ("lab", put("state", {"backend": "s3", "url": "s3://b?endpoint=https://h"}), "state.url", "it has no region"),
+    "s3 without a bucket": ("lab", put("state", {"backend": "s3", "url": "s3:///?endpoint=https://h&region=n"}), "state.url", "no bucket"),
     "s3 without TLS": (
         "lab",
         put("state", {"backend": "s3", "url": "s3://b?endpoint=http://h&region=n"}),
@@ -213,6 +220,9 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "state.url",
         "holds a password",
     ),
+    "regions just too near": ("national-cgc", _south_of_hanoi(0.2653), "regions[1].latitude", "29.5 km from north; level 5 asks for 30 km"),
+    "a pair that only takes over": ("lab", put("regions.0.role", "secondary"), "regions[1].role", "both regions of a pair are secondary"),
+    "a day too few": ("lab", put("retention", {"log_retention_days": 364}), "retention.log_retention_days", "write at least 365"),
     "password in url": ("lab", put("state", {"backend": "postgres", "url": "postgres://u:secret@db/x"}), "state.url", "holds a password"),
     "public supernet": ("lab", put("regions.0.addresses.ipv4", "8.8.0.0/16"), "regions[0].addresses.ipv4", "not private"),
     "multicast supernet": ("lab", put("regions.0.addresses.ipv6", "ff00::/40"), "regions[0].addresses.ipv6", "not for unicast"),
@@ -243,9 +253,39 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "addressing.tenant_ipv6, value 48",
         "a slot is as large as all of",
     ),
+    "IPv6 supernet too small": (
+        "lab",
+        put("regions.0.addresses.ipv6", "fd64:6c7a:1:ff00::/56"),
+        "regions[0].addresses.ipv6",
+        "give a prefix shorter than /56",
+    ),
+    "a slot more than there are": (
+        "lab",
+        both(put("regions.0.addresses.ipv4", "10.64.0.0/18"), put("tenants.0.size", 8), put("tenants.1.size", 4)),
+        "tenants",
+        "3 tenants want 13 slots of /22 and /56, the smallest supernet has 12",
+    ),
     "supernets exhausted": ("regional-dc", put("regions.0.addresses.ipv4", "10.96.0.0/17"), "tenants", "exhausted"),
     "destination too wide": ("ministry-agc", put("destinations.0.networks.0", "0.0.0.0/0"), "destinations[0].networks[0]", "too wide"),
     "administrators everywhere": ("lab", put("bastion.admin_networks.0", "::/0"), "bastion.admin_networks[0]", "too wide"),
+    "administrators in twice the widest prefix": (
+        "lab",
+        put("bastion.admin_networks.0", "8.0.0.0/7"),
+        "bastion.admin_networks[0]",
+        "too wide",
+    ),
+    "administrators in twice the widest IPv6 prefix": (
+        "lab",
+        put("bastion.admin_networks.0", "2c00::/15"),
+        "bastion.admin_networks[0]",
+        "too wide",
+    ),
+    "administrators inside": (
+        "lab",
+        put("bastion.admin_networks.0", "fd64:6c7a:1:8::/64"),
+        "bastion.admin_networks[0]",
+        "lies in a supernet",
+    ),
     "destination inside": (
         "ministry-agc",
         put("destinations.0.networks.0", "10.80.4.0/24"),
@@ -272,6 +312,24 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         put("tenants.4.people.0.groups", ["x"]),
         "tenants[4].people[0].groups[0]",
         "unknown group",
+    ),
+    "unknown project of a tenant's own group": (
+        "lab",
+        put("tenants.0.groups", [{"name": "members", "role": "member", "projects": ["x"]}]),
+        "tenants[0].groups[0].projects[0]",
+        "unknown project",
+    ),
+    "reserved project of a tenant's own": (
+        "lab",
+        put("tenants.0.projects", [{"code": "network", "purpose": "x", "quota": "small"}]),
+        "tenants[0].projects[0].code",
+        "reserved",
+    ),
+    "reserved group of a tenant's own": (
+        "lab",
+        put("tenants.0.groups", [{"name": "automation", "role": "member"}]),
+        "tenants[0].groups[0].name",
+        "reserved",
     ),
     "default groups without their project": (
         "ministry-agc",
@@ -392,6 +450,40 @@ def test_shipped_environments_are_right(name: str) -> None:
 
 
 ACCEPTED: dict[str, tuple[str, Change]] = {
+    "private prefixes of all kinds": (
+        "lab",
+        both(put("regions.0.addresses.ipv4", "192.168.0.0/16"), put("regions.1.addresses.ipv4", "100.64.0.0/10")),
+    ),
+    "more private prefixes, and IPv6 of the organisation's own": (
+        "lab",
+        both(
+            put("regions.0.addresses", {"ipv4": "172.16.0.0/12", "ipv6": "2001:db8::/32"}),
+            put("regions.1.addresses.ipv4", "198.18.0.0/15"),
+            put("bastion.admin_networks.0", "192.0.2.0/24"),
+        ),
+    ),
+    "as many slots as there are": (
+        "lab",
+        both(put("regions.0.addresses.ipv4", "10.64.0.0/18"), *(put(f"tenants.{index}.size", 4) for index in range(3))),
+    ),
+    "the widest prefixes": ("lab", put("bastion.admin_networks", ["11.0.0.0/8", "2c00::/16"])),
+    "an address in two destinations of one kind": (
+        "ministry-agc",
+        both(add("destinations", VENDOR), add("destinations", {**VENDOR, "name": "branch", "networks": ["198.51.100.8/32"]})),
+    ),
+    "two zones of one tenant": ("lab", add("flows", flow("edu/application", "edu/data"))),
+    "datagrams to port 22": ("lab", add("flows", flow("edge", "application", "udp", ports=[22]))),
+    "a service among devices for the platform": (
+        "national-cgc",
+        add("shared_services", {**SERVICE, "zone": "devices", "clients": ["management"]}),
+    ),
+    "a tenant that takes no capacity where it is not": (
+        "lab",
+        both(put("tenants.0.regions", ["south"]), put("regions.0.capacity.cores", 36)),
+    ),
+    "a database on this machine without TLS": ("lab", put("state", {"backend": "postgres", "url": "postgres://lz@localhost/lz"})),
+    "regions just far enough apart": ("national-cgc", _south_of_hanoi(0.2743)),
+    "an override on the safer side": ("lab", put("retention", {"log_retention_days": 366})),
     "an address with other characters that no DNS zone names": (
         "ministry-agc",
         both(put("contacts.1.email", "ops+cloud@example.org"), put("tenants.0.contacts", [CONTACT])),
@@ -495,6 +587,13 @@ def test_one_misshapen_entry_is_not_held_against_its_list() -> None:
     problems = complaints(changed("lab", put("regions.0.addresses.ipv6", "fd64:6c7a:1:1::/48")))
     assert ["regions[0].addresses.ipv6" in problem.where for problem in problems] == [True]
     assert "the network is fd64:6c7a:1::/48" in problems[0].why
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_supernet_that_is_too_small_by_itself_is_all_that_is_said_of_slots(family: str) -> None:
+    small = {"ipv4": "10.64.0.0/20", "ipv6": "fd64:6c7a:1:ff00::/56"}[family]
+    problems = complaints(changed("lab", put(f"regions.0.addresses.{family}", small)))
+    assert sorted(problem.what for problem in problems) == ["tenants: the supernets are exhausted", f"the {family} supernet is too small"]
 
 
 def test_distance_of_the_national_regions() -> None:

@@ -280,6 +280,28 @@ def test_a_flow_of_one_tenant_is_no_flow_of_others() -> None:
     assert having == {"lab-edu-application", "lab-edu-data"}
 
 
+def test_a_flow_of_one_tenant_with_the_platform_or_the_world_is_opened_at_both_ends_for_that_tenant_alone() -> None:
+    lab = support.environment("lab")
+    ends = (("edu/application", "management", 6000), ("management", "health/data", 7000), ("world", "portal/edge", 8000))
+    flows = tuple(
+        lab.flows[1].model_copy(update={"source": source, "target": target, "ports": (f"{port}-{port + 9}",)}) for source, target, port in ends
+    )
+    region = plan(lab.model_copy(update={"flows": flows})).regions["north"]
+    of = {network.name: {subnet.cidr for subnet in network.subnets} for layer in layers(region) for network in layer.networks}
+    found: dict[tuple[str, str, int | None, int | None], set[str]] = {}
+    for _, group in groups(region):
+        for each in group.rules:
+            if each.port_min in (6000, 7000, 8000):
+                found.setdefault((group.name, each.direction, each.port_min, each.port_max), set()).add(each.remote_prefix)
+    assert found == {
+        ("lab-edu-application", "egress", 6000, 6009): of["lab-platform-management"],
+        ("lab-platform-management", "ingress", 6000, 6009): of["lab-edu-application"],
+        ("lab-platform-management", "egress", 7000, 7009): of["lab-health-data"],
+        ("lab-health-data", "ingress", 7000, 7009): of["lab-platform-management"],
+        ("lab-portal-edge", "ingress", 8000, 8009): {"0.0.0.0/0", "::/0"},
+    }
+
+
 def test_openings_count_every_port() -> None:
     assert [(o.source.name, o.ports) for o in openings(support.environment("lab"))][:2] == [("world", (80, 80)), ("world", (443, 443))]
 
