@@ -18,7 +18,6 @@ METADATA = IPv4Network("169.254.169.254/32")
 _ALL_HOSTS = IPv4Network("255.255.255.255/32")
 _ALL_DHCP_SERVERS = IPv6Network("ff02::1:2/128")
 _ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
-_LONGEST_DESCRIPTION = 250
 _IN_NAMES = str.maketrans({"/": "-", ":": "_"})
 Prefix = IPv4Network | IPv6Network
 Peer = tuple[Prefix, ...]  # the other end of a rule
@@ -216,5 +215,5 @@ def _rules(direction: Direction, protocol: Transport, ports: tuple[int, int] | N
             port_min=ports[0] if ports else None,
             port_max=ports[1] if ports else None,
             remote_prefix=str(prefix),
-            description=reason[:_LONGEST_DESCRIPTION],
+            description=reason,
         )
