@@ -15,7 +15,6 @@ from landing_zone.model.platform import PLATFORM
 RESERVED_OWNERS = frozenset({PLATFORM, "admin", "default", "service", "transit", "hub", "public", "external", WORLD})
 RESERVED_PROJECTS = frozenset({"network", "automation"})
 RESERVED_GROUPS = frozenset({"automation"})
-RESERVED_PEERS = frozenset({WORLD, "administrators", "bastion", "dhcp", "gateway", "metadata", "region", "resolvers", "tenants"})
 _LONGEST_SHOWN = 12
 _MAIL_PART = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")  # of what DNS zones have as a mail address: what names of zones are made of
 
@@ -94,7 +93,7 @@ def reserved(environment: Environment) -> Iterator[Finding]:
         yield from _kept(project.code, RESERVED_PROJECTS, ("tenant_defaults", "projects", place, "code"))
     for place, group in enumerate(environment.tenant_defaults.groups):
         yield from _kept(group.name, RESERVED_GROUPS, ("tenant_defaults", "groups", place, "name"))
-    peers = RESERVED_PEERS | set(zones())
+    peers = {WORLD, *zones()}
     for index, destination in enumerate(environment.destinations):
         yield from _kept(destination.name, peers, ("destinations", index, "name"))
     services = peers | {destination.name for destination in environment.destinations}

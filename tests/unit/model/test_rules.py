@@ -471,6 +471,10 @@ ACCEPTED: dict[str, tuple[str, Change]] = {
         "ministry-agc",
         both(add("destinations", VENDOR), add("destinations", {**VENDOR, "name": "branch", "networks": ["198.51.100.8/32"]})),
     ),
+    "a destination with a name that rules once had": (
+        "lab",
+        both(add("destinations", {**VENDOR, "name": "gateway"}), add("flows", flow("edge", "gateway"))),
+    ),
     "two zones of one tenant": ("lab", add("flows", flow("edu/application", "edu/data"))),
     "datagrams to port 22": ("lab", add("flows", flow("edge", "application", "udp", ports=[22]))),
     "a service among devices for the platform": (
