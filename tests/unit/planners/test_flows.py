@@ -169,6 +169,16 @@ def test_nothing_leaves_without_a_flow_but_leases_and_metadata() -> None:
     }
 
 
+def test_the_bastion_goes_on_to_its_region_and_nowhere_else() -> None:
+    for _, region in regions():
+        (group,) = (each for _, each in groups(region) if each.name in region.access.bastion.security_groups)
+        (own,) = (network for network in region.network.networks if network.name == region.access.bastion.network)
+        onward = {(rule.protocol, rule.remote_prefix) for rule in group.rules if rule.direction == "egress" and rule.port_min == 22}
+        assert onward == {("tcp", prefix) for pool in region.network.subnet_pools for prefix in pool.prefixes}
+        renewal = {f"{subnet.gateway}/32" for subnet in own.subnets if subnet.ip_version == 4}
+        assert renewal <= {rule.remote_prefix for rule in group.rules if (rule.direction, rule.port_min) == ("egress", 67)}
+
+
 def test_every_instance_gets_its_addresses() -> None:
     asked = {("udp", 67, "255.255.255.255/32"), ("udp", 547, "ff02::1:2/128")}
     for _, region in regions():
@@ -284,7 +294,8 @@ def test_a_flow_of_one_tenant_with_the_platform_or_the_world_is_opened_at_both_e
     lab = support.environment("lab")
     ends = (("edu/application", "management", 6000), ("management", "health/data", 7000), ("world", "portal/edge", 8000))
     flows = tuple(
-        lab.flows[1].model_copy(update={"source": source, "target": target, "ports": (f"{port}-{port + 9}",)}) for source, target, port in ends
+        lab.flows[1].model_copy(update={"source": source, "target": target, "ports": (f"{port}-{port + 9}",)})
+        for source, target, port in ends
     )
     region = plan(lab.model_copy(update={"flows": flows})).regions["north"]
     of = {network.name: {subnet.cidr for subnet in network.subnets} for layer in layers(region) for network in layer.networks}

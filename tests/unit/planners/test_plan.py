@@ -6,7 +6,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields, is_dataclass, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import permutations
 from typing import Any
 
@@ -18,6 +18,7 @@ from landing_zone.model.environment import Destination, Environment, Flow, Quota
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
+from landing_zone.planners.addresses import FIRST_PLATFORM_PORT, FIRST_TENANT_PORT
 from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
 from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan, Way
@@ -217,6 +218,69 @@ def test_the_hub_knows_the_way_to_every_tenant_and_back() -> None:
             own = {address for leg in router.legs for _, address in leg.addresses}
             assert {hop for hop in onward.values() if hop in own}
             assert {route.next_hop for route in router.routes} <= hub_addresses
+            ways = [ip_network(destination) for destination, hop in onward.items() if hop in own]
+            for subnet in (ip_network(subnet.cidr) for network in tenant.network.networks for subnet in network.subnets):
+                assert any(subnet.version == way.version and subnet.subnet_of(way) for way in ways)  # type: ignore[arg-type]
+
+
+def test_devices_know_the_way_back_whichever_end_of_a_flow_or_a_service_they_are() -> None:
+    national = support.environment("national-cgc")
+    flow = national.flows[0].model_copy(update={"ports": (8443,)})
+    service = national.shared_services[0].model_copy(update={"zone": "devices", "clients": ("exchange",)})
+    apart = {"flows": (), "shared_services": ()}
+    cases: tuple[tuple[dict[str, Any], set[str]], ...] = (
+        ({}, {"management"}),
+        ({"flows": (flow.model_copy(update={"source": "backup", "target": "devices"}),)}, {"management", "backup"}),
+        ({"flows": (flow.model_copy(update={"source": "devices", "target": "logging"}),)}, {"management", "logging"}),
+        ({"shared_services": (service,)}, {"management", "exchange"}),
+    )
+    for changes, met in cases:
+        region = plan(national.model_copy(update={**apart, **changes})).regions["north"].network
+        inner = next(router for router in region.routers if router.name == "cgc-platform-inner")
+        cidrs = {subnet.cidr: network.zone for network in region.networks for subnet in network.subnets}
+        assert {cidrs[route.destination] for route in inner.routes} == met
+        assert len(inner.routes) == 2 * len(met)
+
+
+def test_addresses_are_translated_where_there_is_a_way_out_and_nowhere_else() -> None:
+    for _, region in regions():
+        for layer in layers(region):
+            for router in layer.routers:
+                assert router.snat is (router.external_network is not None), router.name
+        assert region.network.routers[0].external_network == region.external_network
+
+
+def test_instances_get_addresses_that_nothing_else_has_and_routers_alone_are_in_the_transit_network() -> None:
+    for _, region in regions():
+        for layer in layers(region):
+            first = FIRST_PLATFORM_PORT if layer is region.network else FIRST_TENANT_PORT
+            for network in layer.networks:
+                for subnet in network.subnets:
+                    net = ip_network(subnet.cidr)
+                    last = net.num_addresses - 2 if net.version == 4 else 2**16
+                    lent = network.zone != "transit"
+                    assert (subnet.dhcp, subnet.gateway) == ((True, str(net[1])) if lent else (False, None))
+                    assert subnet.ipv6_mode == ("dhcpv6-stateful" if lent and net.version == 6 else None)
+                    assert [(pool.first, pool.last) for pool in subnet.pools] == [(str(net[first if lent else last]), str(net[last]))]
+                    assert {ip_address(server).version for server in subnet.dns_nameservers} <= ({net.version} if lent else set())
+                    (home,) = (pool for pool in region.network.subnet_pools if pool.name == subnet.subnet_pool)
+                    assert home.ip_version == net.version
+                    assert home.min_prefix_length <= home.default_prefix_length <= home.max_prefix_length
+                    assert home.min_prefix_length <= net.prefixlen <= home.max_prefix_length
+
+
+def test_name_servers_are_those_of_the_region_before_those_of_the_platform() -> None:
+    agc = support.environment("ministry-agc")
+    own, *others = agc.regions
+    named = own.model_copy(update={"resolvers": (ip_address("192.0.2.53"), ip_address("2001:db8::53"))})
+    for environment, kept in ((agc, False), (agc.model_copy(update={"regions": (named, *others)}), True)):
+        region = plan(environment).regions["north"]
+        servers = {
+            server for layer in layers(region) for each in layer.networks for subnet in each.subnets for server in subnet.dns_nameservers
+        }
+        homes = {ip_network(subnet.cidr) for each in region.network.networks if each.zone == "management" for subnet in each.subnets}
+        hosts = {str(home[service.host]) for service in agc.shared_services if service.kind == "dns" for home in homes}
+        assert servers == ({"192.0.2.53", "2001:db8::53"} if kept else hosts)
 
 
 def test_checks_pass_what_flows_permit_and_stop_the_rest() -> None:
