@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -286,6 +287,70 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
         "CRY-05",
         "a secret in clear in `content`",
     ),
+    (RULE, "app.in", WORLD, {"direction": "ingress", "remoteAddressGroupId": "a"}, "NET-02", "0.0.0.0/0"),
+    (PORT, "x", {**GOOD_PORT, "noSecurityGroups": True, "securityGroupIds": UNKNOWN}, GOOD_PORT, "NET-02", "no security group"),
+    (
+        "openstack:firewall/ruleV2:RuleV2",
+        "app.web",
+        {"action": "allow", "sourceIpAddress": "::/0"},
+        {"action": "reject", "sourceIpAddress": "::/0"},
+        "NET-02",
+        "lets in ::/0",
+    ),
+    (
+        "openstack:networking/addressScope:AddressScope",
+        "x",
+        {"name": "x", "shared": True},
+        {"name": "x", "shared": UNKNOWN},
+        "NET-04",
+        "every project",
+    ),
+    (
+        "openstack:compute/instance:Instance",
+        "x",
+        {"name": "x", "networks": [{"port": "p"}, {"uuid": "n"}]},
+        {"name": "x", "networks": [{"port": "p"}, {"port": "q"}]},
+        "NET-02",
+        "network instead of a port",
+    ),
+    ("openstack:identity/project:Project", "x", {"tags": [TAGS[0], TAGS[2]]}, {"isDomain": True}, "IAM-01", "lz-level"),
+    ("openstack:objectstorage/container:Container", "x", {"containerRead": "*"}, {"containerRead": "p1:u1"}, "STO-05", "every account"),
+    ("openstack:images/image:Image", "x", {"visibility": "community"}, {"visibility": "shared"}, "CMP-01", "is community"),
+    ("openstack:networking/router:Router", "x", {"region": "west"}, {"region": UNKNOWN}, "STO-01", "west"),
+    (
+        "openstack:images/image:Image",
+        "x",
+        {"imageSourcePassword": "hunter2"},
+        {"imageSourcePassword": SECRET},
+        "CRY-05",
+        "`imageSourcePassword` in clear",
+    ),
+    *(
+        (f"openstack:{kind}", "x", {"name": "x"}, {"name": "x", "tags": TAGS}, "OPS-04", "has no tag lz-environment, lz-level, lz-owner")
+        for kind in (
+            "networking/network:Network",
+            "networking/subnet:Subnet",
+            "networking/router:Router",
+            "networking/port:Port",
+            "networking/secGroup:SecGroup",
+            "networking/floatingIp:FloatingIp",
+        )
+    ),
+    *(
+        (f"openstack:{kind}", "x", {"tags": TAGS}, {"name": "x", "tags": TAGS}, "OPS-04", "has no name")
+        for kind in (
+            "networking/network:Network",
+            "networking/router:Router",
+            "networking/port:Port",
+            "networking/secGroup:SecGroup",
+            "compute/instance:Instance",
+            "blockstorage/volume:Volume",
+        )
+    ),
+    *(
+        (f"openstack:{kind}", "x", {}, {"protect": True}, "BCK-01", "not protected")
+        for kind in ("images/image:Image", "sharedfilesystem/share:Share", "keymanager/secretV1:SecretV1")
+    ),
     ("openstack:networking/subnet:Subnet", "x", {"tags": TAGS}, {"name": UNKNOWN, "tags": TAGS}, "OPS-04", "no name"),
     ("openstack:networking/subnet:Subnet", "x", {"name": "mạng", "tags": TAGS}, {"name": "mang", "tags": TAGS}, "OPS-04", "outside ASCII"),
     ("openstack:networking/router:Router", "x", {"name": "x", "tags": TAGS[1:]}, {"name": "x", "tags": TAGS}, "OPS-04", "lz-environment"),
@@ -327,6 +392,11 @@ def test_what_the_plan_allows_passes() -> None:
     assert check(RULE, "unit-edge.web", {**WORLD, "protocol": "tcp", "portRangeMin": UNKNOWN}, FACTS) == []
     assert check(PORT, "hub--transit", {"name": "hub--transit", "noSecurityGroups": True, "tags": TAGS}, FACTS) == []
     assert check(RULE, "app.in", {"direction": "ingress", "remoteIpPrefix": UNKNOWN}, FACTS) == []
+
+
+def test_where_no_level_asks_for_it_volumes_need_not_be_encrypted() -> None:
+    volume = {"name": "x", "volumeType": "fast", "protect": True}
+    assert check("openstack:blockstorage/volume:Volume", "x", volume, replace(FACTS, encrypted=False)) == []
 
 
 @pytest.mark.parametrize("kind", ["unencrypted", "ssd-not-encrypted", "NonEncrypted"])
