@@ -106,6 +106,14 @@ def test_what_stands_is_needed_no_more() -> None:
     assert sum(1 for identity in found.networks.values() if identity) == 1
 
 
+def test_what_is_shared_already_is_shared_no_more_and_what_has_no_id_does_not_stand() -> None:
+    policy = resource(TYPES["rbac_policies"], "lab-edu-application--lab-edu-main")
+    router = resource(TYPES["routers"], "lab-platform-hub")
+    for identity, less in (("id", 1), ("", 0)):
+        found = need(region(), {"tenant-edu": [{**policy, "id": identity}], "network": [{**router, "id": identity}]})
+        assert (found.sharing, found.gateways) == (fresh().sharing - less, fresh().gateways - less)
+
+
 def test_instances_and_addresses_that_stand_are_needed_no_more() -> None:
     name = region().access.bastion.name
     state = [resource("compute/instance:Instance", name), resource("networking/floatingIp:FloatingIp", name)]
@@ -158,6 +166,7 @@ def test_services() -> None:
         "region north has no block-storage service",
         "region north has no dns service",
     ]
+    assert said(checks.services(fresh(), frozenset(offered - {"placement"}))) == ["region north has no placement service"]
 
 
 def test_microversions() -> None:
@@ -188,6 +197,8 @@ def test_availability_zones() -> None:
     assert said(checks.zones(fresh(), {**dict.fromkeys(named, True), named[0]: False})) == [
         f"region north: availability zone {named[0]!r} is not available"
     ]
+    more = replace(fresh(), region=replace(region(), availability_zones=(*named, "spare")))
+    assert said(checks.zones(more, dict.fromkeys(named, True))) == ["region north: availability zone 'spare' does not exist"]
     assert said(checks.zones(fresh(), {"other": True})) == [f"region north: availability zone {name!r} does not exist" for name in named]
 
 
@@ -402,6 +413,7 @@ def test_the_administrators_quota_that_is_too_small_by_one() -> None:
     short = said(checks.quotas(fresh(), administrator(needed - 1)))
     assert short == [f"region north: the administrator's project may have {needed - 1} sharing policies, {needed} are needed"]
     assert len(said(checks.quotas(fresh(), administrator(needed, reserved=1)))) == 1
+    assert said(checks.quotas(replace(fresh(), sharing=0), administrator(0))) == []
 
 
 def limits(found: Need, name: str, short: str = "") -> Quotas:
@@ -431,6 +443,16 @@ def test_a_limit_of_nova_that_would_be_lowered_below_what_is_in_use() -> None:
         live = {"instances": Limit(planned.instances + 2, used, 1), "cores": Limit(planned.cores, planned.cores + 9)}
         assert len(said(checks.quotas(found, Quotas({"lab-edu-main": live}, {}, "p1", flavors())))) == problems
     assert account(need(region(), {"tenant-edu": state}, lambda layer: layer == "network"), "lab-edu-main").lowered == frozenset()
+
+
+def test_a_limit_that_up_sets_anew_counts_as_planned_and_none_in_the_cloud_is_enough() -> None:
+    """The state has another limit than the plan, so that what the cloud has now is replaced."""
+    found = need(region(), {"tenant-edu": edu()})
+    short = limits(found, "lab-edu-network", "ports")
+    changed = replace(account(found, "lab-edu-network"), kept=frozenset(NETWORK_LIMITS) - {"ports"})
+    assert said(checks.quotas(replace(found, accounts=(changed,)), short)) == []
+    live = {**short.projects["lab-edu-network"], "ports": Limit(-1, 2, 1)}
+    assert said(checks.quotas(found, replace(short, projects={"lab-edu-network": live}))) == []
 
 
 def test_a_dns_quota_that_somebody_made_too_small_by_one() -> None:

@@ -137,7 +137,8 @@ def test_hosts_are_those_that_placement_offers_with_what_it_has_left() -> None:
     connection.placement.get.return_value.json.return_value = {"provider_summaries": {"r1": summary}}
     found = reading.rooms(place(connection))
     assert found.hosts == dict.fromkeys(names, (Host("h1", "nova", {"VCPU": 13, "MEMORY_MB": 0}),))
-    assert connection.placement.get.call_args.kwargs["params"]["resources"] == "VCPU:1,MEMORY_MB:1024"
+    asked = connection.placement.get.call_args.kwargs["params"]
+    assert (asked["resources"], asked["required"]) == ("VCPU:1,MEMORY_MB:1024", "!COMPUTE_STATUS_DISABLED")
 
 
 def test_the_dns_quota_is_read_with_the_zones_that_count_against_it() -> None:
