@@ -54,6 +54,8 @@ class RuleBook:
         self._services = environment.shared_services
         self._base = tuple(_base(region))
         self._inside = (addresses.supernet.v4, addresses.supernet.v6)
+        self._all_tenants = tuple(_beside(addresses))
+        self._entries = tuple(_entries(self._openings, self._services))
         bastion = _hosts(addresses.platform.zones["management"], BASTION)
         self._administration = tuple(_rules("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only"))
         self._ways_out = tuple((frozenset(service.clients), tuple(self._use(service))) for service in self._services)
@@ -118,7 +120,8 @@ class RuleBook:
             for direction, here, there in (("ingress", opening.target, opening.source), ("egress", opening.source, opening.target)):
                 if here != End("zone", zone) or (_tenants(here) and _tenants(there)):
                     continue
-                found += _rule("ingress" if direction == "ingress" else "egress", opening, self._peer(there))
+                peer = self._onward(opening) if direction == "egress" else self._peer(there)
+                found += _rule("ingress" if direction == "ingress" else "egress", opening, peer)
         for service in self._services:
             found += self._service_rules(service, zone)
         return _once(found)
@@ -145,6 +148,14 @@ class RuleBook:
         if opening.source == End("zone", zone, code):
             yield from _rule("egress", opening, self._peer(opening.target))
 
+    def _onward(self, opening: Opening) -> Peer:
+        """Who is connected to. Where a zone of the platform takes the same from tenants, that is the supernet without the platform: by
+        the whole of it the source would reach that zone, too, which no flow permits."""
+        everybody = _tenants(opening.target) and opening.target.tenant is None
+        if everybody and any(_alike(opening, protocol, ports) for protocol, ports in self._entries):
+            return self._all_tenants
+        return self._peer(opening.target)
+
     def _peer(self, side: End) -> Peer:
         """Who stands at `side` as seen by everybody: all tenants at once are the whole supernet."""
         if side.kind == "world":
@@ -157,6 +168,29 @@ class RuleBook:
             return self._inside
         block = self._addresses.tenants.get(side.tenant)
         return block.zones[side.name].nets if block and side.name in block.zones else ()
+
+
+def _entries(openings: Iterable[Opening], services: Iterable[SharedService]) -> Iterator[tuple[str, tuple[int, int] | None]]:
+    """What zones of the platform take from the whole supernet, for tenants: protocols and ports."""
+    for opening in openings:
+        if _tenants(opening.source) and opening.source.tenant is None and opening.target.kind == "zone" and not _tenants(opening.target):
+            yield opening.protocol, opening.ports
+    for service in services:
+        if any(_tenants(End("zone", client)) for client in service.clients):
+            yield from ((service.protocol, (port, port)) for port in service.ports)
+
+
+def _alike(opening: Opening, protocol: str, ports: tuple[int, int] | None) -> bool:
+    """Whether an opening and these ports have some in common."""
+    if opening.protocol != protocol or opening.ports is None or ports is None:
+        return opening.protocol == protocol
+    return opening.ports[0] <= ports[1] and ports[0] <= opening.ports[1]
+
+
+def _beside(addresses: RegionAddresses) -> Iterator[Prefix]:
+    """The supernets without the platform's own block: where tenants are."""
+    yield from sorted(addresses.supernet.v4.address_exclude(addresses.platform.whole.v4))
+    yield from sorted(addresses.supernet.v6.address_exclude(addresses.platform.whole.v6))
 
 
 def _reason(service: SharedService) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -14,7 +14,7 @@ from landing_zone.model.levels import zones
 from landing_zone.planners import plan
 from landing_zone.planners.addresses import plan_region
 from landing_zone.planners.flows import openings
-from landing_zone.planners.plan import NetworkLayer, RegionPlan, RuleSpec, SecurityGroupSpec
+from landing_zone.planners.plan import FlowCheck, InstanceSpec, NetworkLayer, RegionPlan, RuleSpec, SecurityGroupSpec
 from tests.unit.model import support
 from tests.unit.planners.support import layers, planned, regions
 
@@ -311,6 +311,70 @@ def test_a_flow_of_one_tenant_with_the_platform_or_the_world_is_opened_at_both_e
         ("lab-health-data", "ingress", 7000, 7009): of["lab-platform-management"],
         ("lab-portal-edge", "ingress", 8000, 8009): {"0.0.0.0/0", "::/0"},
     }
+
+
+def let_through(region: RegionPlan) -> Callable[[FlowCheck], bool]:
+    """Whether the rules of both ends let a connection pass."""
+    servers = {server.name: server for server in (region.access.bastion, *region.probes.instances)}
+    prefixes = {group.name: [(rule, ip_network(rule.remote_prefix)) for rule in group.rules] for _, group in groups(region)}
+
+    def open_to(server: InstanceSpec, direction: str, other: str, check: FlowCheck) -> bool:
+        return any(
+            (rule.direction, rule.protocol.removeprefix("ipv6-")) == (direction, check.protocol)
+            and _covers(rule, check.port)
+            and ip_address(other) in prefix
+            for name in server.security_groups
+            for rule, prefix in prefixes[name]
+        )
+
+    def passes(check: FlowCheck) -> bool:
+        source, target = servers[check.source], servers[check.target]
+        (home,) = (address for _, address in source.addresses if (":" in address) == (":" in check.address))
+        return open_to(source, "egress", check.address, check) and open_to(target, "ingress", home, check)
+
+    return passes
+
+
+def test_rules_let_through_what_is_tried_as_allowed_and_stop_what_is_not() -> None:
+    for name, region in regions():
+        passes = let_through(region)
+        wrong = [check.key for check in region.probes.checks if passes(check) is not check.allowed]
+        assert region.probes.checks
+        assert wrong == [], name
+
+
+def test_what_goes_from_a_platform_zone_to_tenants_does_not_reach_what_another_takes_from_tenants() -> None:
+    agc = support.environment("ministry-agc")
+    (exchange,) = (each for each in agc.flows if (each.source, each.target) == ("application", "exchange"))
+    assert exchange.ports == (8443,)
+    more = (
+        exchange.model_copy(update={"source": source, "target": target, "ports": (ports,)})
+        for source, target, ports in (("management", "application", 8443), ("backup", "data", "8000-9000"), ("backup", "dav/data", 8443))
+    )
+    region = plan(agc.model_copy(update={"flows": (*agc.flows, *more)})).regions["north"]
+    passes = let_through(region)
+    assert [check.key for check in region.probes.checks if passes(check) is not check.allowed] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "protocol", "port"),
+    [("exchange", "tcp", 8443), ("management", "udp", 53), ("exchange", "udp", 53), ("management", "tcp", 8000)],
+)
+def test_nor_what_its_own_zone_or_a_service_takes_from_tenants(source: str, protocol: str, port: int) -> None:
+    """Nobody takes the last of them from tenants: the supernet as a whole will do."""
+    agc = support.environment("ministry-agc")
+    more = agc.flows[1].model_copy(update={"source": source, "target": "application", "protocol": protocol, "ports": (port,)})
+    quiet = agc.verification.model_copy(update={"probes": "none"})
+    region = plan(agc.model_copy(update={"flows": (*agc.flows, more), "verification": quiet})).regions["north"]
+    (group,) = (each for _, each in groups(region) if each.name == f"agc-platform-{source}")
+    out = [rule for rule in group.rules if (rule.direction, rule.protocol, rule.port_min) == ("egress", protocol, port)]
+    onward = [net for net in (ip_network(rule.remote_prefix) for rule in out) if net.num_addresses > 1]  # a service is one address
+    homes = {network.zone: [ip_network(subnet.cidr) for subnet in network.subnets] for network in region.network.networks}
+    ours = [net for zone in ("management", "exchange", "backup", "transit") for net in homes[zone]]
+    assert any(net.overlaps(other) for net in onward for other in ours if net.version == other.version) is (port == 8000)
+    for tenant in region.tenants.values():
+        for subnet in (ip_network(subnet.cidr) for network in tenant.network.networks for subnet in network.subnets):
+            assert any(subnet.version == net.version and subnet.subnet_of(net) for net in onward)  # type: ignore[arg-type]
 
 
 def test_openings_count_every_port() -> None:
