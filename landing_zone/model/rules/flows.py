@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
@@ -79,6 +80,52 @@ def ways_out(environment: Environment) -> Iterator[Finding]:
             why = f"of the tenants that have the zone {here.name} none has {', '.join(border)}: their routers know no way to {there.name}"
             cure = f"give one {', '.join(border)}, or lead it by way of a zone of the platform"
             yield Finding(path, f"{path[-1]}: nobody there has a way to the outside", why, cure)
+
+
+def past_the_platform(environment: Environment) -> Iterator[Finding]:
+    """What goes out to the world is nothing that a platform zone takes from other zones of tenants: among all addresses are its own."""
+    taken = list(_taken(environment))
+    for index, flow in enumerate(environment.flows):
+        source = end(flow.source)
+        if end(flow.target).kind != "world" or source.kind != "zone":
+            continue
+        own = [each for each in taken if each.source.name == source.name and each.source.tenant in (None, source.tenant)]
+        for each in (each for each in taken if each.source.tenant is None and each.protocol == flow.protocol):
+            for ports in _ranges(flow):
+                first, last = max(ports[0], each.ports[0]), min(ports[1], each.ports[1])
+                if first <= last and not any(one.permits(each, first, last) for one in own):
+                    what = flow.protocol if flow.protocol == "icmp" else f"{flow.protocol} {first}" + (f"-{last}" if first < last else "")
+                    why = f"{each.zone} takes {what} from {each.source.name}, by a rule for all tenants; the world has its addresses, too"
+                    cure = f"take other ports, or let {source.name} meet {each.zone} too"
+                    yield Finding(("flows", index, "to"), f"to: the flow would lead to the zone {each.zone} as well", why, cure)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a zone of the platform takes from one of tenants; ports of icmp are 0."""
+
+    source: End
+    zone: str
+    protocol: str
+    ports: tuple[int, int]
+
+    def permits(self, other: _Taken, first: int, last: int) -> bool:
+        """Whether these ports of the other's zone are open by this."""
+        return (self.zone, self.protocol) == (other.zone, other.protocol) and self.ports[0] <= first and last <= self.ports[1]
+
+
+def _taken(environment: Environment) -> Iterator[_Taken]:
+    for flow in environment.flows:
+        source, target = end(flow.source), end(flow.target)
+        if _is_of_tenants(source) and _is_platform(target):
+            yield from (_Taken(source, target.name, flow.protocol, ports) for ports in _ranges(flow))
+    for service in environment.shared_services:
+        clients = [client for client in (End("zone", name) for name in service.clients) if _is_of_tenants(client)]
+        yield from (_Taken(client, service.zone, service.protocol, (port, port)) for client in clients for port in service.ports)
+
+
+def _ranges(flow: Flow) -> list[tuple[int, int]]:
+    return [port_range(ports) for ports in flow.ports] or [(0, 0)]
 
 
 def protocols(environment: Environment) -> Iterator[Finding]:
@@ -173,6 +220,10 @@ def _is_platform(side: End) -> bool:
     return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "platform"
 
 
+def _is_of_tenants(side: End) -> bool:
+    return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "tenant"
+
+
 def _sides(environment: Environment) -> Iterator[tuple[Path_, End, End]]:
     """Each end of every flow: where it is written, itself, and the other."""
     for index, flow in enumerate(environment.flows):
@@ -181,4 +232,12 @@ def _sides(environment: Environment) -> Iterator[tuple[Path_, End, End]]:
         yield ("flows", index, "to"), target, source
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (ends, meetings, isolated, ways_out, protocols, services)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
+    ends,
+    meetings,
+    isolated,
+    ways_out,
+    past_the_platform,
+    protocols,
+    services,
+)

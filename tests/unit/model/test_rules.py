@@ -404,6 +404,24 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "flows[16].to",
         "nobody there has a way to the outside",
     ),
+    "to the world past the exchange": (
+        "ministry-agc",
+        add("flows", flow("edge", "world", ports=[443, "8000-9000"])),
+        "flows[16].to",
+        "exchange takes tcp 8443 from application",
+    ),
+    "to the world past a service": (
+        "lab",
+        both(add("shared_services", SERVICE), add("flows", flow("portal/edge", "world", "udp", ports=[53]))),
+        "flows[6].to",
+        "management takes udp 53 from application",
+    ),
+    "to the world past the platform by icmp": (
+        "lab",
+        both(add("flows", flow("application", "management", "icmp")), add("flows", flow("edge", "world", "icmp"))),
+        "flows[7].to",
+        "management takes icmp from application",
+    ),
     "no zone at all": ("ministry-agc", add("flows", flow("world", "ndxp")), "flows[16].from", "has a zone at one end"),
     "ports of icmp": ("lab", add("flows", flow("edge", "application", "icmp", ports=[1])), "flows[6].ports", "icmp has no ports"),
     "no ports": ("lab", lambda data: data["flows"][1].pop("ports"), "flows[1].ports", "is missing"),
@@ -474,6 +492,18 @@ ACCEPTED: dict[str, tuple[str, Change]] = {
     "a destination with a name that rules once had": (
         "lab",
         both(add("destinations", {**VENDOR, "name": "gateway"}), add("flows", flow("edge", "gateway"))),
+    ),
+    "to the world by other ports than the platform takes": (
+        "ministry-agc",
+        both(add("flows", flow("edge", "world", ports=[80, "8444-9000"])), add("flows", flow("edge", "world", "udp", ports=[8443]))),
+    ),
+    "to the world past an exchange that may be met": (
+        "ministry-agc",
+        both(add("flows", flow("edge", "world", ports=["8000-9000"])), add("flows", flow("edge", "exchange", ports=["8443-8444"]))),
+    ),
+    "to the world past an exchange that this tenant may meet": (
+        "ministry-agc",
+        both(add("flows", flow("dav/edge", "world", ports=[8443])), add("flows", flow("dav/edge", "exchange", ports=[8443]))),
     ),
     "two zones of one tenant": ("lab", add("flows", flow("edu/application", "edu/data"))),
     "datagrams to port 22": ("lab", add("flows", flow("edge", "application", "udp", ports=[22]))),
