@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,10 @@ import yaml
 from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import rank
-from landing_zone.planners.plan import RegionPlan
+from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan
 from landing_zone.planners.shares import Kind, owners, share
 from policy.rules import check
+from stacks.identity import quota_args
 from stacks.inputs import PROJECT, Endpoint, Inputs, stack_name
 from stacks.names import Names
 from stacks.programs import facts, program
@@ -128,6 +129,79 @@ def test_quotas_are_there_before_anything_is_made_in_a_project() -> None:
     networks = [place for place, one in enumerate(made) if "networking/network:" in one.type]
     assert len(quotas) == 5
     assert max(quotas) < min(networks)
+
+
+def layer_of(name: str) -> tuple[NetworkLayer, IdentitySpec | None]:
+    if name == "network":
+        return region().network, None
+    tenant = region().tenants[name.removeprefix("tenant-")]
+    return tenant.network, tenant.identity
+
+
+@pytest.mark.parametrize("layer", ["network", "tenant-edu", "tenant-portal"])
+def test_networks_routers_and_rules_are_made_as_they_are_planned(layer: str) -> None:
+    made, (spec, _) = composed(layer), layer_of(layer)
+    rules = {
+        one.name: tuple(
+            one.inputs.get(key) for key in ("direction", "ethertype", "protocol", "portRangeMin", "portRangeMax", "remoteIpPrefix")
+        )
+        for one in made.of("networking/secGroupRule:")
+    }
+    assert rules == {
+        f"{group.name}.{rule.key}": (rule.direction, rule.ethertype, rule.protocol, rule.port_min, rule.port_max, rule.remote_prefix)
+        for group in spec.security_groups
+        for rule in group.rules
+    }
+    shared = {(one.inputs["objectType"], one.inputs["objectId"], one.inputs["targetTenant"]) for one in made.of("networking/rbacPolicyV2:")}
+    of_groups = {
+        ("security_group", f"id-of-{each.name}", f"id-of-{project}") for each in spec.security_groups for project in each.shared_with
+    }
+    assert shared == of_groups | {
+        ("network", f"id-of-{each.name}", f"id-of-{project}") for each in spec.networks for project in each.shared_with
+    }
+    for router in spec.routers:
+        inputs = made.one("networking/router:", router.name).inputs
+        assert (inputs.get("externalNetworkId"), inputs.get("enableSnat")) == (
+            (f"id-of-{router.external_network}", router.snat) if router.external_network else (None, None)
+        )
+        routes = [(one["destinationCidr"], one["nextHop"]) for one in made.one("networking/routerRoutesV2:", router.name).inputs["routes"]]
+        assert routes == [(route.destination, route.next_hop) for route in router.routes]
+    for subnet in (subnet for network in spec.networks for subnet in network.subnets):
+        inputs = made.one("networking/subnet:", subnet.name).inputs
+        assert (inputs["cidr"], inputs["enableDhcp"], inputs["subnetpoolId"]) == (subnet.cidr, subnet.dhcp, f"id-of-{subnet.subnet_pool}")
+        assert (inputs.get("gatewayIp"), bool(inputs.get("noGateway"))) == (subnet.gateway, subnet.gateway is None)
+        assert (inputs.get("ipv6AddressMode"), inputs.get("ipv6RaMode")) == (subnet.ipv6_mode, subnet.ipv6_mode)
+        assert tuple(inputs["dnsNameservers"]) == subnet.dns_nameservers
+        assert [(one["start"], one["end"]) for one in inputs["allocationPools"]] == [(pool.first, pool.last) for pool in subnet.pools]
+
+
+def test_grants_are_made_as_they_are_planned() -> None:
+    made, (_, spec) = composed("tenant-edu"), layer_of("tenant-edu")
+    assert spec
+    granted = {
+        (one.name, "inherit" in one.type, "domain" if "domainId" in one.inputs else "project", one.inputs["groupId"], one.inputs["roleId"])
+        for one in made.of("oleAssignment:")
+    }
+    assert granted == {(grant.key, grant.inherited, grant.scope, f"id-of-{grant.group}", f"id-of-{grant.role}") for grant in spec.grants}
+
+
+LIMITS = {
+    "compute": "instances cores ram=ram_mib key_pairs server_groups server_group_members",
+    "network": "network=networks subnet=subnets subnetpool=subnet_pools router=routers port=ports floatingip=floating_ips "
+    "security_group=security_groups security_group_rule=security_group_rules rbac_policy=rbac_policies",
+    "volume": "volumes gigabytes=volume_gib per_volume_gigabytes=per_volume_gib snapshots backups backup_gigabytes=backup_gib "
+    "groups=volume_groups",
+    "load_balancer": "loadbalancer=load_balancers listener=listeners pool=pools member=members health_monitor=health_monitors",
+    "dns": "zones=dns_zones zone_recordsets=dns_recordsets zone_records=dns_records",
+}
+"""By service its own names of limits, with those of the plan where they differ."""
+
+
+def test_each_limit_of_the_plan_is_that_limit_of_its_service() -> None:
+    planned = {field.name: number for number, field in enumerate(fields(QuotaSpec), start=1)}
+    given = asdict(quota_args(QuotaSpec(**planned), region().demand.services))
+    pairs = {service: [word.partition("=") for word in words.split()] for service, words in LIMITS.items()}
+    assert given == {service: {key: planned[ours or key] for key, _, ours in names} for service, names in pairs.items()}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
