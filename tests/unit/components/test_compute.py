@@ -22,9 +22,10 @@ def args(floating: str | None = None) -> MachineArgs:
         project_id="p1",
         network_id="n1",
         addresses=(AddressArgs("s4", "10.0.0.10"),),
-        security_group_ids=("sg1",),
+        security_group_ids=("sg1", "sg2"),
         image="debian-13",
         flavor="SCS-1L-1-5",
+        availability_zone="az2",
         user_data="#cloud-config",
         floating_pool=floating,
     )
@@ -40,12 +41,13 @@ def machine(floating: str | None = None) -> Recorder:
 def test_instance_boots_from_its_own_port_and_names_no_network() -> None:
     made = machine()
     port = made.one("networking/port:").inputs
-    assert port["securityGroupIds"] == ["sg1"]
+    assert port["securityGroupIds"] == ["sg1", "sg2"]
     assert port["portSecurityEnabled"] is True
     assert port["fixedIps"] == [{"subnetId": "s4", "ipAddress": "10.0.0.10"}]
     instance = made.one("compute/instance:").inputs
     assert instance["networks"] == [{"port": "id-of-bastion"}]
     assert (instance["imageName"], instance["flavorName"], instance["userData"]) == ("debian-13", "SCS-1L-1-5", "#cloud-config")
+    assert instance["availabilityZone"] == "az2"
     assert "keyPair" not in instance
 
 
@@ -91,4 +93,6 @@ def test_entry_is_by_certificates_of_the_authority_for_the_principals_and_by_not
     assert files["/etc/ssh/user_ca.pub"] == "ssh-ed25519 AAAA lz\n"
     assert files["/etc/ssh/principals/debian"] == "bastion-north\nlab.north\n"
     sshd = files["/etc/ssh/sshd_config.d/05-landing-zone.conf"]
-    assert {"TrustedUserCAKeys /etc/ssh/user_ca.pub", "AuthorizedKeysFile none"} <= set(sshd.splitlines())
+    assert {"TrustedUserCAKeys /etc/ssh/user_ca.pub", "AuthorizedKeysFile none", "AuthenticationMethods publickey"} <= set(
+        sshd.splitlines()
+    )

@@ -92,7 +92,7 @@ def test_a_leg_that_is_to_come_does_not_make_the_routes_look_as_if_they_were_rep
 def test_router_leg_is_an_explicit_port_with_both_addresses() -> None:
     made = router(None)
     port = made.one("networking/port:").inputs
-    assert port["name"] == "hub--app"
+    assert (port["name"], port["noSecurityGroups"]) == ("hub--app", True)
     assert port["fixedIps"] == [{"subnetId": "s4", "ipAddress": "10.1.0.1"}, {"subnetId": "s6", "ipAddress": "fd00:1::1"}]
     assert made.one("networking/routerInterface").inputs == {"routerId": "id-of-hub", "portId": "id-of-hub--app"}
     assert made.one("networking/routerRoutes").inputs["routes"] == [{"destinationCidr": "10.9.0.0/16", "nextHop": "10.1.0.9"}]
@@ -105,7 +105,7 @@ def test_router_translates_addresses_only_with_a_gateway_and_when_told() -> None
 
 
 def test_security_group_starts_empty_and_has_only_the_given_rules() -> None:
-    rule = RuleArgs("https-in", "ingress", "IPv4", "tcp", 443, 443, "10.1.0.0/24", "edge to application")
+    rule = RuleArgs("https-in", "ingress", "IPv4", "tcp", 443, 444, "10.1.0.0/24", "edge to application")
     made = run(lambda: SecurityGroup(SecurityGroupArgs("app", "applications", "p1", (rule,), shared_with=(("probe", "p2"),))))
     assert made.one("networking/secGroup:").inputs["deleteDefaultRules"] is True
     assert made.one("networking/secGroupRule").inputs == {
@@ -115,7 +115,7 @@ def test_security_group_starts_empty_and_has_only_the_given_rules() -> None:
         "ethertype": "IPv4",
         "protocol": "tcp",
         "portRangeMin": 443,
-        "portRangeMax": 443,
+        "portRangeMax": 444,
         "remoteIpPrefix": "10.1.0.0/24",
         "description": "edge to application",
     }
