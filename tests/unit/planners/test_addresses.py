@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from landing_zone.model import rules
-from landing_zone.model.environment import Environment, Region
+from landing_zone.model.environment import Addressing, Environment, Region
 from landing_zone.model.slots import slot_range
 from landing_zone.planners import plan
 from landing_zone.planners.addresses import Pair, RegionAddresses, plan_region
 from landing_zone.planners.build import checked_ledger
-from landing_zone.planners.ledger import Ledger, LedgerError
+from landing_zone.planners.ledger import Ledger, LedgerError, Run
 from tests.unit.model import support
 from tests.unit.planners.support import layers, regions, with_tenants
 
@@ -139,6 +139,44 @@ def test_a_change_of_the_plan_is_refused_once_addresses_are_given() -> None:
             plan(changed, ledger)
         assert words in str(caught.value)
         assert "cure:" in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "value"), list(Addressing().model_dump().items()))
+def test_every_size_and_the_beginning_of_each_supernet_is_kept(key: str, value: int) -> None:
+    lab = support.environment("lab")
+    ledger = plan(lab).ledger
+    sizes = lab.addressing.model_copy(update={key: value - 1})
+    with pytest.raises(LedgerError, match="key addressing"):
+        checked_ledger(lab.model_copy(update={"addressing": sizes}), ledger)
+    region = lab.regions[0]
+    moved = region.addresses.model_copy(update={"ipv6": ip_network("fd64:6c7a:9::/48")})
+    with pytest.raises(LedgerError, match="region north"):
+        checked_ledger(lab.model_copy(update={"regions": (region.model_copy(update={"addresses": moved}), lab.regions[1])}), ledger)
+
+
+def test_a_region_that_is_gone_comes_back_where_it_was_or_not_at_all() -> None:
+    lab = support.environment("lab")
+    alone = checked_ledger(lab.model_copy(update={"regions": lab.regions[:1]}), plan(lab).ledger)
+    south = lab.regions[1]
+    other = south.model_copy(update={"addresses": south.addresses.model_copy(update={"ipv4": ip_network("10.72.0.0/16")})})
+    with pytest.raises(LedgerError, match="region south"):
+        checked_ledger(lab.model_copy(update={"regions": (lab.regions[0], other)}), alone)
+    assert checked_ledger(lab, alone) == plan(lab).ledger
+
+
+def test_a_supernet_may_end_right_behind_the_last_slot_and_a_retired_tenant_that_comes_back_needs_its_own() -> None:
+    """Slots 0 to 7 are a /19 of slots of /22."""
+    lab = support.environment("lab")
+    for retired in (False, True):
+        for start, refused in ((7, False), (8, True)):
+            runs = {tenant.code: Run(start - place, 1) for place, tenant in enumerate(lab.tenants)}
+            ledger = Ledger(retired=runs) if retired else Ledger(slots=runs)
+            smaller = _with_supernet(lab, "10.64.0.0/19")
+            if refused:
+                with pytest.raises(LedgerError, match="which tenant edu has"):
+                    checked_ledger(smaller, ledger)
+            else:
+                assert checked_ledger(smaller, ledger).slots == runs
 
 
 def test_a_region_may_be_added_later() -> None:

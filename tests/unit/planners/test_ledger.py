@@ -119,7 +119,14 @@ def test_a_code_that_yaml_could_take_for_another_value_keeps_its_slots(tmp_path:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "slots: 1\n", "layout: {}\nslots: {a: {start: -1, count: 1}}\nretired: {}\n", "layout: {}\nslots: {a: 3}\nretired: {}\n", "{"],
+    [
+        "",
+        "slots: 1\n",
+        "layout: {}\nslots: {a: {start: -1, count: 1}}\nretired: {}\n",
+        "layout: {}\nslots: {a: {start: 1, count: 0}}\nretired: {}\n",
+        "layout: {}\nslots: {a: 3}\nretired: {}\n",
+        "{",
+    ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     environment = tmp_path / "lab.yaml"
