@@ -395,6 +395,15 @@ def test_every_limit_of_a_profile_counts() -> None:
         assert getattr(limited, "ram_mib" if key == "ram_gib" else key) == (3072 if key == "ram_gib" else 3), key
 
 
+def test_limits_that_hang_on_another_are_as_high_as_that_asks() -> None:
+    one = {key: 3 for key in QuotaProfile.model_fields if key != "name"}
+    given = quotas.workload(QuotaProfile.model_validate({**one, "name": "three"}))
+    hanging = {"ram_mib": 3072, "members": 150, "dns_recordsets": 300, "dns_records": 6000}
+    tens = dict.fromkeys(("listeners", "pools", "health_monitors"), 30)
+    none = dict.fromkeys(("networks", "subnets", "subnet_pools", "routers", "rbac_policies"), 0)
+    assert asdict(given) == {**dict.fromkeys(asdict(given), 3), **hanging, **tens, **none}
+
+
 def test_no_limit_is_higher_than_services_count() -> None:
     most = {key: next((each.le for each in field.metadata if hasattr(each, "le")), 0) for key, field in QuotaProfile.model_fields.items()}
     given = quotas.workload(QuotaProfile.model_validate({**most, "name": "most"}))
