@@ -97,7 +97,7 @@ CONTRADICTIONS: dict[str, Contradiction] = {
     "flows[].ports[]": Contradiction(_beside("protocol", {"tcp": 22})),
     "bastion.admin_networks[]": Contradiction(_supernet),
     "quota_profiles[].name": Contradiction(_always("gone"), _PROFILE_USERS),
-    **{f"quota_profiles[].{key}": Contradiction(_always(10_000_000), (f"regions[].capacity.{key}",)) for key in _QUOTAS},
+    **{f"quota_profiles[].{key}": Contradiction(_always(1_000_000), (f"regions[].capacity.{key}",)) for key in _QUOTAS},
     "quota_profiles[].secrets": Contradiction(_where_encrypted(0)),
     "quota_profiles[].volumes": Contradiction(_where_encrypted(10_000_000), ("quota_profiles[].secrets",)),
     "tenant_defaults.zones[]": Contradiction(_always("management")),
