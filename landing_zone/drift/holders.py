@@ -39,7 +39,7 @@ def former(run: Run, region: RegionPlan, stacks: Iterable[State], projects: Iter
     """The same of projects (by id) that the plan may not have any more, by the accounts that the states of their stacks have."""
     wanted, found = frozenset(projects), dict[str, Connection]()
     for resources in stacks:
-        made = [one for one in resources if one.get("id")]
+        made = [one for one in resources if one.get("id") and one["type"] in (PROJECT, USER)]
         users = {one["inputs"]["domainId"]: one["inputs"]["name"] for one in made if one["type"] == USER}
         domains = {one["id"]: one["inputs"]["name"] for one in made if one["type"] == PROJECT and one["id"] in users}
         for one in made:

@@ -120,10 +120,13 @@ def partial_scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
 def dropped(run: Run, key: StackKey) -> tuple[frozenset[str], frozenset[str]]:
     """Projects and networks (by id) that a stack has made, and the plan does not have any more."""
     planned = {thing for thing, layer in owners(run.plan.regions[key.region]).items() if layer == key.layer}
-    made = [one for one in run.stacks.resources(key) if one.get("id") and not one["inputs"].get("isDomain")]
     kinds: tuple[tuple[Literal["project", "network"], str], ...] = (("project", PROJECT), ("network", NETWORK))
     projects, networks = (
-        frozenset(str(one["id"]) for one in made if one["type"] == token and (kind, one["inputs"]["name"]) not in planned)
+        frozenset(
+            str(one["id"])
+            for one in run.stacks.resources(key)
+            if one["type"] == token and one.get("id") and (kind, one["inputs"]["name"]) not in planned and not one["inputs"].get("isDomain")
+        )
         for kind, token in kinds
     )
     return projects, networks

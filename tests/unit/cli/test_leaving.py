@@ -32,6 +32,7 @@ def resource(kind: str, identity: str, name: str, **inputs: Any) -> dict[str, An
 
 
 STAYS = [
+    {"type": "pulumi:providers:pulumi", "id": "a"},  # of references to other stacks; it has no inputs
     resource(holders.PROJECT, "d", "lab-edu", isDomain=True),
     resource(holders.PROJECT, "p:main", "lab-edu-main", domainId="d"),
     resource(holders.USER, "u", "lab-edu-automation", domainId="d"),

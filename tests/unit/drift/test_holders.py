@@ -41,6 +41,7 @@ def test_a_tenant_that_the_file_does_not_have_any_more_is_looked_into_by_the_acc
         {"type": holders.PROJECT, "id": "p:net", "inputs": {"name": "lab-gone-network", "domainId": "d:platform"}},
         {"type": holders.PROJECT, "id": "p:main", "inputs": {"name": "lab-gone-main", "domainId": "d:gone"}},
         {"type": holders.USER, "id": "u", "inputs": {"name": "lab-gone-automation", "domainId": "d:gone"}},
+        {"type": "pulumi:providers:pulumi", "id": "a"},  # has no inputs at all
         {"type": holders.USER, "inputs": {"name": "half-made", "domainId": "d:gone"}},
     ]
     monkeypatch.setattr(holders, "as_machine", lambda run, region, user, project: (user.name, user.domain, project))
