@@ -31,7 +31,7 @@ def resource(kind: str, identity: str, name: str, **inputs: Any) -> dict[str, An
     return {"type": kind, "id": identity, "inputs": {"name": name, **inputs}}
 
 
-STAYS = [
+STAYS: list[dict[str, Any]] = [
     {"type": "pulumi:providers:pulumi", "id": "a"},  # of references to other stacks; it has no inputs
     resource(holders.PROJECT, "d", "lab-edu", isDomain=True),
     resource(holders.PROJECT, "p:main", "lab-edu-main", domainId="d"),
