@@ -36,7 +36,7 @@ def test_containers_are_looked_for_in_every_project_of_the_platform_and_of_tenan
 def test_a_tenant_that_the_file_does_not_have_any_more_is_looked_into_by_the_account_of_its_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = [
+    state: list[dict[str, Any]] = [
         {"type": holders.PROJECT, "id": "d:gone", "inputs": {"name": "lab-gone", "isDomain": True}},
         {"type": holders.PROJECT, "id": "p:net", "inputs": {"name": "lab-gone-network", "domainId": "d:platform"}},
         {"type": holders.PROJECT, "id": "p:main", "inputs": {"name": "lab-gone-main", "domainId": "d:gone"}},
