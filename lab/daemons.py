@@ -39,7 +39,7 @@ UWSGI_APPS = (
     UwsgiApp("designate-api", "designate", 9001, "/usr/bin/designate-api-wsgi"),
 )
 
-# Started one after another before anything of OpenStack.
+# Started before anything of OpenStack.
 FOUNDATIONS = ("mariadb", "rabbitmq-server", "memcached", "named", "openvswitch-switch", "ovn-central")
 
 WORKERS = (

@@ -28,7 +28,7 @@ class Context:
     @cached_property
     def admin(self) -> openstack.Provider:
         """The administrator of the region, by the region's entry of clouds.yaml: no password comes near the state."""
-        return openstack.Provider(f"admin-{self.region.name}", cloud=self.region.cloud, region=self.region.called)
+        return openstack.Provider(f"admin-{self.region.name}", cloud=self.region.cloud, region=self.region.cloud_region)
 
     @property
     def as_admin(self) -> pulumi.ResourceOptions:
@@ -44,7 +44,7 @@ class Context:
                 f"owner-{project}",
                 auth_url=endpoint.auth_url,
                 cacert_file=endpoint.ca,
-                region=self.region.called,
+                region=self.region.cloud_region,
                 user_name=user.name,
                 user_domain_name=user.domain,
                 tenant_name=project,

@@ -108,7 +108,7 @@ def as_machine(run: Run, region: RegionPlan, user: MachineUserSpec, project: str
     """A connection as a machine account, in one of its projects."""
     return clouds.connect(
         run.clouds[region.cloud],
-        region.called,
+        region.cloud_region,
         username=user.name,
         password=run.stacks.home.secret(password_name(region.name, user.name)),
         user_domain_name=user.domain,
@@ -203,7 +203,7 @@ def _write(run: Run, region: RegionPlan, path: Path, entries: Mapping[str, Crede
     """Write the file, with the authority beside it, unless they are right: the cloud may be elsewhere than when they were written."""
     cloud = run.clouds[region.cloud]
     authority = path.with_name("ca.pem")
-    common: dict[str, Any] = {"auth_type": "v3applicationcredential", "region_name": region.called, "identity_api_version": "3"}
+    common: dict[str, Any] = {"auth_type": "v3applicationcredential", "region_name": region.cloud_region, "identity_api_version": "3"}
     if cloud.ca:
         common["cacert"] = str(authority)
     content = {

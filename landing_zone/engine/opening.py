@@ -181,7 +181,7 @@ def reach(planned: EnvironmentPlan, regions: Collection[str], *, once: bool = Fa
     wanted = {region.name: region.cloud for region in planned.regions.values() if region.name in regions}
     entries = clouds.find(wanted.values())
     good = {name: entry for name, entry in entries.items() if isinstance(entry, Cloud)}
-    called = {region: planned.regions[region].called for region in wanted}
+    called = {region: planned.regions[region].cloud_region for region in wanted}
     answers = clouds.try_each(((region, good[cloud]) for region, cloud in wanted.items() if cloud in good), called, once=once)
     found = {region: answers[region] if cloud in good else entries[cloud] for region, cloud in wanted.items()}
     return Reached(

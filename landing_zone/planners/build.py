@@ -108,7 +108,7 @@ def _region(environment: Environment, region: Region, ledger: Ledger, by_level: 
     return RegionPlan(
         name=region.name,
         cloud=region.cloud,
-        called=region.called,
+        cloud_region=region.called,
         role=region.role,
         counterpart=region.counterpart,
         external_network=region.external_network,

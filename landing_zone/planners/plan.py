@@ -407,11 +407,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """One region: its cloud entry, what that cloud calls it (`called`), and one attribute a layer."""
+    """One region: its cloud entry, what that cloud calls it, and one attribute a layer."""
 
     name: str
     cloud: str
-    called: str
+    cloud_region: str
     role: Literal["primary", "secondary"]
     counterpart: str | None
     external_network: str

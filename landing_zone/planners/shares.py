@@ -63,7 +63,7 @@ def share(environment: EnvironmentPlan, region: str, layer: str) -> Share:
     tenant = whole.tenants.get(layer.removeprefix(TENANT)) if layer.startswith(TENANT) else None
     figures = (environment.figures, tenant.figures if tenant else {})
     encrypted = any(each.get("encrypted_volumes") for each in figures)
-    regions = tuple(each.called for each in environment.regions.values())
+    regions = tuple(each.cloud_region for each in environment.regions.values())
     return Share(environment.code, encrypted, regions, layer, _trimmed(whole, layer), names)
 
 

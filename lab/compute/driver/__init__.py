@@ -1,8 +1,7 @@
 """A Nova compute driver for User Mode Linux: each instance is a kernel that runs as an ordinary, unprivileged process.
 
 For the lab only. Installed as nova.virt.uml (Nova imports nothing from elsewhere), with compute_driver = uml.UMLDriver.
-Modules that do not import Nova: cow, cpus, kernel, mconsole, network, qmp, state, units. They are tested without it,
-driver and downloads over a stand-in for it.
+Only driver and downloads import Nova, and are tested over a stand-in for it.
 """
 
 from typing import Any

@@ -107,7 +107,7 @@ def test_the_file_names_the_region_as_its_cloud_does(ground: Ground, monkeypatch
         return MagicMock(identity=ground.keystone)
 
     monkeypatch.setattr("landing_zone.engine.clouds.connect", connect)
-    there = replace(planned.regions["north"], called="RegionOne")
+    there = replace(planned.regions["north"], cloud_region="RegionOne")
     ground.run.plan = replace(planned, regions={**planned.regions, "north": there})
     ground.ensure()
     assert {entry["region_name"] for entry in yaml.safe_load(ground.file.read_text())["clouds"].values()} == {"RegionOne"}

@@ -99,7 +99,7 @@ def test_the_states_of_both_regions_are_kept(run: Run) -> None:
 
 def test_a_region_is_asked_for_by_the_name_that_its_cloud_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = load_plan("lab")
-    there = replace(planned.regions["north"], called="RegionOne")
+    there = replace(planned.regions["north"], cloud_region="RegionOne")
     asked: list[tuple[list[tuple[str, str]], Mapping[str, str]]] = []
 
     def tried(regions: Iterable[tuple[str, Cloud]], called: Mapping[str, str], *, once: bool) -> dict[str, Problem]:

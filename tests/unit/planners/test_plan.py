@@ -506,7 +506,7 @@ def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
     regions = tuple(region.model_copy(update={"cloud_region": "RegionOne"}) for region in written.regions)
     rehearsed = plan(on_lab(written.model_copy(update={"regions": regions})))
     assert [region.cloud for region in rehearsed.regions.values()] == ["lab-north", "lab-south"]
-    assert list(rehearsed.regions) == [region.called for region in rehearsed.regions.values()] == ["north", "south"]
+    assert list(rehearsed.regions) == [region.cloud_region for region in rehearsed.regions.values()] == ["north", "south"]
     for region, original in zip(rehearsed.regions.values(), planned(name).regions.values(), strict=True):
         assert (region.demand.flavors, region.demand.images) == (("SCS-1L-1-5",), ("debian-13",))
         assert region.external_network == "public"

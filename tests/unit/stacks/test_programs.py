@@ -115,7 +115,7 @@ def test_probes_of_platform_zones_are_made_by_the_platforms_machine_account() ->
 
 @pytest.mark.parametrize("layer", ["access", "tenant-edu"])
 def test_providers_ask_for_the_region_by_the_name_that_its_cloud_has_for_it(layer: str) -> None:
-    named = replace(plan(), regions={**plan().regions, "north": replace(region(), called="RegionOne")})
+    named = replace(plan(), regions={**plan().regions, "north": replace(region(), cloud_region="RegionOne")})
     part = share(named, "north", layer)
     inputs = Inputs(Endpoint("https://cloud.example", "CA"), lambda name: name, "ssh-ed25519 AAAA", frozenset())
     made = run(program(part, inputs), preview=True)
