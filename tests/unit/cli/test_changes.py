@@ -120,8 +120,18 @@ def test_default_groups_of_what_was_applied_are_closed_region_by_region_and_once
     assert said == ["region south: removed 4 rules that Neutron gives default security groups by itself"]
 
 
-def test_limits_alone_are_a_change_that_is_told_asked_for_and_set(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+LIMITS = {"lab-edu-main": {"key-manager": {"secrets": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("module", "what", "act", "told"),
+    [
+        ("limits", LIMITS, "ensure", "limits of key-manager are to be set, in 1 projects"),
+        ("gateways", {"lab-edu-router": "r1"}, "close", "lab-edu-router is to have no way out any more"),
+    ],
+)
+def test_what_no_stack_makes_is_a_change_too_that_is_told_asked_for_and_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, what: Any, act: str, told: str
 ) -> None:
     key = StackKey("lab", "north", "tenant-edu")
     done: list[str] = []
@@ -140,36 +150,10 @@ def test_limits_alone_are_a_change_that_is_told_asked_for_and_set(
     monkeypatch.setattr(changes, "agree", lambda question, yes: done.append(question))
     monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: None)
     monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
-    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {key: {"lab-edu-main": {"key-manager": {"secrets": 1}}}})
-    monkeypatch.setattr("landing_zone.engine.limits.ensure", lambda run, keys: done.append(f"set {keys}"))
+    for other, name in (("limits", "due"), ("limits", "ensure"), ("gateways", "due"), ("gateways", "close")):
+        monkeypatch.setattr(f"landing_zone.engine.{other}.{name}", lambda run, keys: {})
+    monkeypatch.setattr(f"landing_zone.engine.{module}.due", lambda run, keys: {key: what})
+    monkeypatch.setattr(f"landing_zone.engine.{module}.{act}", lambda run, keys: done.append(f"{act} {keys}"))
     changes.bring_up(Asked("lab"), Progress(), yes=False)
-    assert done == ["Apply these changes?", f"set {[key]}"]
-    assert "lab.north.tenant-edu: limits of key-manager are to be set, in 1 projects" in capsys.readouterr().out
-
-
-def test_a_way_out_that_is_to_go_is_a_change_that_is_told_asked_for_and_taken_away(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key = StackKey("lab", "north", "tenant-edu")
-    done: list[str] = []
-    outcome = Outcome(key, "skip", {"same": 1}, (), False, 1, 0.0)
-    run: Any = SimpleNamespace(
-        plan=SimpleNamespace(ledger=None),
-        connections={},
-        planned=lambda chosen: [],
-        previews=lambda keys, full: [outcome],
-        apply=lambda previews: previews,
-    )
-    monkeypatch.setattr(changes, "open_alone", lambda asked, say, board: nullcontext((run, Selection())))
-    monkeypatch.setattr(preflight, "examine", lambda run, chosen: [])
-    monkeypatch.setattr(changes, "pin", lambda run, regions: None)
-    monkeypatch.setattr(changes, "close_default_groups", lambda run, keys: None)
-    monkeypatch.setattr(changes, "agree", lambda question, yes: done.append(question))
-    monkeypatch.setattr(changes, "save_ledger", lambda path, ledger: None)
-    monkeypatch.setattr("landing_zone.engine.credentials.ensure", lambda run, keys: None)
-    monkeypatch.setattr("landing_zone.engine.limits.due", lambda run, keys: {})
-    monkeypatch.setattr("landing_zone.engine.gateways.due", lambda run, keys: {key: {"lab-edu-router": "r1"}})
-    monkeypatch.setattr("landing_zone.engine.gateways.close", lambda run, keys: done.append(f"close {keys}"))
-    changes.bring_up(Asked("lab"), Progress(), yes=False)
-    assert done == ["Apply these changes?", f"close {[key]}"]
-    assert "lab.north.tenant-edu: lab-edu-router is to have no way out any more" in capsys.readouterr().out
+    assert done == ["Apply these changes?", f"{act} {[key]}"]
+    assert f"lab.north.tenant-edu: {told}" in capsys.readouterr().out
