@@ -82,7 +82,13 @@ def look(run: Run, keys: Iterable[StackKey]) -> list[Others]:
 
 def leaving(run: Run, keys: Iterable[StackKey]) -> list[Others]:
     """The same of the projects and networks that `lz up` would take away, since the plan does not have them any more."""
-    return _everywhere(run, (key for key in keys if any(dropped(run, key))), partial_scope)
+    gone = {key: ids for key in keys if any(ids := dropped(run, key))}
+
+    def partial(run: Run, region: str, wanted: Iterable[StackKey]) -> Scope:
+        projects, networks = (frozenset[str]().union(*each) for each in zip(*(gone[key] for key in wanted), strict=True))
+        return Scope(frozenset(), projects, networks, scope(run, region, wanted).known)
+
+    return _everywhere(run, gone, partial)
 
 
 def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
@@ -110,21 +116,15 @@ def scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
     )
 
 
-def partial_scope(run: Run, region: str, keys: Iterable[StackKey]) -> Scope:
-    """What the plan does not have any more of stacks, as their states know it."""
-    wanted = list(keys)
-    projects, networks = (frozenset().union(*each) for each in zip(*(dropped(run, key) for key in wanted), strict=True))
-    return Scope(frozenset(), projects, networks, scope(run, region, wanted).known)
-
-
 def dropped(run: Run, key: StackKey) -> tuple[frozenset[str], frozenset[str]]:
     """Projects and networks (by id) that a stack has made, and the plan does not have any more."""
     planned = {thing for thing, layer in owners(run.plan.regions[key.region]).items() if layer == key.layer}
+    made = run.stacks.resources(key)
     kinds: tuple[tuple[Literal["project", "network"], str], ...] = (("project", PROJECT), ("network", NETWORK))
     projects, networks = (
         frozenset(
             str(one["id"])
-            for one in run.stacks.resources(key)
+            for one in made
             if one["type"] == token and one.get("id") and (kind, one["inputs"]["name"]) not in planned and not one["inputs"].get("isDomain")
         )
         for kind, token in kinds
