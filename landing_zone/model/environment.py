@@ -79,7 +79,7 @@ class Capacity(Record):
 class Region(Record):
     """One OpenStack cloud with its own identity service."""
 
-    name: Code = Field(description="Name of the region: what the cloud itself calls it, also in stack names.")
+    name: Code = Field(description="Name of the region, also in stack names: what the cloud calls it, if `cloud_region` does not say it.")
     cloud: ResourceName = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
     cloud_region: ResourceName | None = Field(
         default=None, description="What that cloud itself calls the region, such as RegionOne; none: as `name`."
