@@ -18,6 +18,21 @@ class End:
     name: str
     tenant: str | None = None
 
+    @property
+    def of_platform(self) -> bool:
+        """True for a zone of the platform."""
+        return self._scope == "platform"
+
+    @property
+    def of_tenants(self) -> bool:
+        """True for a zone of tenants, also of one of them."""
+        return self._scope == "tenant"
+
+    @property
+    def _scope(self) -> str:
+        known = self.kind == "zone" and self.name in zones()
+        return zones()[self.name].scope if known else ""
+
 
 def end(text: str) -> End:
     """Read one end: `world`, `ZONE`, `TENANT/ZONE`; anything else is taken for the name of a destination."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from landing_zone.model.ends import End, end, port_range
+from landing_zone.model.entries import NO_PORTS, Entry, entries
 from landing_zone.model.environment import Environment, Region, SharedService
 from landing_zone.model.fields import Transport
-from landing_zone.model.levels import zones
 from landing_zone.planners.addresses import BASTION, GATEWAY, Pair, RegionAddresses
 from landing_zone.planners.plan import Direction, EtherType, Protocol, RuleSpec
 
@@ -55,14 +55,14 @@ class RuleBook:
         self._base = tuple(_base(region))
         self._inside = (addresses.supernet.v4, addresses.supernet.v6)
         self._all_tenants = tuple(_beside(addresses))
-        self._entries = tuple(_entries(self._openings, self._services))
+        self._entries = [each for each in entries(environment) if each.source.tenant is None]
         bastion = _hosts(addresses.platform.zones["management"], BASTION)
         self._administration = tuple(_rules("ingress", "tcp", (SSH, SSH), bastion, "administration from the bastion only"))
         self._ways_out = tuple((frozenset(service.clients), tuple(self._use(service))) for service in self._services)
         self._destinations = {each.name: each.networks for each in environment.destinations}
         self._administrators = environment.bastion.admin_networks
         self._common = {zone: self._common_rules(zone) for zone in environment.zone_names}
-        within = [(o, o.source.name, o.target.name) for o in self._openings if _tenants(o.source) and _tenants(o.target)]
+        within = [(o, o.source.name, o.target.name) for o in self._openings if o.source.of_tenants and o.target.of_tenants]
         self._within = {zone: [o for o, source, target in within if zone in (source, target)] for zone in environment.zone_names}
 
     def platform(self) -> Groups:
@@ -118,7 +118,7 @@ class RuleBook:
         found: list[RuleSpec] = []
         for opening in self._openings:
             for direction, here, there in (("ingress", opening.target, opening.source), ("egress", opening.source, opening.target)):
-                if here != End("zone", zone) or (_tenants(here) and _tenants(there)):
+                if here != End("zone", zone) or (here.of_tenants and there.of_tenants):
                     continue
                 peer = self._onward(opening) if direction == "egress" else self._peer(there)
                 found += _rule("ingress" if direction == "ingress" else "egress", opening, peer)
@@ -141,7 +141,7 @@ class RuleBook:
 
     def _named(self, opening: Opening, code: str, zone: str) -> Iterator[RuleSpec]:
         """Rules of a flow between a zone of one named tenant and something that no tenant has part in."""
-        if _tenants(opening.source) and _tenants(opening.target):
+        if opening.source.of_tenants and opening.target.of_tenants:
             return
         if opening.target == End("zone", zone, code):
             yield from _rule("ingress", opening, self._peer(opening.source))
@@ -151,8 +151,8 @@ class RuleBook:
     def _onward(self, opening: Opening) -> Peer:
         """Who is connected to. Where a zone of the platform takes the same from tenants, that is the supernet without the platform: by
         the whole of it the source would reach that zone, too, which no flow permits."""
-        everybody = _tenants(opening.target) and opening.target.tenant is None
-        if everybody and any(_alike(opening, protocol, ports) for protocol, ports in self._entries):
+        everybody = opening.target.of_tenants and opening.target.tenant is None
+        if everybody and any(_alike(opening, entry) for entry in self._entries):
             return self._all_tenants
         return self._peer(opening.target)
 
@@ -162,7 +162,7 @@ class RuleBook:
             return _ANYWHERE
         if side.kind == "destination":
             return self._destinations[side.name]
-        if not _tenants(side):
+        if not side.of_tenants:
             return self._addresses.platform.zones[side.name].nets
         if side.tenant is None:
             return self._inside
@@ -170,21 +170,10 @@ class RuleBook:
         return block.zones[side.name].nets if block and side.name in block.zones else ()
 
 
-def _entries(openings: Iterable[Opening], services: Iterable[SharedService]) -> Iterator[tuple[str, tuple[int, int] | None]]:
-    """What zones of the platform take from the whole supernet, for tenants: protocols and ports."""
-    for opening in openings:
-        if _tenants(opening.source) and opening.source.tenant is None and opening.target.kind == "zone" and not _tenants(opening.target):
-            yield opening.protocol, opening.ports
-    for service in services:
-        if any(_tenants(End("zone", client)) for client in service.clients):
-            yield from ((service.protocol, (port, port)) for port in service.ports)
-
-
-def _alike(opening: Opening, protocol: str, ports: tuple[int, int] | None) -> bool:
-    """Whether an opening and these ports have some in common."""
-    if opening.protocol != protocol or opening.ports is None or ports is None:
-        return opening.protocol == protocol
-    return opening.ports[0] <= ports[1] and ports[0] <= opening.ports[1]
+def _alike(opening: Opening, entry: Entry) -> bool:
+    """Whether both have a protocol and some ports in common."""
+    first, last = opening.ports or NO_PORTS
+    return opening.protocol == entry.protocol and first <= entry.ports[1] and entry.ports[0] <= last
 
 
 def _beside(addresses: RegionAddresses) -> Iterator[Prefix]:
@@ -195,11 +184,6 @@ def _beside(addresses: RegionAddresses) -> Iterator[Prefix]:
 
 def _reason(service: SharedService) -> str:
     return f"{service.kind} service {service.name}"
-
-
-def _tenants(side: End) -> bool:
-    """Whether one end is a zone of tenants."""
-    return side.kind == "zone" and zones()[side.name].scope == "tenant"
 
 
 def _hosts(pair: Pair, number: int) -> tuple[Prefix, ...]:

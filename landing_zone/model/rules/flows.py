@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from landing_zone.model.complaints import Finding
 from landing_zone.model.document import Path_
 from landing_zone.model.ends import End, end, port_range
+from landing_zone.model.entries import entries, port_ranges
 from landing_zone.model.environment import Environment, Flow, SharedService, Tenant
 from landing_zone.model.levels import zones
 
@@ -61,7 +61,7 @@ def isolated(environment: Environment) -> Iterator[Finding]:
     """What stands behind the router without a way out meets zones of the platform only: no other router knows the way."""
     why = "it stands behind a router without a way out, which only zones of the platform can reach"
     for path, here, there in _sides(environment):
-        if _is_isolated(there) and not _is_platform(here):
+        if _is_isolated(there) and not here.of_platform:
             cure = f"name a zone of the platform, or lead it by way of one that {there.name} meets"
             yield Finding(path, f"{path[-1]}: {there.name} meets zones of the platform only", why, cure)
     for index, service in enumerate(environment.shared_services):
@@ -84,48 +84,20 @@ def ways_out(environment: Environment) -> Iterator[Finding]:
 
 def past_the_platform(environment: Environment) -> Iterator[Finding]:
     """What goes out to the world is nothing that a platform zone takes from other zones of tenants: among all addresses are its own."""
-    taken = list(_taken(environment))
+    taken = entries(environment)
     for index, flow in enumerate(environment.flows):
         source = end(flow.source)
         if end(flow.target).kind != "world" or source.kind != "zone":
             continue
         own = [each for each in taken if each.source.name == source.name and each.source.tenant in (None, source.tenant)]
         for each in (each for each in taken if each.source.tenant is None and each.protocol == flow.protocol):
-            for ports in _ranges(flow):
+            for ports in port_ranges(flow):
                 first, last = max(ports[0], each.ports[0]), min(ports[1], each.ports[1])
                 if first <= last and not any(one.permits(each, first, last) for one in own):
                     what = flow.protocol if flow.protocol == "icmp" else f"{flow.protocol} {first}" + (f"-{last}" if first < last else "")
                     why = f"{each.zone} takes {what} from {each.source.name}, by a rule for all tenants; the world has its addresses, too"
                     cure = f"take other ports, or let {source.name} meet {each.zone} too"
                     yield Finding(("flows", index, "to"), f"to: the flow would lead to the zone {each.zone} as well", why, cure)
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What a zone of the platform takes from one of tenants; ports of icmp are 0."""
-
-    source: End
-    zone: str
-    protocol: str
-    ports: tuple[int, int]
-
-    def permits(self, other: _Taken, first: int, last: int) -> bool:
-        """Whether these ports of the other's zone are open by this."""
-        return (self.zone, self.protocol) == (other.zone, other.protocol) and self.ports[0] <= first and last <= self.ports[1]
-
-
-def _taken(environment: Environment) -> Iterator[_Taken]:
-    for flow in environment.flows:
-        source, target = end(flow.source), end(flow.target)
-        if _is_of_tenants(source) and _is_platform(target):
-            yield from (_Taken(source, target.name, flow.protocol, ports) for ports in _ranges(flow))
-    for service in environment.shared_services:
-        clients = [client for client in (End("zone", name) for name in service.clients) if _is_of_tenants(client)]
-        yield from (_Taken(client, service.zone, service.protocol, (port, port)) for client in clients for port in service.ports)
-
-
-def _ranges(flow: Flow) -> list[tuple[int, int]]:
-    return [port_range(ports) for ports in flow.ports] or [(0, 0)]
 
 
 def protocols(environment: Environment) -> Iterator[Finding]:
@@ -214,14 +186,6 @@ def _stands_for(side: End, tenant: Tenant, environment: Environment) -> bool:
 
 def _is_isolated(side: End) -> bool:
     return side.kind == "zone" and side.name in zones() and zones()[side.name].isolated
-
-
-def _is_platform(side: End) -> bool:
-    return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "platform"
-
-
-def _is_of_tenants(side: End) -> bool:
-    return side.kind == "zone" and side.name in zones() and zones()[side.name].scope == "tenant"
 
 
 def _sides(environment: Environment) -> Iterator[tuple[Path_, End, End]]:
