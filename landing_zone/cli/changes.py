@@ -257,6 +257,7 @@ def down(
 
     What others have made in its projects, domains and networks is shown, asked for, and removed first. Volumes, snapshots,
     backups, images, containers, and what is protected hold data: without their names nothing at all is removed.
+    A tenant that the file no longer has may be named as long as its stack stands.
 
     Examples:
 
@@ -266,7 +267,7 @@ def down(
         lz down --env lab --tenant edu --yes --yes-delete-others --yes-delete-data old-database
     """
     board = Board(Progress())
-    asked = flags.asked(env, region, layer, tenant, parallel, side_by_side)
+    asked = flags.asked(env, region, layer, tenant, parallel, side_by_side, standing=True)
     with open_alone(asked, board.say, board) as (run, chosen):
         keys = with_dependents(run, chosen)
         counts = {key: len([one for one in run.stacks.resources(key) if one["type"].startswith("openstack:")]) for key in keys}
@@ -408,4 +409,5 @@ def _tell_unplanned(run: Run, chosen: Selection) -> None:
     planned = set(run.planned(chosen, probes=True))
     for key in run.standing(chosen):
         if key not in planned:
-            output.out.print(f"{key.name} stands, but the environment file no longer asks for it.", style="yellow", markup=False)
+            cure = f"lz down --env {run.plan.called} --layer {key.layer}"
+            output.out.print(f"{key.name} stands, but the environment file no longer asks for it: {cure}", style="yellow", markup=False)

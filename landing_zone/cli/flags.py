@@ -38,6 +38,8 @@ def asked(
     tenants: list[str] | None = None,
     parallel: int = PARALLEL,
     width: int = WIDTH,
+    *,
+    standing: bool = False,
 ) -> Asked:
     """The flags as plain data."""
-    return Asked(env, tuple(regions or ()), tuple(layers or ()), tuple(tenants or ()), parallel, width)
+    return Asked(env, tuple(regions or ()), tuple(layers or ()), tuple(tenants or ()), parallel, width, standing)

@@ -86,7 +86,7 @@ def status(
         lz status --env lab --json
         lz status --env lab --region north --tenant edu
     """
-    plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant))
+    plan, chosen, stacks = open_offline(flags.asked(env, region, layer, tenant, standing=True))
     run = Run(plan, stacks, {}, {}, lambda _: None)
     keys = list(dict.fromkeys((*run.planned(chosen), *run.standing(chosen))))
     planned = run.planned(chosen, probes=True)

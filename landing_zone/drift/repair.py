@@ -59,7 +59,7 @@ def plan(environment: str, differences: Iterable[Difference], named: Collection[
     for one in differences:
         fact, kind = one.fact, KINDS[one.fact.kind]
         if one.finding == "not in the model" and kind.name == STACK:
-            leave.append((one, "put it back into the environment file, remove it with `lz down`, then take it out again"))
+            leave.append((one, f"put it back into the environment file, or remove it: lz down --layer {fact.layer}"))
         elif one.finding == "not in the model" and not one.managed:
             if kind.name not in REMOVERS:
                 leave.append((one, "remove it by hand"))

@@ -46,7 +46,7 @@ class Refused(InputError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What the flags of a command ask for."""
+    """What the flags of a command ask for. `standing`: also layers and tenants that the file no longer has, whose stacks stand."""
 
     environment: str
     regions: tuple[str, ...] = ()
@@ -54,6 +54,7 @@ class Asked:
     tenants: tuple[str, ...] = ()
     parallel: int = PARALLEL
     width: int = WIDTH
+    standing: bool = False
 
 
 def environment_file(reference: str) -> Path:
@@ -105,8 +106,9 @@ def _clouds(environment: Environment) -> list[str]:
 def open_offline(asked: Asked) -> tuple[EnvironmentPlan, Selection, Stacks]:
     """Plan, chosen part and stacks; no cloud is asked."""
     planned = load_plan(asked.environment)
-    chosen = select(planned, asked.regions, asked.layers, asked.tenants)
-    return planned, chosen, replace(stacks_of(planned), parallel=asked.parallel)
+    stacks = replace(stacks_of(planned), parallel=asked.parallel)
+    standing = map(StackKey.of, stacks.standing()) if asked.standing else ()
+    return planned, select(planned, asked.regions, asked.layers, asked.tenants, standing), stacks
 
 
 def stacks_of(planned: EnvironmentPlan) -> Stacks:

@@ -268,12 +268,18 @@ def _builds_on(later: StackKey, earlier: StackKey) -> bool:
     return later.region == earlier.region and rank(later.layer) > rank(earlier.layer)
 
 
-def select(plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str], tenants: Iterable[str]) -> Selection:
-    """The part of an environment that flags ask for. Raises InputError with every name that there is not."""
+def select(
+    plan: EnvironmentPlan, regions: Iterable[str], layers: Iterable[str], tenants: Iterable[str], standing: Iterable[StackKey] = ()
+) -> Selection:
+    """The part of an environment that flags ask for. Raises InputError with every name that there is not.
+
+    standing: stacks of which those of the environment may be asked for as well, planned or not.
+    """
     chosen = Selection(frozenset(regions), frozenset(layers), frozenset(tenants))
     all_regions = plan.regions.values()
     known_layers = {layer for region in all_regions for step in region.order for layer in step} | {PROBES}
-    known_tenants = {code for region in all_regions for code in region.tenants}
+    known_layers |= {key.layer for key in standing if key.environment == plan.code}
+    known_tenants = {layer.removeprefix(TENANT) for layer in known_layers if layer.startswith(TENANT)}
     raise_all(
         Problem(f"there is no {kind} {name!r} in environment {plan.code!r}", cure=f"one of: {', '.join(sorted(known))}")
         for kind, names, known in (

@@ -720,3 +720,15 @@ def test_the_cure_of_a_damaged_state_names_the_environment_as_it_was_called(
     place.write_text("{")
     assert main(["status", "--env", env, "--layer", "network"]) == 1
     assert f"lz state doctor --env {env} says" in capsys.readouterr().err
+
+
+def test_a_tenant_that_left_the_file_while_its_stack_stands_may_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    store = open_offline(Asked("lab"))[2].store
+    store.write(checkpoints.checkpoint("lab.north.tenant-gone"), checkpoints.empty("lab.north.tenant-gone"))
+    assert main(["status", "--env", "lab", "--tenant", "gone", "--json"]) == 0
+    assert [row["stack"] for row in json.loads(capsys.readouterr().out)] == ["lab.north.tenant-gone"]
+    assert main(["inventory", "--env", "lab", "--tenant", "gone"]) == 2
+    assert "no tenant 'gone'" in capsys.readouterr().err

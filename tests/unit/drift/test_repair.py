@@ -115,7 +115,7 @@ def test_a_whole_stack_that_nobody_asks_for_is_left() -> None:
     gone = Difference("north", "not in the model", Fact("stack", "lab.north.tenant-gone", "tenant-gone"), managed=True)
     left = planned(gone)
     assert left == repair.Repair(leave=left.leave)
-    assert "lz down" in left.leave[0][1]
+    assert "lz down --layer tenant-gone" in left.leave[0][1]
 
 
 def test_what_the_cloud_refuses_is_told_and_the_rest_is_done() -> None:

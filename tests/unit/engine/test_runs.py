@@ -73,6 +73,13 @@ def test_every_unknown_name_is_told_at_once() -> None:
     ]
 
 
+def test_a_tenant_that_only_stands_may_be_asked_for_where_that_is_said() -> None:
+    standing = [StackKey("lab", "north", "tenant-gone"), StackKey("other", "north", "tenant-nobody")]
+    assert select(plan(), [], ["tenant-gone"], ["gone", "edu"], standing).tenants == {"gone", "edu"}
+    with pytest.raises(InputError, match="there is no tenant 'nobody'"):
+        select(plan(), [], [], ["nobody"], standing)
+
+
 def test_workers_are_forked_with_everything_imported_that_an_order_is_made_of() -> None:
     assert {runs.__name__, programs.__name__, cli.__name__} <= set(crew.PRELOAD)
 
