@@ -45,6 +45,14 @@ def where(request: pytest.FixtureRequest) -> Places:
 
 
 @pytest.fixture(scope="session")
+def equipped(where: Places) -> Places:
+    """The same, with the engine installed; commands of `lz` take the lab's clouds."""
+    engine.install(Progress())
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+    return where
+
+
+@pytest.fixture(scope="session")
 def regions(where: Places) -> tuple[Region, ...]:
     found = lifecycle.running(where)
     assert found
@@ -73,13 +81,11 @@ def name() -> str:
 
 
 @pytest.fixture(scope="module")
-def part(where: Places) -> Run:
+def part(equipped: Places) -> Run:
     """A run on PART, which stands and nothing else of its region.
 
     It is left for the next file that wants it; those that want nothing begin with `lz down`.
     """
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
     standing = {key.layer for key in open_run(Asked("lab", ("north",)), print)[0].standing(Selection())}
     if not standing <= PART_LAYERS:  # what `make up` made
         down = lz("down", "--env", "lab", "--region", "north", "--yes")

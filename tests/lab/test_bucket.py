@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,13 +14,11 @@ from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
 from foundation.places import CHECKOUT
-from foundation.progress import Progress
 from lab.settings import Places, Region
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file
 from tests.support.command import LZ, lz
-from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -30,10 +27,8 @@ PART = ("--region", "north", "--layer", "identity")
 
 
 @pytest.fixture(scope="module")
-def kept(where: Places, north: Region, admin: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def kept(equipped: Places, north: Region, admin: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An environment whose state lies in a bucket; its identities stand. Afterwards nothing of it is left."""
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
     file = tmp_path_factory.mktemp("bucket") / f"{CODE}.yaml"
     setting = f'\nstate: {{backend: s3, url: "s3://{CODE}-state/deep?endpoint=https://{north.api}:8080&region=north"}}\n'
     file.write_text(environment_file("lab").read_text().replace("code: lab\n", f"code: {CODE}\n") + setting)

@@ -15,13 +15,11 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
-from foundation.progress import Progress
 from lab.settings import Places
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file
 from tests.support import census
 from tests.support.command import lz
-from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -65,10 +63,8 @@ CHOSEN = random.Random(SEED).choice([*EDITS])
 
 
 @pytest.fixture(scope="module")
-def standing(where: Places, admin: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def standing(equipped: Places, admin: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of an environment of one region and two tenants, which stands. Afterwards nothing of it is left."""
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
     content = yaml.safe_load(environment_file("lab").read_text())
     content |= {"code": CODE, "domain": f"{CODE}.gclz.internal", "regions": content["regions"][:1]}
     del content["regions"][0]["counterpart"]
@@ -122,3 +118,17 @@ def test_what_is_edited_is_told_made_and_then_so(standing: Path, edit: Callable[
     assert (drift.returncode, json.loads(drift.stdout)["differences"]) == (0, []), drift.stderr
     entered = lz("ssh", "--env", env, "bastion", "true")
     assert entered.returncode == 0, entered.stderr
+
+
+@pytest.mark.long
+def test_a_tenant_that_left_the_file_is_taken_down_by_its_name(standing: Path) -> None:
+    env, content = str(standing), yaml.safe_load(standing.read_text())
+    content["tenants"].remove(tenant(content, "portal"))
+    write(standing, content)
+    up = lz("up", "--env", env, "--yes")
+    assert up.returncode == 0, up.stderr
+    assert f"{CODE}.north.tenant-portal stands, but the environment file no longer asks for it" in up.stdout
+    down = lz("down", "--env", env, "--tenant", "portal", "--yes", "--json")
+    assert (down.returncode, [one["stack"] for one in json.loads(down.stdout)]) == (0, [f"{CODE}.north.tenant-portal"]), down.stderr
+    drift = lz("drift", "--env", env, "--json")
+    assert (drift.returncode, json.loads(drift.stdout)["differences"]) == (0, []), drift.stderr

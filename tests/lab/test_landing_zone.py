@@ -24,7 +24,6 @@ from openstack.connection import Connection
 from openstack.exceptions import HttpException, SDKException
 
 from foundation.places import CHECKOUT
-from foundation.progress import Progress
 from foundation.shell import callable_here
 from lab import cloud
 from lab.region import machine_of
@@ -45,18 +44,11 @@ from landing_zone.proof.results import Verdict
 from tests.support import census
 from tests.support.command import LZ, lz
 from tests.support.waiting import until
-from tools import engine
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200), pytest.mark.usefixtures("equipped")]
 
 ENV = "lab"
 INSTANCE = "openstack:compute/instance:Instance"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine_there(where: Places) -> None:
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import yaml
 from openstack.connection import Connection
 
 from components.access import entry_by_certificate
-from foundation.progress import Progress
 from lab import cloud
 from lab.settings import Places, Region
 from landing_zone import effective, inventory
@@ -34,7 +32,6 @@ from stacks.inputs import principal
 from tests.support.command import lz
 from tests.support.listening import ports
 from tests.support.playground import await_gone
-from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -58,10 +55,9 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def offered(where: Places, regions: tuple[Region, ...], env: Path) -> Iterator[dict[str, Any]]:
+def offered(equipped: Places, regions: tuple[Region, ...], env: Path) -> Iterator[dict[str, Any]]:
     """What Glance of each region says of the golden image of `base`, which `lz image publish` offers in all of them."""
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
-    glances: dict[str, Any] = {region.name: cloud.connect(region, where).image for region in regions}
+    glances: dict[str, Any] = {region.name: cloud.connect(region, equipped).image for region in regions}
     known = {region: {one.id for one in glance.images()} for region, glance in glances.items()}
     try:
         name = golden("base", env)
@@ -90,10 +86,8 @@ def published_sum() -> str:
 
 
 @pytest.fixture(scope="module")
-def run(where: Places, admin: Connection, env: Path) -> Iterator[Run]:
+def run(equipped: Places, admin: Connection, env: Path) -> Iterator[Run]:
     """The environment `lab` with a bastion of the golden image: what stands of it without tenants."""
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
     assert lz("down", "--env", "lab", "--region", REGION, "--yes").returncode == 0
     known = {one.id for one in admin.image.images()}
     content = yaml.safe_load(env.read_text())

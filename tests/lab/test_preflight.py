@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +21,7 @@ HERE = ("--env", "lab", "--region", "north")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_stands(where: Places) -> Iterator[None]:
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
+def nothing_stands(equipped: Places) -> Iterator[None]:
     assert lz("down", *HERE, "--yes").returncode == 0
     yield
     assert lz("down", *HERE, "--yes").returncode == 0

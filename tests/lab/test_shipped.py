@@ -10,29 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from foundation.progress import Progress
 from lab import cloud
 from lab.settings import REGIONS, Places
 from landing_zone.engine.opening import ENVIRONMENTS
 from tests.support import census
 from tests.support.command import lz
-from tools import engine
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.usefixtures("equipped")]
 
 SHIPPED = {"lab": "north", "ministry-agc": "south", "regional-dc": "north", "national-cgc": "south"}
 """Where each is deployed, the smallest first. `make up` has the first in both."""
 SEED = int(os.environ.get("LZ_TEST_SEED", "20261128"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ready(where: Places) -> None:
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
-
-
 @pytest.fixture(scope="module")
-def nothing_stands(ready: None) -> None:
+def nothing_stands() -> None:
     done = lz("down", "--env", "lab", "--yes")
     assert done.returncode == 0, done.stderr
 

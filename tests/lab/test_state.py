@@ -20,7 +20,6 @@ import pytest
 from openstack.exceptions import ConflictException
 
 from foundation import files
-from foundation.progress import Progress
 from lab import cloud
 from lab.settings import Places, Region
 from landing_zone.engine import recovery
@@ -32,7 +31,6 @@ from landing_zone.engine.stack import StackKey, Stacks
 from stacks.inputs import password_name
 from tests.support.command import LZ, lz
 from tests.support.processes import Watcher
-from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -53,10 +51,8 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(where: Places) -> Iterator[Made]:
+def made(equipped: Places) -> Iterator[Made]:
     """The platform's machine account gets a password that can be recognised; the one that it had comes back in the end."""
-    engine.install(Progress())
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(where.clouds)
     assert lz("down", *HERE, "--yes").returncode == 0
     home = Home.of("lab")
     own = home.root / "secrets" / password_name("north", ROBOT)

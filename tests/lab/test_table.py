@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from foundation.progress import Progress
 from lab.settings import Places
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file
 from landing_zone.engine.stores.postgres import Table
 from tests.support import postgres
 from tests.support.command import lz
-from tools import engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -26,10 +24,8 @@ PART = ("--region", "north", "--layer", "identity")
 
 
 @pytest.fixture
-def kept(where: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Table]]:
+def kept(equipped: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Table]]:
     """An environment whose state lies in a table, and that table."""
-    engine.install(Progress())
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(where.clouds))
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # where the server's own account may enter
     try:
         with postgres.running(folder) as database:
