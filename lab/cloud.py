@@ -16,9 +16,8 @@ from tenacity import retry, stop_after_delay, wait_fixed
 
 from foundation import files, proxies, stopping
 from lab.image import GuestImage
-from lab.settings import LAB_RANGE, PATIENCE, REGIONS, SERVICES, Places, Region, Service
+from lab.settings import LAB_RANGE, PATIENCE, REGIONS, SERVICE_USERS, SERVICES, Places, Region, Service
 
-SERVICE_USERS = ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")
 EXTRA_ROLES = ("service", "ResellerAdmin", "creator", "load-balancer_member", "load-balancer_admin", "load-balancer_observer")
 
 # scs-0103-v1: the mandatory flavors, and those recommended ones with a root disk that images of this lab need.

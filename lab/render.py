@@ -12,10 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from foundation import files
 from foundation.process import run
 from lab.daemons import UWSGI_APPS
-from lab.settings import CODE, SERVICES, Region
+from lab.settings import CODE, OPENSTACK, SERVICES, Region
 
 CONFIG = CODE / "config"
-SERVICE_GROUPS = ("keystone", "glance", "placement", "nova", "neutron", "cinder", "octavia", "barbican", "designate", "swift")
 
 
 def templates(region: Region, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -41,7 +40,7 @@ def write(root: Path, region: Region, secrets: Mapping[str, str], certificate: s
     """Write everything that belongs to `region`; safe to repeat. Secrets are readable by root and the service's group only."""
     for name, text in templates(region, secrets).items():
         _put(root, name, text, executable=name.startswith("usr/local/sbin/"))
-    for group in SERVICE_GROUPS:
+    for group in OPENSTACK:
         _give(root, f"etc/{group}", user="root", group=group, mode=0o640)
     _give(root, "etc/lab-uwsgi", user="root", group="root", mode=0o644)
     _give(root, "etc/rabbitmq", user="rabbitmq", group="rabbitmq", mode=0o640)

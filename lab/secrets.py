@@ -8,11 +8,12 @@ import secrets
 from pathlib import Path
 
 from foundation import files
+from lab.settings import OPENSTACK, SERVICE_USERS
 
 NAMES = (
     "admin", "rabbit", "metadata", "swift_hash_prefix", "swift_hash_suffix",
-    *(f"db_{name}" for name in ("keystone", "glance", "placement", "nova", "neutron", "cinder", "octavia", "barbican", "designate")),
-    *(f"user_{name}" for name in ("glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")),
+    *(f"db_{name}" for name in OPENSTACK if name != "swift"),  # which has none
+    *(f"user_{name}" for name in SERVICE_USERS),
 )  # fmt: skip
 
 

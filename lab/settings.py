@@ -45,6 +45,8 @@ SERVICES = (
     Service("barbican", "key-manager", 9311, "", "/", "barbican-api"),
     Service("designate", "dns", 9001, "", "/", "designate-api"),
 )
+OPENSTACK = tuple(service.name for service in SERVICES)
+SERVICE_USERS = tuple(name for name in OPENSTACK if name != "keystone")  # which signs in to nobody
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from foundation.process import CommandFailed, run
 from lab.daemons import APIS, EVERY_UNIT
 from lab.machine import Machine
+from lab.settings import OPENSTACK
 
 # Who holds data, and where. They are stopped while it is copied; everybody else connects again by itself.
 KEEPERS = ("mariadb", "ovn-ovsdb-server-nb", "ovn-ovsdb-server-sb", "named")
@@ -26,8 +27,7 @@ FOLDERS = (
 WRITERS = tuple(unit for unit in EVERY_UNIT if unit.startswith(("swift-", "glance-", "cinder-")))  # write there, too
 # Folders of settings in /etc -> how the names of the units begin that read them.
 SETTINGS: Mapping[str, tuple[str, ...]] = {"bind": ("named",), "mysql": ("mariadb",), "lab-uwsgi": APIS} | {
-    name: (name,)
-    for name in ("barbican", "cinder", "designate", "glance", "haproxy", "keystone", "neutron", "nova", "octavia", "placement", "swift")
+    name: (name,) for name in (*OPENSTACK, "haproxy")
 }
 CLEAR_INSTANCES = """
 systemctl stop nova-compute

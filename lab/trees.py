@@ -15,10 +15,9 @@ from lab import debian, hostnet, render, secrets
 from lab.daemons import EVERY_UNIT, MASKED, NEUTRON_FILES, drop_ins
 from lab.machine import Machine
 from lab.pki import ensure_authority, issue
-from lab.settings import CODE, Places, Region
+from lab.settings import CODE, OPENSTACK, Places, Region
 
 SEED_REGION = Region("seed", 7)
-OPENSTACK = ("keystone", "glance", "placement", "nova", "neutron", "cinder", "swift", "octavia", "barbican", "designate")
 DATABASES = {  # service -> its databases
     "keystone": ("keystone",), "glance": ("glance",), "placement": ("placement",), "nova": ("nova_api", "nova", "nova_cell0"),
     "neutron": ("neutron",), "cinder": ("cinder",), "octavia": ("octavia",), "barbican": ("barbican",), "designate": ("designate",),
