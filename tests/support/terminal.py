@@ -35,6 +35,9 @@ def screen(written: str) -> list[str]:
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """From now on progress is shown as on a terminal; what is written to it."""
     written = StringIO()
-    terminal = Console(file=written, force_terminal=True, force_interactive=True, width=100, highlight=False, soft_wrap=True)
+    settings = {"TERM": "xterm"}  # whatever terminal the tests are run from
+    terminal = Console(
+        file=written, force_terminal=True, force_interactive=True, width=100, highlight=False, soft_wrap=True, _environ=settings
+    )
     monkeypatch.setattr(progress, "console", terminal)
     return written
