@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -36,6 +36,9 @@ STATUS_RETRIES = 4  # or one of PASSING; what changes something only after 503, 
 SIGN_IN_PAUSES = (1.0, 3.0)  # seconds before the second and third try
 NO_ANSWER = "the cloud does not answer"
 SILENCE = "nothing comes back from the cloud, not even a refusal"
+EXPIRED = "the cloud's certificate has expired"
+OVER = "the authority in the entry's `cacert` has expired"
+OVER_CURE = "let `cacert` name the cloud's new one (the lab: lz lab down, then lz lab up), and check the clock of this machine"
 ILL = "the cloud's identity service is ill, or takes no more calls for now"
 READING = ("GET", "HEAD")  # methods that change nothing
 PASSING = (502, 503, 504)  # answers of what stands before a service, when the service broke a connection or did not answer in time
@@ -219,7 +222,8 @@ def _sign_in(region: str, cloud: Cloud, *, once: bool = False) -> Connection | P
         connection = connect(cloud, region, once=once)
         connection.authorize()
     except (ksa.ClientException, openstack.exceptions.SDKException) as error:
-        return explain(error, where)
+        found = explain(error, where)
+        return replace(found, what=OVER, cure=OVER_CURE) if found.what == EXPIRED and _over(cloud.ca) else found
     offered = {endpoint["region"] for service in connection.service_catalog for endpoint in service["endpoints"]}
     if region not in offered:
         return Problem(
@@ -250,6 +254,15 @@ def _silent(cloud: Cloud) -> bool:
     return False
 
 
+def _over(ca: str | None) -> bool:
+    """Whether every authority of an entry has expired, of which OpenSSL says the same as of an expired certificate."""
+    try:
+        known = ssl.create_default_context(cadata=ca).get_ca_certs() if ca else []
+    except ssl.SSLError:  # a form that only OpenSSL's own reader of files knows
+        return False
+    return bool(known) and all(ssl.cert_time_to_seconds(str(one["notAfter"])) < time.time() for one in known)
+
+
 def explain(error: Exception, where: str) -> Problem:
     """What kept a sign-in from working, in plain words. The library hides the real cause in the text of its own error."""
     text = str(error)
@@ -267,7 +280,7 @@ def explain(error: Exception, where: str) -> Problem:
 SAID = (
     (
         re.compile(r"certificate has expired"),
-        "the cloud's certificate has expired",
+        EXPIRED,
         "renew the certificate (the lab: lz lab down, then lz lab up), and check the clock of this machine",
     ),
     (

@@ -29,8 +29,8 @@ class Certificates:
     server: Path
 
 
-def make_certificates(folder: Path, *, days: int = 30) -> Certificates:
-    """A CA, and a certificate for 127.0.0.1 that ends `days` from now (negative: it has ended)."""
+def make_certificates(folder: Path, *, days: int = 30, ca_days: int = 30) -> Certificates:
+    """A CA that ends `ca_days` from now, and a certificate for 127.0.0.1 that ends `days` from now (negative: it has ended)."""
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC)
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -62,7 +62,7 @@ def make_certificates(folder: Path, *, days: int = 30) -> Certificates:
         decipher_only=False,
     )
     ca = (
-        builder(ca_name, ca_key, now + datetime.timedelta(days=30))
+        builder(ca_name, ca_key, now + datetime.timedelta(days=ca_days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(signs, critical=True)
         .sign(ca_key, hashes.SHA256())

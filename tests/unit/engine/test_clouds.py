@@ -98,6 +98,17 @@ def test_expired_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "clock" in cure
 
 
+def test_expired_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL says the same of it as of an expired certificate, which nobody needs to renew here."""
+    old = make_certificates(tmp_path / "old", ca_days=-1)
+    with keystone(old) as address:
+        write(tmp_path, monkeypatch, address, old.ca)
+        what, _, cure = problem_of()
+    assert what == "the authority in the entry's `cacert` has expired"
+    assert "let `cacert` name" in cure
+    assert "clock" in cure
+
+
 def test_other_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     write(tmp_path, monkeypatch, url, make_certificates(tmp_path / "other").ca)
     what, _, cure = problem_of()
