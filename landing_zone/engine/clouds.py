@@ -340,7 +340,11 @@ def _entry(name: str, entries: Mapping[str, Any], path: Path) -> Cloud | Problem
     file = Path(ca).expanduser()
     if not file.is_file():
         return Problem(f"the CA file of cloud {name!r} is missing", where=f"{path}: cacert {ca}", cure="put it there")
-    return Cloud(name, url, file.read_text())
+    try:
+        return Cloud(name, url, file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        cure = f"write it anew as PEM: openssl x509 -in {file} -out NEW.pem; name that one"
+        return Problem(f"the CA file of cloud {name!r} is not PEM text", where=f"{path}: cacert {ca}", cure=cure)
 
 
 def _setting(name: str, key: str) -> str:

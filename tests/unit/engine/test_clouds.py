@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import time
 import unittest.mock
 from collections.abc import Iterator
@@ -217,6 +218,18 @@ def test_a_cloud_behind_a_proxy_is_not_knocked_at(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(clouds, "SIGN_IN_PAUSES", ())
     write(tmp_path, monkeypatch, "https://cloud.example/v3", None)
     assert problem_of()[0] == clouds.NO_ANSWER
+
+
+@pytest.mark.parametrize("content", ["der", "pem with a word of another alphabet"])
+def test_an_authority_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Certificates, content: str) -> None:
+    """As Windows exports one: the binary form, or a PEM with names in the alphabet of its machine."""
+    pem = certificates.ca.read_text()
+    certificates.ca.write_bytes(ssl.PEM_cert_to_DER_cert(pem) if content == "der" else b"subject: C\xf4ng ty\n" + pem.encode())
+    write(tmp_path, monkeypatch, "https://127.0.0.1:1", certificates.ca)
+    what, where, cure = problem_of()
+    assert what == "the CA file of cloud 'mine' is not PEM text"
+    assert str(certificates.ca) in where
+    assert "openssl x509" in cure
 
 
 def test_every_missing_cloud_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
