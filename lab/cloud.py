@@ -14,7 +14,7 @@ import yaml
 from openstack.connection import Connection
 from tenacity import retry, stop_after_delay, wait_fixed
 
-from foundation import files, proxies, stopping
+from foundation import files, proxies, scs, stopping
 from lab.image import GuestImage
 from lab.settings import LAB_RANGE, PATIENCE, REGIONS, SERVICE_USERS, SERVICES, Places, Region, Service
 
@@ -168,12 +168,13 @@ def ensure_volume_type(cloud: Connection) -> None:
 def publish_guest(cloud: Connection, guest: GuestImage) -> None:
     """Offer the guest image: kernel and initrd for direct boot, then the disk that names them."""
     parts = {"kernel": ("aki", guest.kernel), "ramdisk": ("ari", guest.initrd)}
+    told = {**guest.properties, "min_disk": guest.min_disk, "min_ram": guest.min_ram}
+    of_part = {**told, "os_purpose": scs.CUSTOM}  # scs-0102 asks the same of every public image, and knows one that is generic
     ids = {
-        f"{part}_id": _ensure_image(cloud, f"{guest.name}-{part}", file, guest.digest, form, form, {})
+        f"{part}_id": _ensure_image(cloud, f"{guest.name}-{part}", file, guest.digest, form, form, of_part)
         for part, (form, file) in parts.items()
     }
-    least = {"min_disk": guest.min_disk, "min_ram": guest.min_ram}
-    _ensure_image(cloud, guest.name, guest.disk, guest.digest, "qcow2", "bare", {**guest.properties, **ids, **least})
+    _ensure_image(cloud, guest.name, guest.disk, guest.digest, "qcow2", "bare", {**told, **ids})
 
 
 def _ensure_image(

@@ -81,6 +81,7 @@ def properties(built: str) -> dict[str, str]:
         user=USER,
         command_line="root=/dev/vda rw console=ttyS0 quiet",
         replaced="critical_bug",
+        purpose=scs.GENERIC,
     )
 
 

@@ -124,6 +124,7 @@ def properties(profile: str, built: str, arguments: str, tree_digest: str) -> di
             user=USER,
             command_line=f"{disk.root_argument(tree_digest)} rw console=ttyS0 {arguments}".strip(),
             replaced="monthly",
+            purpose=scs.CUSTOM,
         ),
         "lz_profile": profile,
         "lz_tree_sha256": tree_digest,

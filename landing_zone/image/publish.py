@@ -103,9 +103,9 @@ def publish(region: str, connection: Connection, offer: Offer) -> Published:
     # Of any other project it is no forerunner, whatever it says of itself: who may read our properties may copy them.
     mine = connection.current_project_id
     before = [known for name in _names(image.name) for known in _known(connection, name) if known.owner == mine]
-    parts = {part: _ensure(connection, before, piece, {})[0] for part, piece in offer.parts.items()}
-    attributes = {**image.properties, **parts, "min_disk": image.min_disk, "min_ram": image.min_ram}
-    current, uploaded = _ensure(connection, before, offer.disk, attributes)
+    told = {**image.properties, "min_disk": image.min_disk, "min_ram": image.min_ram}  # scs-0102 asks it of every public image
+    parts = {part: _ensure(connection, before, piece, told)[0] for part, piece in offer.parts.items()}
+    current, uploaded = _ensure(connection, before, offer.disk, {**told, **parts})
     everything = [
         *(known for known in before if known.id != current),
         Known(current, image.name, image.sha256, True, frozenset(parts.values())),

@@ -72,16 +72,20 @@ def test_every_flavor_is_what_its_name_says(where: Places, regions: tuple[Region
         assert {name: found.get(name) for name in wanted} == wanted, region.name
 
 
-def test_guest_image_carries_its_scs_properties(admin: Connection) -> None:
+@pytest.mark.parametrize(("part", "purpose"), [("", "generic"), ("-kernel", "custom"), ("-ramdisk", "custom")])
+def test_guest_image_carries_its_scs_properties(admin: Connection, part: str, purpose: str) -> None:
+    """Kernel and initrd too, since the standard asks it of every public image."""
     image: Any = admin.image
-    guest = image.find_image("debian-13", ignore_missing=False)
+    guest = image.find_image(f"debian-13{part}", ignore_missing=False)
     values = {**guest.to_dict(), **(guest.properties or {})}
-    for key in ("os_distro", "os_version", "architecture", "os_purpose", "hw_disk_bus"):
+    for key in ("os_distro", "os_version", "architecture", "hw_disk_bus", "uuid_validity"):
         assert values[key], key
     for key in ("image_source", "image_description", "image_build_date", "image_original_user", "replace_frequency", "provided_until"):
         assert values[key], key
+    assert values["os_purpose"] == purpose
     assert guest.visibility == "public"
     assert guest.min_disk > 0
+    assert guest.min_ram > 0
 
 
 def test_a_new_security_group_of_a_new_project_opens_nothing(admin: Connection, name: str) -> None:

@@ -161,6 +161,7 @@ def test_the_kernel_gets_what_the_role_wrote() -> None:
     properties = build.properties("base", "2026-01-31", arguments, "ab")
     assert properties["os_command_line"] == f"{disk.root_argument('ab')} rw console=ttyS0 apparmor=1 audit=1 quiet"
     assert set(properties) >= MANDATORY
+    assert properties["os_purpose"] == "custom", "a cloud has one public image of a release that is for everything"
 
 
 def test_what_is_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

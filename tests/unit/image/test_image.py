@@ -25,6 +25,7 @@ def test_properties_follow_the_standard() -> None:
     assert set(properties) >= MANDATORY
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", properties["image_build_date"])
     assert properties["replace_frequency"] in {"yearly", "quarterly", "monthly", "weekly", "daily", "critical_bug", "never"}
+    assert properties["os_purpose"] == "generic"
     assert all(isinstance(value, str) for value in properties.values())
 
 

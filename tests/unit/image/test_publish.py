@@ -102,6 +102,10 @@ def test_it_is_uploaded_once_with_what_it_is(tmp_path: Path) -> None:
     assert (told[MARK], told["os_distro"], told["min_disk"], told["disk_format"]) == (image.sha256, "debian", 5, "qcow2")
     assert [told["kernel_id"]] == region.ids("debian-13-base-kernel")
     assert [told["ramdisk_id"]] == region.ids("debian-13-base-ramdisk")
+    for part in (told["kernel_id"], told["ramdisk_id"]):  # public as well, so the standard asks the same of them
+        theirs = region.image.entries[part].properties
+        assert [theirs.get(key) for key in ("os_distro", "min_disk", "min_ram")] == ["debian", 5, 512]
+        assert {"kernel_id", "ramdisk_id"} & set(theirs) == set()
 
 
 def test_what_another_project_calls_by_our_name_is_neither_taken_for_ours_nor_removed(tmp_path: Path) -> None:
