@@ -5,12 +5,15 @@ PY := .venv/bin/python
 RUN := $(PY) -m tests.run
 
 .DEFAULT_GOAL := help
-.PHONY: help host venv engine up down test test-unit test-long lint bench bundle docs requirements
+.PHONY: help fit host venv engine up down test test-unit test-long lint bench bundle docs requirements
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-host: ## install the Debian/Ubuntu packages that the host lacks
+fit: ## whether this machine can carry the lab, asked before anything is installed
+	@! command -v $(PYTHON) >/dev/null || $(PYTHON) -m lab.requirements
+
+host: fit ## install the Debian/Ubuntu packages that the host lacks
 	@command -v $(PYTHON) >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends python3; }
 	@$(PYTHON) -m tools.host
 

@@ -1,4 +1,7 @@
-"""Whether this machine can carry the lab: everything that is missing in one message, before anything is changed."""
+"""Whether this machine can carry the lab: everything that is missing in one message, before anything is changed.
+
+Run as a program it asks for what no package cures. Standard library only at that: it runs before anything is installed.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from foundation import programs
-from foundation.errors import Problem
+from foundation.errors import Problem, exit_code, raise_all
 from foundation.places import cache_root
 from foundation.process import CommandFailed, run
 from lab import debian, hostnet
-from lab.compute import kernel
-from lab.settings import LAB_RANGE, REGIONS, Places
+from lab.settings import LAB_RANGE, REGIONS, Places, places
 
 PROGRAMS = {
     "systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ip": "iproute2", "nsenter": "util-linux",
@@ -47,8 +50,8 @@ def default_regions() -> tuple[str, ...]:
 
 def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ()) -> Iterator[Problem]:
     """Every reason why the lab cannot run here. wanted: regions to bring up. stay: those that stand and stay beside them."""
-    if os.geteuid() != 0:
-        yield Problem("the lab needs root", why="it makes namespaces, mounts and machines", cure="run it with sudo")
+    from lab.compute import kernel  # noqa: PLC0415  only now: it shows progress, by a package that `unfit` comes before
+
     absent = programs.absent(PROGRAMS)
     if absent:
         yield Problem(f"programs are missing: {', '.join(absent)}", cure=f"apt-get install {' '.join(absent)}")
@@ -58,6 +61,14 @@ def missing(places: Places, wanted: Collection[str], stay: Collection[str] = ())
     if not identity.exists() or len(identity.read_text().strip()) != MACHINE_ID:
         cure = "systemd-machine-id-setup"
         yield Problem("this machine has no id", where="/etc/machine-id", why="systemd-nspawn starts no machine without it", cure=cure)
+    yield from unfit(places, wanted, stay)
+
+
+def unfit(places: Places, wanted: Collection[str], stay: Collection[str] = ()) -> Iterator[Problem]:
+    """Those of the reasons that no Debian package cures."""
+    absent = programs.absent(PROGRAMS)
+    if os.geteuid() != 0:
+        yield Problem("the lab needs root", why="it makes namespaces, mounts and machines", cure="run it with sudo")
     if not _has_overlay():
         yield Problem("the kernel has no overlay file system", where="/proc/filesystems", cure="load the module `overlay`")
     for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
@@ -198,3 +209,13 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def main() -> int:
+    """Command line: `python3 -m lab.requirements`, before `make` installs anything."""
+    raise_all(unfit(places(), default_regions()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

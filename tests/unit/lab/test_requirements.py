@@ -68,6 +68,18 @@ def test_everything_missing_is_named_at_once_and_nothing_is_made(poor: Path) -> 
     assert not poor.exists()
 
 
+NO_PACKAGES = 'import sys; sys.path.insert(0, "."); from lab import requirements; from foundation.errors import exit_code; '
+
+
+def test_what_no_package_cures_is_asked_before_there_are_any(poor: Path) -> None:
+    """By Python's own library alone; `make up` would install Debian's packages first, and then tell of too little memory."""
+    told = "\n".join(map(str, requirements.unfit(Places(poor / "lab"), ("north", "south"))))
+    assert [part for part in LACKING if part not in told] == ["apt-get install", "systemd-container", "flex", "has no id"]
+    look = f"{NO_PACKAGES}requirements.memory_gib = lambda *_: 3.5; sys.exit(exit_code(requirements.main))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", look], cwd=CHECKOUT, check=False, capture_output=True, text=True)
+    assert (done.returncode, "3.5 GiB of memory" in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+
+
 def test_an_overlay_that_the_first_mount_loads_is_there(poor: Path) -> None:
     """A fresh Debian or Ubuntu has it as a module that nobody has needed yet."""
     modules = poor.with_name("machine") / "lib/modules" / os.uname().release / "modules.dep"

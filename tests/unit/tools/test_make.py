@@ -103,6 +103,15 @@ def test_make_test_runs_every_part_and_brings_the_lab_up_by_itself() -> None:
     assert known["lab"].commands[-1][-2:] == ("lab", "up")
 
 
+@pytest.mark.parametrize("target", ["up", "test", "bench", "test-long"])
+def test_whether_the_machine_is_fit_is_asked_before_anything_is_installed(target: str) -> None:
+    command = ["make", "--dry-run", "--no-print-directory", target]
+    planned = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    first, second, *_ = [line for line in planned.splitlines() if "-m " in line]
+    assert first.endswith("-m lab.requirements")
+    assert second.endswith("-m tools.host")
+
+
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["nonsense"]) == 2
     assert "no such part: nonsense" in capsys.readouterr().err
