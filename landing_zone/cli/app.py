@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ssh": ("landing_zone.cli.entering:ssh", "Enter the bastion, or a host behind it, with a certificate for a short while."),
     "nodes": ("landing_zone.cli.nodes:app", "The nodes that stand, against the role that hardens them."),
     "credentials": ("landing_zone.cli.credentials:credentials", "What tenants' programs sign in with; make it, make it anew."),
-    "env": ("landing_zone.cli.reading:env", "Print what `pulumi`, `openstack` and `ssh` need to work without `lz`."),
+    "env": ("landing_zone.cli.reading:env", "Print what `pulumi`, `openstack` and `kubectl` need to work without `lz`."),
     "down": ("landing_zone.cli.changes:down", "Remove what `lz up` made."),
     "image": ("landing_zone.cli.images:app", "The hardened image that nodes start from."),
     "state": ("landing_zone.cli.state:app", "The engine's state: copy it into the other region, put it back, repair it."),

@@ -187,7 +187,10 @@ def _by_nova(plan: EnvironmentPlan, found: Sequence[Host]) -> tuple[dict[str, st
 
 
 def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
-    """Print the shell lines with which `pulumi`, `openstack` and `ssh` work on an environment without `lz`.
+    """Print the shell lines with which `pulumi`, `openstack` and `kubectl` work on an environment without `lz`.
+
+    kubectl gets a file of the environment's own, so that it speaks to no other cluster by mistake. The landing zone makes no cluster:
+    whoever makes one in a tenant's project writes the file.
 
     Example:
 
@@ -201,6 +204,7 @@ def env(env: flags.Env = flags.DEFAULT_ENV) -> None:
         clouds.VARIABLE: os.environ[clouds.VARIABLE],
         "NO_PROXY": os.environ["NO_PROXY"],
         "no_proxy": os.environ["no_proxy"],
+        "KUBECONFIG": str(stacks.home.kubeconfig),
         **stacks.settings,
     }
     settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"

@@ -69,6 +69,11 @@ class Home:
         return self.root / "ssh_config"
 
     @property
+    def kubeconfig(self) -> Path:
+        """What kubectl takes for this environment, and no other cluster's; whoever makes a cluster in it writes the file."""
+        return self.root / "kubeconfig"
+
+    @property
     def passphrase(self) -> Path:
         """The file with the passphrase of Pulumi's secrets, made at its first use."""
         path = self.root / "passphrase"

@@ -589,7 +589,7 @@ def test_the_lines_of_env_are_good_in_every_folder(
 ) -> None:
     """Plain `pulumi` runs a program in the folder `stacks`."""
     planned, _, _ = open_offline(Asked("lab"))
-    stacks = SimpleNamespace(settings={"PATH": "/bin"})
+    stacks = SimpleNamespace(settings={"PATH": "/bin"}, home=Home(tmp_path / "home"))
     monkeypatch.setattr("landing_zone.cli.reading.open_offline", lambda _: (planned, Selection(), stacks))
     monkeypatch.setattr("landing_zone.engine.clouds.use", lambda _: {})
     for name in ("OS_CLIENT_CONFIG_FILE", "NO_PROXY", "no_proxy"):
@@ -597,7 +597,9 @@ def test_the_lines_of_env_are_good_in_every_folder(
     monkeypatch.chdir(tmp_path)
     for asked, said in ((f"mine.yaml{behind}", f"{tmp_path}/mine.yaml{behind}"), (f"lab{behind}", f"lab{behind}")):
         assert main(["env", "--env", asked]) == 0
-        assert f"export LZ_ENV={said}\n" in capsys.readouterr().out
+        lines = capsys.readouterr().out
+        assert f"export LZ_ENV={said}\n" in lines
+        assert f"export KUBECONFIG={tmp_path}/home/kubeconfig\n" in lines  # the environment's own, not the cluster of the shell
 
 
 def test_a_second_run_on_the_same_environment_is_refused(
