@@ -1,4 +1,4 @@
-"""For every key of the shipped environments: a value that is right by itself and wrong beside the rest of the file."""
+"""For every key of an environment file: a value that is right by itself and wrong beside the rest of the file."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def _supernet(data: Any, path: Path_) -> Any:
     return data["regions"][0]["addresses"]["ipv4"]
 
 
+def _longer_than_it(data: Any, path: Path_) -> Any:
+    """A prefix as short as a whole IPv6 supernet."""
+    return int(data["regions"][0]["addresses"]["ipv6"].partition("/")[2])
+
+
 def _other_protocol(data: Any, path: Path_) -> Any:
     return "icmp" if _holder(data, path).get("ports") else "tcp"
 
@@ -75,10 +80,17 @@ CONTRADICTIONS: dict[str, Contradiction] = {
     "regions[].cloud": Contradiction(_of_sibling, ("regions[].cloud",)),
     "regions[].role": Contradiction(_of_sibling, ("regions[].role",)),
     "regions[].counterpart": Contradiction(lambda data, path: _holder(data, path)["name"]),
+    "regions[].resolvers[]": Contradiction(_of_sibling, ("regions[].resolvers[]",)),
     "regions[].availability_zones[]": Contradiction(_of_sibling, ("regions[].availability_zones[]",)),
     "regions[].addresses.ipv4": Contradiction(_of_sibling, ("regions[].addresses.ipv4",)),
     "regions[].addresses.ipv6": Contradiction(_of_sibling, ("regions[].addresses.ipv6",)),
     **{f"regions[].capacity.{key}": Contradiction(_always(1)) for key in _QUOTAS},
+    "addressing.platform_ipv4": Contradiction(_always(22), ("addressing.platform_zone_ipv4",)),
+    "addressing.platform_zone_ipv4": Contradiction(_always(23)),
+    "addressing.tenant_ipv4": Contradiction(_always(23), ("addressing.zone_ipv4",)),
+    "addressing.zone_ipv4": Contradiction(_always(24)),
+    "addressing.platform_ipv6": Contradiction(_longer_than_it, ("regions[].addresses.ipv6",)),
+    "addressing.tenant_ipv6": Contradiction(_longer_than_it),
     "zones[]": Contradiction(_always("edge"), (*_ENDS, "shared_services[].zone")),
     "enclaves[].code": Contradiction(_always("gone"), ("tenants[].enclave",)),
     "enclaves[].level": Contradiction(lambda data, _: data["level"]),
@@ -111,14 +123,19 @@ CONTRADICTIONS: dict[str, Contradiction] = {
     "tenants[].name.en": Contradiction(_of_sibling, ("tenants[].name.en",)),
     "tenants[].level": Contradiction(_level_above),
     "tenants[].enclave": _UNKNOWN,
+    "tenants[].regions[]": _UNKNOWN,
+    "tenants[].groups[].projects[]": _UNKNOWN,
     "tenants[].zones[]": Contradiction(_always("management")),
     "tenants[].projects[].code": Contradiction(_always("network")),
     "tenants[].projects[].quota": _UNKNOWN,
     "tenants[].groups[].name": Contradiction(_always("automation")),
     "tenants[].people[].groups[]": _UNKNOWN,
     "retention.log_retention_days": Contradiction(_always(1)),
-    "recovery.rto_minutes": Contradiction(_always(1_000_000)),
-    "recovery.rpo_minutes": Contradiction(_always(1_000_000)),
+    **{f"retention.{key}": Contradiction(_always(1_000_000)) for key in ("backup_incremental_hours", "backup_full_days")},
+    **{f"recovery.{key}": Contradiction(_always(1_000_000)) for key in ("rto_minutes", "rpo_minutes", "drill_interval_days")},
+    "recovery.restore_test_interval_days": Contradiction(_always(1_000_000)),
+    "recovery.dr_min_distance_km": Contradiction(_always(1_000_000), ("regions[].latitude",)),
+    "verification.forbidden_port": Contradiction(_always(22)),
     "state.backend": Contradiction(_always("local"), ("state.url",)),
     "state.url": Contradiction(_beside("backend", {"s3": "postgres://state.example/lz"})),
 }
@@ -135,10 +152,11 @@ FREE = frozenset(
         *("flows[].reason", "shared_services[].kind", "shared_services[].protocol"),
         *("regions[].country", "regions[].external_network", "regions[].place"),
         *("tenant_defaults.groups[].role", "tenant_defaults.projects[].purpose"),
+        *("tenants[].contacts[].email", "tenants[].contacts[].name", "tenants[].contacts[].role", "regions[].cloud_region"),
         *("tenants[].groups[].role", "tenants[].people[].federated_id", "tenants[].projects[].purpose", "tenants[].size"),
         *("regions[].latitude", "regions[].longitude"),  # only both together make two regions too near: test_rules.py
-        *(f"quota_profiles[].{key}" for key in ("backups", "dns_zones", "instances", "load_balancers", "ports")),
-        *(f"quota_profiles[].{key}" for key in ("security_group_rules", "security_groups", "snapshots")),
+        *(f"quota_profiles[].{key}" for key in ("backups", "dns_zones", "instances", "key_pairs", "load_balancers", "ports")),
+        *(f"quota_profiles[].{key}" for key in ("security_group_rules", "security_groups", "server_groups", "snapshots")),
     }
 )
 """Keys that nothing else in a file can contradict: texts for people, and what only the cloud can say (preflight does)."""

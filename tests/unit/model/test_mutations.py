@@ -1,4 +1,5 @@
-"""Every field of every shipped environment, spoiled in every way: each is refused, and the message names the key.
+"""Every field of every shipped environment, and those that none of them writes, spoiled in every way: each is refused, and the message
+names the key.
 
 The unit tests spoil every key in every way once, at an entry and with a value that a seed chooses; `make test-long` runs them all.
 """
@@ -17,20 +18,23 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
+import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from foundation.errors import InputError, Problem
 from landing_zone.model import load
 from landing_zone.model.complaints import Finding, findings, key_text, look_up
-from landing_zone.model.document import Document, Path_
+from landing_zone.model.document import Document, Path_, read
 from landing_zone.model.environment import Environment
 from tests.unit.model.contradictions import CONTRADICTIONS, FREE
-from tests.unit.model.support import ENVIRONMENTS, SHIPPED, changed, complaints, document, said
+from tests.unit.model.support import ENVIRONMENTS, REST, SHIPPED, changed, complaints, document, said, shipped
 
 KINDS = {"missing", "unknown", "wrong type", "out of range", "duplicated", "contradictory"}
+SPOILED = (*SHIPPED, REST)
 SEED = 20261123
 _LONG = "x" * 5000
+_TEXT = "tag:yaml.org,2002:str"
 CELLS = {
     "code": ["", "Hà Nội", "-1", "x" * 300],
     "dti_code": ["", "mã số", "-1", "x" * 300],
@@ -198,7 +202,7 @@ def names(problem: Problem, key: str) -> bool:
     return re.search(rf"key {wanted}([.,]|$)", problem.where) is not None
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SPOILED)
 def test_every_key_spoiled_in_every_way_is_refused(name: str) -> None:
     chosen = one_of_each(name)
     assert {mutation.kind for mutation in chosen} == KINDS
@@ -208,28 +212,83 @@ def test_every_key_spoiled_in_every_way_is_refused(name: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SPOILED)
 def test_all_mutations_are_refused(name: str) -> None:
     for mutation in mutations(name):
         check(mutation)
 
 
 def test_mutations_reach_every_key_in_use() -> None:
-    """The walk through model and data misses no key that a shipped environment has."""
-    for name in SHIPPED:
+    """The walk through model and data misses no key that is written."""
+    for name in SPOILED:
         reached = {mutation.path for mutation in mutations(name)}
         for path in _paths(document(name).data, ()):
             assert path in reached, key_text(path)
 
 
+def test_every_key_of_the_model_is_written_somewhere() -> None:
+    """So that a new one is spoiled, too."""
+    written = {re.sub(r"\[\]", "", pattern(path)) for name in SPOILED for path in _paths(document(name).data, ())}
+    assert set(_keys(Environment, "")) - written == set()
+
+
+def _keys(model: type[BaseModel], above: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        here = f"{above}{field.alias or name}"
+        yield here
+        inner = _model(field.annotation)
+        if inner is not None:
+            yield from _keys(inner, f"{here}.")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_key_that_stands_twice_is_refused_with_its_line(name: str, tmp_path: Path) -> None:
+    """All of them at once; by YAML itself the second one would count."""
+    path = tmp_path / "env.yaml"
+    (tmp_path / "registers").symlink_to(ENVIRONMENTS / "registers")
+    root = _composed(shipped(name).read_text(encoding="utf-8"))
+    for mapping in _mappings(root):
+        mapping.value += [(key, yaml.ScalarNode(_TEXT, "again")) for key, _ in mapping.value]
+    path.write_text(yaml.serialize(root), encoding="utf-8")
+    doubled = [mapping.value for mapping in _mappings(_composed(path.read_text(encoding="utf-8")))]
+    second = [key for entries in doubled for key, _ in entries[len(entries) // 2 :]]
+    assert len(second) > 100
+    with pytest.raises(InputError) as caught:
+        read(path)
+    told = {(problem.what, problem.where) for problem in caught.value.problems}
+    assert told == {(f"the key {key.value!r} stands twice", f"{path}:{key.start_mark.line + 1}") for key in second}
+
+
+def _composed(text: str) -> yaml.Node:
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert node is not None
+    return node
+
+
+def _mappings(node: yaml.Node) -> list[yaml.MappingNode]:
+    """All within a node, each once, whatever aliases there are."""
+    found: dict[int, yaml.MappingNode] = {}
+
+    def walk(each: yaml.Node) -> None:
+        if isinstance(each, yaml.MappingNode):
+            found[id(each)] = each
+        if isinstance(each, yaml.CollectionNode):
+            for entry in each.value:
+                for inner in entry if isinstance(entry, tuple) else (entry,):
+                    walk(inner)
+
+    walk(node)
+    return list(found.values())
+
+
 def test_every_key_is_contradicted_or_known_to_be_free() -> None:
     leaves = {
         pattern(path)
-        for name in SHIPPED
+        for name in SPOILED
         for path in _paths(document(name).data, ())
         if not isinstance(look_up(document(name).data, path)[1], (dict, list))
     }
-    made = {mutation.key for name in SHIPPED for mutation in mutations(name) if mutation.kind == "contradictory"}
+    made = {mutation.key for name in SPOILED for mutation in mutations(name) if mutation.kind == "contradictory"}
     assert made == set(CONTRADICTIONS)
     assert leaves - made == FREE
 
