@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import cache
 from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import permutations
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from landing_zone.model.environment import Destination, Environment, Flow, QuotaProfile
 from landing_zone.model.fields import CODE_PATTERN
+from landing_zone.model.loading import build
 from landing_zone.model.rehearsal import on_lab
 from landing_zone.planners import plan, quotas
 from landing_zone.planners.addresses import FIRST_PLATFORM_PORT, FIRST_TENANT_PORT
@@ -59,30 +61,84 @@ def test_the_longest_codes_stay_within_every_service() -> None:
     assert all(len(tag) <= 60 and not set(tag) & set(",/") for tag in tags(longest, 5, longest, "application"))
 
 
+def named_within_limits(region: RegionPlan) -> None:
+    kinds: dict[str, list[str]] = {
+        "domain": [d.name for i in identities(region) for d in i.domains],
+        "project": [p.name for i in identities(region) for p in i.projects],
+        "group": [g.name for i in identities(region) for g in i.groups],
+        "user": [u.name for i in identities(region) for u in i.machine_users],
+        "grant": [g.key for i in identities(region) for g in i.grants],
+        "network": [n.name for layer in layers(region) for n in layer.networks],
+        "subnet": [s.name for layer in layers(region) for n in layer.networks for s in n.subnets],
+        "router": [r.name for layer in layers(region) for r in layer.routers],
+        "router port": [leg.port for layer in layers(region) for r in layer.routers for leg in r.legs],
+        "security group": [g.name for layer in layers(region) for g in layer.security_groups],
+        "pool": [p.name for layer in layers(region) for p in layer.subnet_pools],
+        "zone": [z.name for layer in layers(region) for z in layer.dns_zones],
+        "instance": [region.access.bastion.name, *(probe.name for probe in region.probes.instances)],
+        "check": [check.key for check in region.probes.checks],
+    }
+    for kind, names in kinds.items():
+        assert not [each for each, count in Counter(names).items() if count > 1], kind
+        longest = {"grant": 255, "check": 255, "zone": 255}.get(kind, LONGEST)
+        assert all(len(each) <= longest for each in names)
+    assert all(text.isascii() for tenant in region.tenants.values() for text in texts(tenant))
+    assert all(len(h.hostname) <= 63 for h in (region.access.bastion, *region.probes.instances))
+
+
+@cache
+def longest() -> RegionPlan:
+    """A region in which every code has twelve characters and every text two hundred."""
+    text, words = "x" * 200, {"north": "n" * 12, "south": "s" * 12, "prod": "p" * 12, "trial": "t" * 12, "managers": "m" * 12}
+
+    def stretched(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: stretched(inner, name) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [stretched(inner, key) for inner in value]
+        return text if key in {"reason", "purpose", "description"} else words.get(value, value)
+
+    def stretch(data: dict[str, Any]) -> None:
+        data |= stretched(data) | {"code": "e" * 12, "domain": f"{'d' * 63}.{'d' * 56}"}
+        for index, tenant in enumerate(data["tenants"]):
+            tenant |= {"code": "abc"[index] * 12, "name": dict.fromkeys(("vi", "en"), f"{text[1:]}{index}")}
+
+    return plan(build(support.changed(support.REST, stretch))).regions["n" * 12]
+
+
+LONGEST_DESCRIPTIONS = {"DnsZoneSpec": 160}  # characters that Designate takes; Neutron takes 255, and the others more
+
+
+def test_the_longest_codes_and_texts_stay_within_every_service() -> None:
+    region = longest()
+    named_within_limits(region)
+    for kind, description in descriptions(region):
+        assert len(description) <= LONGEST_DESCRIPTIONS.get(kind, 255), kind
+    assert max(len(description) for _, description in descriptions(region)) > 200
+    zones = [zone.name for layer in layers(region) for zone in layer.dns_zones]
+    assert len(max(zones, key=len)) > 140
+    assert all(len(label) <= 63 for zone in zones for label in zone.split("."))
+
+
+def descriptions(thing: Any) -> Iterator[tuple[str, str]]:
+    """Every description in a plan, with the kind of what has it."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        for field in fields(thing):
+            value = getattr(thing, field.name)
+            if field.name == "description":
+                yield type(thing).__name__, value
+            yield from descriptions(value)
+    elif isinstance(thing, Mapping):
+        for inner in thing.values():
+            yield from descriptions(inner)
+    elif isinstance(thing, tuple):
+        for inner in thing:
+            yield from descriptions(inner)
+
+
 def test_names_are_unique_ascii_and_short_enough() -> None:
     for _, region in regions():
-        kinds: dict[str, list[str]] = {
-            "domain": [d.name for i in identities(region) for d in i.domains],
-            "project": [p.name for i in identities(region) for p in i.projects],
-            "group": [g.name for i in identities(region) for g in i.groups],
-            "user": [u.name for i in identities(region) for u in i.machine_users],
-            "grant": [g.key for i in identities(region) for g in i.grants],
-            "network": [n.name for layer in layers(region) for n in layer.networks],
-            "subnet": [s.name for layer in layers(region) for n in layer.networks for s in n.subnets],
-            "router": [r.name for layer in layers(region) for r in layer.routers],
-            "router port": [leg.port for layer in layers(region) for r in layer.routers for leg in r.legs],
-            "security group": [g.name for layer in layers(region) for g in layer.security_groups],
-            "pool": [p.name for layer in layers(region) for p in layer.subnet_pools],
-            "zone": [z.name for layer in layers(region) for z in layer.dns_zones],
-            "instance": [region.access.bastion.name, *(probe.name for probe in region.probes.instances)],
-            "check": [check.key for check in region.probes.checks],
-        }
-        for kind, names in kinds.items():
-            assert not [each for each, count in Counter(names).items() if count > 1], kind
-            longest = {"grant": 255, "check": 255, "zone": 255}.get(kind, LONGEST)
-            assert all(len(each) <= longest for each in names)
-        assert all(text.isascii() for tenant in region.tenants.values() for text in texts(tenant))
-        assert all(len(h.hostname) <= 63 for h in (region.access.bastion, *region.probes.instances))
+        named_within_limits(region)
 
 
 def test_every_reference_leads_somewhere() -> None:
