@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from foundation.errors import Problem
 from landing_zone.model import rules
+from landing_zone.model.complaints import look_up
 from landing_zone.model.environment import Environment
 from landing_zone.model.rules import addresses, flows, levels, naming, regions, tenants
 from landing_zone.model.rules.regions import distance_km
@@ -537,13 +539,17 @@ def test_what_is_right_passes(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_refused_with_key_reason_and_cure(case: str) -> None:
+def test_refused_with_file_line_key_value_reason_and_cure(case: str) -> None:
     name, change, key, words = CASES[case]
-    problems = complaints(changed(name, change))
+    spoiled = changed(name, change)
+    problems = complaints(spoiled)
     fitting = [problem for problem in problems if f"key {key}" in problem.where and words in str(problem)]
     assert fitting, said(problems)
     assert fitting[0].cure
-    assert ".yaml:" in fitting[0].where or ".csv:" in fitting[0].where
+    named = re.search(r"\.(?:yaml|csv):\d+, key ([^,]+)(, value .+)?$", fitting[0].where)
+    assert named, fitting[0].where
+    path = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", named[1])]
+    assert (named[2] is not None) == look_up(spoiled.data, tuple(path))[0]
 
 
 def test_every_rule_has_a_case() -> None:
