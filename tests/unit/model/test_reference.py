@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
-from landing_zone.model.environment import Environment
-from landing_zone.model.levels import figures, zones, zones_of
+from landing_zone.model.environment import Environment, QuotaProfile, Tenant
+from landing_zone.model.levels import LEVELS, figures, zones, zones_of
 from landing_zone.model.reference import reference_text, schema_text
 from tests.unit.model.support import SHIPPED, document, environment
 
@@ -109,3 +110,21 @@ def test_overrides_count_where_they_are_stricter() -> None:
     assert regional.figure("rto_minutes", 5) == 60
     with pytest.raises(KeyError):
         regional.figure("no_such_parameter")
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "figure"),
+    [
+        (QuotaProfile, "secrets", "encrypted_volumes"),
+        (Tenant, "regions", "second_region"),
+        (Environment, "federation", "federated_sign_on"),
+    ],
+)
+def test_a_level_that_is_named_in_words_is_the_one_of_the_figures(model: type[BaseModel], key: str, figure: str) -> None:
+    first = next(level for level in LEVELS if figures()[figure].at(level))
+    assert re.findall(r"from level (\d)", model.model_fields[key].description or "") == [str(first)]
+
+
+def test_no_other_key_names_a_level() -> None:
+    named = {key for model in models() for key, field in model.model_fields.items() if re.search(r"level \d", field.description or "")}
+    assert named == {"secrets", "regions", "federation"}
