@@ -83,6 +83,7 @@ def look_up(data: Any, path: Path_) -> tuple[bool, Any]:
 def _finding(document: Document, root: type[BaseModel], error: ErrorDetails) -> Finding:
     path = tuple(error["loc"])
     key = str(path[-1]) if path else ""
+    named = f"entry {key} of {path[-2]}" if path and isinstance(path[-1], int) else key
     field, holder = _field(root, path)
     match error["type"]:
         case "missing":
@@ -91,15 +92,12 @@ def _finding(document: Document, root: type[BaseModel], error: ErrorDetails) -> 
             return Finding(path, f"unknown key {key!r}", cure=_nearest(key, holder))
         case "model_type" | "dict_type" | "model_attributes_type":
             keys = ", ".join(_keys(holder)) if holder else "keys"
-            return Finding(path, f"{key or 'the file'} must be a mapping", cure=f"write it with the keys {keys}")
+            return Finding(path, f"{named or 'the file'} must be a mapping", cure=f"write it with the keys {keys}")
         case "tuple_type" | "list_type":
             return Finding(path, f"{key} must be a list", cure=_advice(key, field))
     _, value = look_up(document.data, path)
     why = _ascii_reason(value, error.get("ctx", {}).get("pattern")) or reason(error)
-    where_named = key if not isinstance(path[-1], int) else f"entry {key} of {path[-2]}"
-    return Finding(
-        path, f"{where_named} is not what it must be", why, _advice(str(next(p for p in reversed(path) if isinstance(p, str))), field)
-    )
+    return Finding(path, f"{named} is not what it must be", why, _advice(str(next(p for p in reversed(path) if isinstance(p, str))), field))
 
 
 def reason(error: ErrorDetails) -> str:

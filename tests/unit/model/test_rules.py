@@ -629,6 +629,11 @@ def test_one_misshapen_entry_is_not_held_against_its_list() -> None:
     assert "the network is fd64:6c7a:1::/48" in problems[0].why
 
 
+def test_an_entry_that_is_no_mapping_is_named_by_its_list() -> None:
+    (problem,) = complaints(changed("lab", put("contacts.0", "trainers")))
+    assert problem.what == "entry 0 of contacts must be a mapping"
+
+
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_supernet_that_is_too_small_by_itself_is_all_that_is_said_of_slots(family: str) -> None:
     small = {"ipv4": "10.64.0.0/20", "ipv6": "fd64:6c7a:1:ff00::/56"}[family]
