@@ -1,8 +1,9 @@
-"""What is read of a stack's state."""
+"""What is read of a stack's state, and what its operations write down."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,25 @@ def test_an_engine_that_was_killed_is_told_apart_from_one_that_failed(
     (problem,) = Stacks(home, Folder(home.backend)).destroy(KEY).problems
     assert words in problem.why
     assert "run the same command again" in problem.cure
+
+
+class Talking:
+    """A stack whose engine says one line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def preview(self, on_output: Callable[[str], None], **_: object) -> None:
+        on_output(f"line of {self.name}")
+
+
+def test_each_stack_has_a_log_of_its_own_to_which_every_operation_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stacks, "_stack", lambda _, key, *__: Talking(key.name))
+    home, keys = Home(tmp_path), (KEY, StackKey("lab", "north", "network"))
+    stacks = Stacks(home, Folder(home.backend))
+    for key in (*keys, *keys):
+        assert stacks.preview(key, lambda: None).good
+    assert sorted(path.name for path in home.logs.iterdir()) == sorted(f"{key.name}.log" for key in keys)
+    for key in keys:
+        said = (home.logs / f"{key.name}.log").read_text()
+        assert said.count("line of ") == said.count(f"line of {key.name}\n") == 2
