@@ -48,6 +48,11 @@ LASTING = re.compile(r"over_?quota|quota exceeded|duplicate|already exists", re.
 CURES: tuple[tuple[str, str], ...] = (
     ("overquota", "raise the project's quota in the environment file, or free what is not used, then run the same command again"),
     ("quota exceeded", "raise the project's quota in the environment file, or free what is not used, then run the same command again"),
+    (
+        "number of routes exceeds the maximum",
+        "let the cloud's operator raise `max_routes` of Neutron (30 by default; the hub has two for each tenant), "
+        "then run the same command again",
+    ),
     ("no valid host", "free capacity or add hosts; `lz preflight` shows what is missing"),
     ("certificate", "check `cacert` of the region's entry in clouds.yaml and the clock of this machine"),
     ("connection refused", "is the cloud up? For the lab: lz lab status"),

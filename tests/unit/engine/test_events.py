@@ -88,6 +88,14 @@ def test_an_error_is_the_clouds_own_message_with_place_and_cure_and_is_told_once
     assert problem.cure.startswith("raise the project's quota")
 
 
+def test_too_many_routes_for_neutron_are_told_with_the_setting_that_lets_them_in() -> None:
+    """No call tells the limit, so that preflight cannot."""
+    said = '{"NeutronError": {"message": "Unable to complete operation for r1. The number of routes exceeds the maximum 30."}}'
+    (problem,) = problems_in(f"Error updating router r1: Expected HTTP response code [200], but got 400 instead: {said}", "stack s")
+    assert problem.what == "Unable to complete operation for r1. The number of routes exceeds the maximum 30."
+    assert "`max_routes`" in problem.cure
+
+
 def test_own_problems_come_through_as_they_were_written() -> None:
     own = [Problem("first", "here\nand there", "because", "do this"), Problem("second", "elsewhere")]
     found = problems_in("\n".join(map(str, own)), "stack s")
