@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from landing_zone.model.environment import Environment, QuotaProfile, Tenant
+from foundation.places import CHECKOUT
+from landing_zone.model.environment import Environment, QuotaProfile, Recovery, Retention, Tenant
 from landing_zone.model.levels import LEVELS, figures, zones, zones_of
 from landing_zone.model.reference import reference_text, schema_text
 from tests.unit.model.support import SHIPPED, document, environment
@@ -78,6 +79,16 @@ def test_levels_never_get_weaker_upwards() -> None:
         assert len(figure.values) == 5
         assert values == sorted(values, reverse=figure.better == "less"), figure.key
         assert figure.source
+
+
+def test_a_figure_that_nothing_is_made_or_refused_by_is_told_to_be_written_down_only() -> None:
+    """Those that a file may override are told there as `retention` and `recovery`; of zones the next test speaks."""
+    keys = {*Retention.model_fields, *Recovery.model_fields, "min_network_zones"}
+    code = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "landing_zone").rglob("*.py"))
+    idle = {key for key in figures().keys() - keys if f'"{key}"' not in code}
+    told = (CHECKOUT / "docs/not-tried.md").read_text(encoding="utf-8")
+    assert {key for key in figures() if f"`{key}`" in told} == idle
+    assert {control for key in idle if (control := figures()[key].control) not in told} == set()
 
 
 def test_every_level_has_as_many_zones_as_it_asks_for() -> None:
