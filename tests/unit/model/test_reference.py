@@ -81,6 +81,16 @@ def test_levels_never_get_weaker_upwards() -> None:
         assert figure.source
 
 
+def test_the_page_says_of_a_figure_that_it_may_be_set_where_there_is_a_key_for_it() -> None:
+    table = reference_text().partition("## Figures of the levels")[2]
+    rows = {key: row for row in table.splitlines() for key in re.findall(r"^\| [^|]+ \(`(\w+)`\) \|", row)}
+    assert rows.keys() == figures().keys()
+    for section, model in (("retention", Retention), ("recovery", Recovery)):
+        for key in model.model_fields:
+            assert f" {figures()[key].better}: `{section}.{key}` |" in rows.pop(key)
+    assert [row for row in rows.values() if "| nothing else |" not in row] == []
+
+
 def test_a_figure_that_nothing_is_made_or_refused_by_is_told_to_be_written_down_only() -> None:
     """Those that a file may override are told there as `retention` and `recovery`; of zones the next test speaks."""
     keys = {*Retention.model_fields, *Recovery.model_fields, "min_network_zones"}
