@@ -36,6 +36,9 @@ EPOCH = "1754697600"
 ENDS_WITH_US = (
     "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 )  # fmt: skip
+# Debian's own keys beside those that apt trusts here: on Ubuntu that is none of them. Left to itself, mmdebstrap finds them where gpg is.
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+MMDEBSTRAP = (*ENDS_WITH_US, "mmdebstrap", f"--keyring={KEYRING}", "--mode=root")
 
 
 @contextlib.contextmanager
@@ -68,7 +71,7 @@ def build_tree(
             return
         remove_tree(part)
         command = [
-            *ENDS_WITH_US, "mmdebstrap", f"--variant={variant}", "--mode=root", f"--include={','.join(packages)}",
+            *MMDEBSTRAP, f"--variant={variant}", f"--include={','.join(packages)}",
             '--aptopt=APT::Install-Recommends "false"',
             '--aptopt=Acquire::Languages "none"',
             '--aptopt=APT::Keep-Downloaded-Packages "true"',

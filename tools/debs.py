@@ -47,7 +47,7 @@ def download(release: str, wanted: Sequence[str], folder: Path, log: Path) -> No
     folder.mkdir(parents=True)
     mirror = os.environ.get(debian.MIRROR)
     command = [
-        *debian.ENDS_WITH_US, "mmdebstrap", "--variant=extract", "--mode=root", "--format=null",
+        *debian.MMDEBSTRAP, "--variant=extract", "--format=null",
         "--include=?essential", f"--include={','.join(['apt', *wanted])}",
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=APT::Keep-Downloaded-Packages "true"',
