@@ -37,7 +37,7 @@ ENDS_WITH_US = (
     "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 )  # fmt: skip
 # Debian's own keys beside those that apt trusts here: on Ubuntu that is none of them. Left to itself, mmdebstrap finds them where gpg is.
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MMDEBSTRAP = (*ENDS_WITH_US, "mmdebstrap", f"--keyring={KEYRING}", "--mode=root")
 
 

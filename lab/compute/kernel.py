@@ -23,7 +23,6 @@ from foundation.progress import Progress
 from lab import debian
 
 HERE = Path(__file__).resolve().parent / "kernel"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Newer first: a source package leaves testing as soon as the next one enters.
 SUITES = ("trixie-backports", "testing")
 TOOLS = {
@@ -92,7 +91,7 @@ def missing_tools() -> list[Problem]:
     packages = programs.absent(TOOLS)
     if not Path("/usr/include/stdio.h").exists():
         packages.append("libc6-dev")
-    if not KEYRING.exists():
+    if not debian.KEYRING.exists():
         packages.append("debian-archive-keyring")
     return programs.lacking("the host lacks what the instance kernel is built with", packages)
 
@@ -206,7 +205,7 @@ class _Apt:
             (root / folder).mkdir(parents=True)
         (root / "status").touch()
         mirror = os.environ.get(debian.MIRROR) or "http://deb.debian.org/debian"
-        lines = [f"deb [signed-by={KEYRING}] {mirror} {suite} main" for suite in SUITES]
+        lines = [f"deb [signed-by={debian.KEYRING}] {mirror} {suite} main" for suite in SUITES]
         (root / "sources.list").write_text("\n".join(lines) + "\n")
         settings = {
             "Dir::Etc::Parts": root / "empty", "Dir::Etc::SourceList": root / "sources.list", "Dir::Etc::SourceParts": root / "empty",
