@@ -45,9 +45,11 @@ def repository(release: str, wanted: Sequence[str], folder: Path, log: Path) -> 
 def download(release: str, wanted: Sequence[str], folder: Path, log: Path) -> None:
     """Fetch the packages into the new `folder`; apt checks them against the keyring of the distribution."""
     folder.mkdir(parents=True)
-    mirror = os.environ.get(debian.MIRROR)
+    ubuntus = release == host.release() and host.is_ubuntu()
+    mirror = "" if ubuntus else os.environ.get(debian.MIRROR)
     command = [
         *debian.MMDEBSTRAP, "--variant=extract", "--format=null",
+        *(["--components=main,universe"] if ubuntus else []),
         "--include=?essential", f"--include={','.join(['apt', *wanted])}",
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=APT::Keep-Downloaded-Packages "true"',

@@ -46,6 +46,11 @@ def release() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
 
 
+def is_ubuntu() -> bool:
+    """Whether this machine has its packages from Ubuntu."""
+    return platform.freedesktop_os_release().get("ID") == "ubuntu"
+
+
 def ensure(wanted: Sequence[str]) -> list[str]:
     """Install those of `wanted` that are missing and return their names. Raises LzError when that cannot be done.
 

@@ -9,7 +9,7 @@ import pytest
 
 from foundation import digest, files, process
 from foundation.process import CommandFailed
-from lab import trees
+from lab import debian, trees
 from lab.compute.kernel import KernelBuild
 from lab.image import guest
 from tools import bundle, debs, host, pins
@@ -98,3 +98,22 @@ def test_packages_of_lab_and_host_are_asked_of_their_own_releases(release: str, 
     assert set(wanted) == {"trixie", release}
     assert {*trees.packages(), *guest.packages()} <= set(wanted["trixie"])
     assert {"python3", *files.lines(host.PACKAGES_FILE)} <= set(wanted[release])
+
+
+@pytest.mark.parametrize(
+    ("release", "system", "words"),
+    [
+        ("noble", {"ID": "ubuntu", "VERSION_CODENAME": "noble"}, ["--components=main,universe", "noble", "-"]),
+        ("trixie", {"ID": "ubuntu", "VERSION_CODENAME": "noble"}, ["trixie", "-", "http://mirror.example.org/debian"]),
+        ("trixie", {"ID": "debian", "VERSION_CODENAME": "trixie"}, ["trixie", "-", "http://mirror.example.org/debian"]),
+    ],
+)
+def test_packages_of_ubuntu_come_from_ubuntu_and_half_of_them_from_universe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: str, system: dict[str, str], words: list[str]
+) -> None:
+    monkeypatch.setenv(debian.MIRROR, "http://mirror.example.org/debian")
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: system)
+    called: list[str] = []
+    monkeypatch.setattr(process, "run", lambda command, **_: called.extend(command))
+    debs.download(release, ["mmdebstrap"], tmp_path / "debs", tmp_path / "log")
+    assert [word for word in called if word.startswith("--components")] + called[called.index(release) :] == words
