@@ -24,8 +24,7 @@ from lab import health, image, lifecycle, requirements
 from lab.compute import choose
 from lab.machine import INSIDE
 from lab.region import machine_of
-from lab.settings import LAB_RANGE, REGIONS, SERVICES, Places, Region, places
-from lab.trees import base_digest
+from lab.settings import LAB_RANGE, REGIONS, SERVICES, Region, places
 
 app = typer.Typer(
     name="lab", no_args_is_help=True, add_completion=False, help="A real OpenStack with two regions on this machine.", rich_markup_mode=None
@@ -125,9 +124,9 @@ def reset(json_: JsonOption = False) -> None:
         print(json.dumps({"regions": back, "steps": _steps(progress)}, indent=1))
 
 
-def _versions(where: Places) -> dict[str, str]:
-    """Debian package -> version, from the base tree."""
-    status = where.base(base_digest()) / "var/lib/dpkg/status"
+def _versions(tree: Path) -> dict[str, str]:
+    """Debian package -> version of a machine's tree, which may be that of other code than this checkout's."""
+    status = tree / "var/lib/dpkg/status"
     versions, package = {}, ""
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("Package: "):
@@ -151,9 +150,9 @@ def status(json_: JsonOption = False) -> None:
     known = lifecycle.standing(where)
     if known is None:
         raise InputError(Problem("no lab stands on this machine", cure="run `lz lab up`"))
-    versions = _versions(where)
     rows: list[dict[str, Any]] = []
     for name in known.regions:
+        versions = _versions(machine_of(where, REGIONS[name]).root)
         for service, answer in zip(SERVICES, health.probe_all(REGIONS[name], where), strict=True):
             rows.append(
                 {
@@ -161,8 +160,8 @@ def status(json_: JsonOption = False) -> None:
                     "status": answer.status, "milliseconds": round(answer.milliseconds), "good": answer.good,
                 }
             )  # fmt: skip
+    own = known.code == lifecycle.code_digest()
     if json_:
-        own = known.code == lifecycle.code_digest()
         told = {"compute": known.compute, "cannot_show": choose.cannot_show(known.compute), "own": own, "services": rows}
         print(json.dumps(told, indent=1))
     else:
@@ -174,6 +173,8 @@ def status(json_: JsonOption = False) -> None:
         out.print(
             f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False
         )
+        if not own:
+            out.print("It was made by other code than this checkout's: `lz lab up` rebuilds it.", markup=False)
     if not all(row["good"] for row in rows):
         raise typer.Exit(1)
 

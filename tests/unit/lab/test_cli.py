@@ -75,6 +75,22 @@ def test_status_fails_as_soon_as_one_service_does(silent: str, code: int, tmp_pa
     assert main(["lab", "status"]) == code
 
 
+def test_status_of_a_lab_of_other_code_tells_so_and_the_versions_that_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LZ_CACHE", str(tmp_path))
+    status = tmp_path / "lab/regions/north/root/var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
+    status.write_text("Package: nova-api\nStatus: install ok installed\nVersion: 2:31.0.0-6\n")
+    monkeypatch.setattr(health, "probe", lambda region, where, service: health.Answer(service.name, "u", 200, 1))
+    for code, told in (("other", True), (lifecycle.code_digest(), False)):
+        monkeypatch.setattr(lifecycle, "standing", lambda where, code=code: Standing(code, ("north",), "uml"))
+        assert main(["lab", "status"]) == 0
+        shown = capsys.readouterr().out
+        assert "2:31.0.0-6" in shown
+        assert ("made by other code" in shown) is told
+
+
 def test_clients_of_the_lab_go_past_a_proxy_as_those_of_others_did(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
