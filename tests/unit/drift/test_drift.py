@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -51,11 +51,20 @@ ZONE = "edu.north.lab.gclz.internal."
 ZONE_ID = f"z:{ZONE}"
 
 
+def wanted(cloud: Cloud) -> Iterator[Fact]:
+    return Wanted(cloud.region, cloud.ids, {layer for step in cloud.region.order for layer in step} - {"probes"}).facts()
+
+
+def there(cloud: Cloud) -> Iterator[Fact]:
+    return live.facts(Reading(cloud.lists, {}), estate(cloud.region), known(cloud))
+
+
+def known(cloud: Cloud) -> dict[str, str]:
+    return {identity: name for (_, name), identity in cloud.ids.items()}
+
+
 def found(cloud: Cloud) -> list[Difference]:
-    layers = {layer for step in cloud.region.order for layer in step} - {"probes"}
-    known = {identity: name for (_, name), identity in cloud.ids.items()}
-    wanted = Wanted(cloud.region, cloud.ids, layers).facts()
-    return compare("north", wanted, live.facts(Reading(cloud.lists, {}), estate(cloud.region), known), known)
+    return compare("north", wanted(cloud), there(cloud), known(cloud))
 
 
 def after(*hands: Hand) -> list[tuple[Finding, str, str, str]]:
@@ -118,6 +127,14 @@ def test_nothing_is_found_where_the_cloud_is_what_the_plan_says() -> None:
 
 def test_nor_in_an_environment_of_another_level() -> None:
     assert found(cloud_of("ministry-agc", "north")) == []
+
+
+def test_all_that_is_read_of_a_thing_is_compared() -> None:
+    """Of limits more is read: whatever a service counts beside those of the plan."""
+    cloud = cloud_of("lab", "north")
+    read = {(fact.kind, fact.id or fact.name): set(fact.values) for fact in there(cloud)}
+    for fact in wanted(cloud):
+        assert fact.kind == "quota" or read[fact.kind, fact.id or fact.name] == set(fact.values), fact.kind
 
 
 WORLD = rule("by-hand", "ingress", "IPv4", "tcp", 22, 22, "0.0.0.0/0")
