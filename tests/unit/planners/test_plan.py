@@ -24,6 +24,7 @@ from landing_zone.planners.addresses import FIRST_PLATFORM_PORT, FIRST_TENANT_PO
 from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
 from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan, Way
+from landing_zone.planners.shares import machine_accounts
 from tests.unit.model import support
 from tests.unit.planners.support import layers, planned, regions, with_tenants
 
@@ -207,6 +208,8 @@ def test_the_platforms_people_have_the_roles_that_their_groups_are_for() -> None
             granted.setdefault(grant.group, set()).add((grant.role, grant.scope, grant.target, grant.inherited))
         assert granted[f"{code}-platform-operators"] == {("manager", "project", project, False) for project in ours}
         assert granted[f"{code}-platform-monitors"] == {("reader", "project", project, False) for project in ours}
+        networks = f"{code}-platform-network"
+        assert granted[f"{code}-platform-automation"] == {("member", "project", project, False) for project in ours - {networks}}
         domains = {domain.name for identity in identities(region) for domain in identity.domains}
         assert granted[f"{code}-platform-auditors"] == {
             ("reader", "domain", domain, inherited) for domain in domains for inherited in (False, True)
@@ -214,6 +217,49 @@ def test_the_platforms_people_have_the_roles_that_their_groups_are_for() -> None
         for tenant in region.tenants.values():
             outside = {grant.group for grant in tenant.identity.grants} - {group.name for group in tenant.identity.groups}
             assert outside == {f"{code}-platform-auditors"}
+
+
+def test_a_tenants_people_machines_and_programs_have_what_its_file_gives_them_and_no_more() -> None:
+    agency = {
+        "level": 2,
+        "projects": [{"code": "web", "purpose": "Web", "quota": "small"}, {"code": "data", "purpose": "Data", "quota": "large"}],
+        "groups": [
+            {"name": "chiefs", "role": "manager", "projects": ["data"]},
+            {"name": "staff", "role": "member"},
+            {"name": "guests", "role": "reader", "projects": ["web"]},
+        ],
+        "people": [{"federated_id": "lan", "groups": ["staff", "guests"]}],
+    }
+    lab = with_tenants("lab", {"edu": agency})
+    large = lab.quota_profiles[0].model_copy(update={"name": "large", "cores": 16})
+    spec = plan(lab.model_copy(update={"quota_profiles": (*lab.quota_profiles, large)})).regions["north"].tenants["edu"].identity
+    granted = {(grant.group, grant.role, grant.target) for grant in spec.grants if grant.group != "lab-platform-auditors"}
+    assert granted == {
+        ("lab-edu-chiefs", "manager", "lab-edu"),
+        ("lab-edu-chiefs", "reader", "lab-edu-data"),
+        ("lab-edu-staff", "member", "lab-edu-web"),
+        ("lab-edu-staff", "member", "lab-edu-data"),
+        ("lab-edu-guests", "reader", "lab-edu-web"),
+        ("lab-edu-automation", "member", "lab-edu-web"),
+        ("lab-edu-automation", "member", "lab-edu-data"),
+    }
+    assert [(person.federated_id, person.groups) for person in spec.people] == [("lan", ("lab-edu-staff", "lab-edu-guests"))]
+    assert {(one.name, one.user, one.project, one.role) for one in spec.credentials} == {
+        (f"{project}-{role}", "lab-edu-automation", project, role)
+        for project in ("lab-edu-web", "lab-edu-data")
+        for role in ("member", "reader")
+    }
+    assert {project.name: project.quota.cores for project in spec.projects if project.purpose == "workload"} == {
+        "lab-edu-web": 8,
+        "lab-edu-data": 16,
+    }
+    assert {project.tags for project in spec.projects} == {("lz-environment=lab", "lz-level=2", "lz-owner=edu")}
+
+
+def test_machine_accounts_are_members_of_the_project_that_they_are_at_home_in() -> None:
+    for _, region in regions():
+        for identity in identities(region):
+            assert {(user.project, user) for user in identity.machine_users} <= set(machine_accounts(identity))
 
 
 def _shared(layer: NetworkLayer) -> list[Any]:
@@ -467,10 +513,16 @@ def test_no_limit_is_higher_than_services_count() -> None:
 
 
 def test_a_network_project_may_make_what_is_planned_although_neutron_counts_it_twice_while_it_is_made() -> None:
+    for _, region in regions():
+        for layer, identity in zip(layers(region), identities(region), strict=True):
+            limits = next(project for project in identity.projects if project.purpose == "network").quota
+            made = quotas.created(layer, ())
+            with_neutrons = replace(made, ports=made.ports + made.networks)
+            assert [key for key, count in asdict(with_neutrons).items() if getattr(limits, key) < 2 * count] == []
+            assert made.dns_zones
+            assert min(limits.dns_recordsets, limits.dns_records) >= 100
     tenant = planned("lab").regions["north"].tenants["edu"]
     owner = next(project for project in tenant.identity.projects if project.purpose == "network").quota
-    made = quotas.created(tenant.network, ())
-    assert min(owner.networks - 2 * made.networks, owner.security_group_rules - 2 * made.security_group_rules) >= 0
     assert (owner.routers, owner.instances, owner.volumes) == (2, 0, 0)
     workload = next(project for project in tenant.identity.projects if project.purpose == "workload").quota
     assert (workload.networks, workload.routers, workload.instances, workload.ram_mib) == (0, 0, 4, 8192)
