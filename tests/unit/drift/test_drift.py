@@ -297,6 +297,15 @@ def test_another_name_of_a_protocol_is_no_difference(protocol: str) -> None:
     assert after(made_so) == []
 
 
+def test_the_order_in_which_a_service_lists_things_is_no_difference() -> None:
+    def turned(cloud: Cloud) -> None:
+        leg = cloud.one("ports", "lab-edu-router-data")
+        cloud.give("ports", leg.name, fixed_ips=leg.fixed_ips[::-1])
+        cloud.give("networks", "lab-edu-data", tags=cloud.one("networks", "lab-edu-data").tags[::-1])
+
+    assert after(turned) == []
+
+
 TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
@@ -380,6 +389,7 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
     ("floating address", "lab-platform-bastion", "port: none instead of lab-platform-bastion",
      lambda cloud: cloud.give("floating addresses", cloud.lists["floating addresses"][0].name, port_id=None)),
     ("DNS zone", "edu.north.lab.gclz.internal.", "ttl: 60 instead of 300", giving("DNS zones", "edu.north.lab.gclz.internal.", ttl=60)),
+    ("DNS zone", ZONE, f"project: {HEALTH} instead of ", giving("DNS zones", ZONE, project_id=f"p:{HEALTH}")),
     ("subnet pool", "lab-platform-v4", "shortest: 8 instead of 16", giving("subnet pools", "lab-platform-v4", min_prefixlen=8)),
     ("project", EDU, "enabled: no instead of yes", giving("projects", EDU, enabled=False)),
     ("domain", "lab-edu", "enabled: no instead of yes", giving("domains", "lab-edu", enabled=False)),
