@@ -488,6 +488,17 @@ def test_the_quick_capacity_plan_says_what_the_whole_plan_says() -> None:
             assert quick[region.name].projects == region.demand.projects
 
 
+def test_the_quick_capacity_plan_knows_tenants_of_different_shapes_apart() -> None:
+    own = {"code": "main", "purpose": "Applications", "quota": "large"}
+    mixed = with_tenants("lab", {"one": {}, "two": {}, "big": {"projects": [own]}, "far": {"regions": ["south"]}, "flow": {}})
+    large = mixed.quota_profiles[0].model_copy(update={"name": "large", "cores": 16})
+    flow = Flow.model_validate({"from": "flow/application", "to": "flow/data", "protocol": "tcp", "ports": [6379], "reason": "A cache"})
+    environment = mixed.model_copy(update={"quota_profiles": (*mixed.quota_profiles, large), "flows": (*mixed.flows, flow)})
+    quick, _ = plan_capacity(environment)
+    for region in plan(environment).regions.values():
+        assert (quick[region.name].quota, quick[region.name].projects) == (region.demand.quota, region.demand.projects)
+
+
 def test_every_limit_of_a_profile_counts() -> None:
     named = [key for key in QuotaProfile.model_fields if key != "name"]
     nothing = QuotaProfile.model_validate({"name": "none", **dict.fromkeys(named, 0)})
@@ -498,12 +509,25 @@ def test_every_limit_of_a_profile_counts() -> None:
 
 
 def test_limits_that_hang_on_another_are_as_high_as_that_asks() -> None:
-    one = {key: 3 for key in QuotaProfile.model_fields if key != "name"}
-    given = quotas.workload(QuotaProfile.model_validate({**one, "name": "three"}))
-    hanging = {"ram_mib": 3072, "members": 150, "dns_recordsets": 300, "dns_records": 6000}
-    tens = dict.fromkeys(("listeners", "pools", "health_monitors"), 30)
+    each = {key: number for number, key in enumerate((key for key in QuotaProfile.model_fields if key != "name"), start=3)}
+    given = asdict(quotas.workload(QuotaProfile.model_validate({**each, "name": "each"})))
+    alike = {
+        "server_group_members": "instances",
+        "per_volume_gib": "volume_gib",
+        "volume_groups": "volumes",
+        "secret_containers": "secrets",
+    }
+    balancers, zones = each["load_balancers"], each["dns_zones"]
+    hanging = {
+        **{key: each[other] for key, other in alike.items()},
+        "ram_mib": each.pop("ram_gib") * 1024,
+        "members": balancers * 50,
+        **dict.fromkeys(("listeners", "pools", "health_monitors"), balancers * 10),
+        "dns_recordsets": zones * 100,
+        "dns_records": zones * 2000,
+    }
     none = dict.fromkeys(("networks", "subnets", "subnet_pools", "routers", "rbac_policies"), 0)
-    assert asdict(given) == {**dict.fromkeys(asdict(given), 3), **hanging, **tens, **none}
+    assert given == {**each, **hanging, **none}
 
 
 def test_no_limit_is_higher_than_services_count() -> None:
@@ -624,6 +648,15 @@ def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
         assert {code: tenant.network.networks for code, tenant in region.tenants.items()} == {
             code: tenant.network.networks for code, tenant in original.tenants.items()
         }
+
+
+def test_a_region_is_asked_for_by_what_its_cloud_calls_it() -> None:
+    north, south = LAB.regions
+    named = LAB.model_copy(update={"regions": (north.model_copy(update={"cloud": "c", "cloud_region": "RegionOne"}), south)})
+    assert [(region.name, region.cloud, region.cloud_region) for region in plan(named).regions.values()] == [
+        ("north", "c", "RegionOne"),
+        ("south", "lab-south", "south"),
+    ]
 
 
 def test_a_tenant_of_one_region_is_nowhere_else() -> None:

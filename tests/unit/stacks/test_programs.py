@@ -13,7 +13,9 @@ from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
 from landing_zone.engine.runs import rank
 from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan
+from landing_zone.planners.quotas import created
 from landing_zone.planners.shares import Kind, owners, share
+from landing_zone.preflight.demand import TYPES
 from policy.rules import check
 from stacks.identity import quota_args
 from stacks.inputs import PROJECT, Endpoint, Inputs, stack_name
@@ -173,6 +175,20 @@ def test_networks_routers_and_rules_are_made_as_they_are_planned(layer: str) -> 
         assert (inputs.get("ipv6AddressMode"), inputs.get("ipv6RaMode")) == (subnet.ipv6_mode, subnet.ipv6_mode)
         assert tuple(inputs["dnsNameservers"]) == subnet.dns_nameservers
         assert [(one["start"], one["end"]) for one in inputs["allocationPools"]] == [(pool.first, pool.last) for pool in subnet.pools]
+
+
+@pytest.mark.parametrize("layer", ["network", "tenant-edu", "tenant-portal"])
+def test_what_a_layer_makes_is_what_is_counted_of_it(layer: str) -> None:
+    made, (spec, _) = composed(layer), layer_of(layer)
+    assert created(spec, ()) == QuotaSpec(**{limit: len(made.of(kind)) for limit, kind in TYPES.items()})
+
+
+def test_what_the_bastion_and_probes_are_is_counted_beside() -> None:
+    servers = (region().access.bastion, *region().probes.instances)
+    made = [one for layer in ("access", "probes") for one in composed(layer).made]
+    counted = {"instances": "compute/instance:", "ports": "networking/port:", "floating_ips": "networking/floatingIp:"}
+    figures = {limit: sum(kind in one.type for one in made) for limit, kind in counted.items()}
+    assert created(NetworkLayer((), (), ()), servers) == QuotaSpec(**figures)
 
 
 def test_grants_are_made_as_they_are_planned() -> None:
