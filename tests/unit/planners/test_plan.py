@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landing_zone.model.environment import Destination, Environment, Flow, QuotaProfile
+from landing_zone.model.environment import Destination, Environment, Flow, QuotaProfile, State
 from landing_zone.model.fields import CODE_PATTERN
 from landing_zone.model.loading import build
 from landing_zone.model.rehearsal import on_lab
@@ -23,7 +23,7 @@ from landing_zone.planners import plan, quotas
 from landing_zone.planners.addresses import FIRST_PLATFORM_PORT, FIRST_TENANT_PORT
 from landing_zone.planners.capacity import plan_capacity
 from landing_zone.planners.names import LONGEST, name, tags
-from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan, Way
+from landing_zone.planners.plan import IdentitySpec, NetworkLayer, QuotaSpec, RegionPlan, StateSpec, Way
 from landing_zone.planners.shares import machine_accounts
 from tests.unit.model import support
 from tests.unit.planners.support import layers, planned, regions, with_tenants
@@ -431,6 +431,14 @@ def test_a_range_is_tried_at_both_its_ends() -> None:
     assert {check.port for check in between if check.protocol == "tcp"} == {22, 5000, 5100, forbidden}
 
 
+def test_a_flow_of_one_tenant_is_tried_at_that_tenant_alone() -> None:
+    cache = Flow.model_validate({"from": "edu/application", "to": "edu/data", "protocol": "tcp", "ports": [6379], "reason": "A cache"})
+    region = plan(LAB.model_copy(update={"flows": (*LAB.flows, cache)})).regions["north"]
+    tried = {(check.source, check.target) for check in region.probes.checks if check.port == 6379 and check.allowed}
+    assert tried == {("lab-edu-application-probe", "lab-edu-data-probe")}
+    assert {probe.name for probe in region.probes.instances if Way("tcp", 6379) in probe.listens} == {"lab-edu-data-probe"}
+
+
 def test_every_pair_of_zones_and_every_pair_of_probed_tenants_is_tried_both_ways() -> None:
     for _, region in regions():
         spots = {spec.name: (spec.tenant, spec.zone) for spec in region.probes.instances}
@@ -616,6 +624,16 @@ def test_tenants_of_an_enclave_are_planned_hosts_and_storage_of_their_own() -> N
     assert tenants["hanoi"].figures["dr_min_distance_km"] is None
 
 
+def test_instances_of_the_landing_zone_run_where_those_of_their_owners_may() -> None:
+    """A probe elsewhere would prove nothing of an enclave's hosts, and could not be made where the enclave's zone is closed to others."""
+    national = support.environment("national-cgc")
+    tried = national.verification.model_copy(update={"probes": "each-zone"})
+    few = tuple(tenant for tenant in national.tenants if tenant.code in {"mps", "moh"})
+    region = plan(national.model_copy(update={"tenants": few, "verification": tried})).regions["north"]
+    places = {(spec.tenant, spec.availability_zone) for spec in (region.access.bastion, *region.probes.instances)}
+    assert places == {(None, "az1"), ("mps", "ndb"), ("moh", "az1")}
+
+
 def test_figures_are_the_levels_or_stricter_ones_of_the_environment() -> None:
     national, regional = planned("national-cgc"), planned("regional-dc")
     assert national.figures["rpo_minutes"] == 30
@@ -653,10 +671,16 @@ def test_every_environment_can_be_rehearsed_on_the_lab(name: str) -> None:
 def test_a_region_is_asked_for_by_what_its_cloud_calls_it() -> None:
     north, south = LAB.regions
     named = LAB.model_copy(update={"regions": (north.model_copy(update={"cloud": "c", "cloud_region": "RegionOne"}), south)})
-    assert [(region.name, region.cloud, region.cloud_region) for region in plan(named).regions.values()] == [
-        ("north", "c", "RegionOne"),
-        ("south", "lab-south", "south"),
+    assert [(region.name, region.counterpart, region.cloud, region.cloud_region) for region in plan(named).regions.values()] == [
+        ("north", "south", "c", "RegionOne"),
+        ("south", "north", "lab-south", "south"),
     ]
+
+
+def test_the_state_is_kept_where_the_file_says() -> None:
+    table = State.model_validate({"backend": "postgres", "url": "postgres://lz@db.example/lz?sslmode=verify-full"})
+    assert plan(LAB).state == StateSpec()
+    assert plan(LAB.model_copy(update={"state": table})).state == StateSpec("postgres", str(table.url))
 
 
 def test_a_tenant_of_one_region_is_nowhere_else() -> None:

@@ -252,6 +252,8 @@ def test_volumes_are_encrypted_where_the_level_of_the_environment_or_of_the_tena
     spoiled = replace(plan(), regions={**plan().regions, "north": there})
     assert facts(share(spoiled, "north", "tenant-edu")).encrypted
     assert not share(spoiled, "north", "tenant-health").encrypted_volumes
+    everywhere = replace(plan(), figures={**plan().figures, "encrypted_volumes": 1})
+    assert all(share(everywhere, "north", layer).encrypted_volumes for layer in LAYERS)
 
 
 def test_unknown_region_and_layer_are_named_with_those_that_there_are() -> None:
