@@ -39,7 +39,7 @@ from landing_zone.drift.estate import estate
 from landing_zone.drift.facts import Difference, Fact, Finding
 from landing_zone.drift.holders import HOLDERS
 from landing_zone.drift.kinds import KINDS, page
-from landing_zone.drift.reading import BASE, EACH, LISTS, Reading
+from landing_zone.drift.reading import BASE, EACH, LISTS, OF_PROJECTS, Reading
 from landing_zone.drift.repair import REMOVERS, SETTERS
 from landing_zone.drift.wanted import Wanted
 from policy.catalogue import controls
@@ -149,6 +149,8 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
      by_addresses("10.0.0.0/16", "128.0.0.0/1")),
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group several",
      by_addresses("10.0.0.0/8", "11.0.0.0/8", "fd00::/8")),
+    ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group several",
+     by_addresses("10.0.0.0/16", "2000::/3")),
     ("tenant-edu", "security group rule", "lab-edu-main/own: ingress IPv4 tcp/22 from address group unseen",
      own_group(EDU, "own", {**rule("r", "ingress", "IPv4", "tcp", 22, 22, None), "remote_address_group_id": "unseen"})),
     ("tenant-edu", "security group rule", "lab-edu-main/default: ingress IPv4 any from 10.0.0.0/8",
@@ -210,6 +212,9 @@ BY_HAND: list[tuple[str, str, str, Hand]] = [
      routed("lab-edu-router", lambda routes: [*routes, {"destination": "10.66.0.0/16", "nexthop": "10.64.0.9"}])),
     ("tenant-health", "router interface", "lab-health-router in lab-edu-data", adding(
         "ports", port("net:lab-edu-data", "", "10.64.9.9", device_owner="network:router_interface", device_id="r:lab-health-router"))),
+    ("tenant-edu", "router interface", "theirs in lab-edu-data", together(
+        adding("routers", Router.existing(id="r", name="theirs", project_id="p:Default/admin", routes=[])),
+        adding("ports", port("net:lab-edu-data", "", "10.64.9.9", device_owner="network:router_interface", device_id="r")))),
     ("tenant-edu", "port", "by-hand", adding("ports", port("net:lab-edu-data", HEALTH, name="by-hand"))),
     ("access", "port", "by-hand", adding("ports", port("net:lab-platform-transit", DESK, name="by-hand"))),
     ("access", "port", "10.64.1.2 in lab-platform-transit", adding(
@@ -264,14 +269,21 @@ def test_what_somebody_made_is_found_and_nothing_else(layer: str, kind: str, nam
     assert after(stranger, people, hand) == [("not in the model", layer, kind, name)]
 
 
-@pytest.mark.parametrize(("inherited", "path"), [(False, "{}"), (True, "/OS-INHERIT{}/inherited_to_projects")])
-def test_of_an_assignment_by_hand_the_very_one_is_removed(inherited: bool, path: str) -> None:
-    """By the other path the one that is planned would go."""
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ({"domain": {"id": "d:lab-edu"}}, "/domains/d:lab-edu{}"),
+        ({"domain": {"id": "d:lab-edu"}, "OS-INHERIT:inherited_to": "projects"}, "/OS-INHERIT/domains/d:lab-edu{}/inherited_to_projects"),
+        ({"project": {"id": f"p:{EDU}"}}, f"/projects/p:{EDU}{{}}"),
+        ({"system": {"all": True}}, "/system{}"),
+    ],
+)
+def test_of_an_assignment_by_hand_the_very_one_is_removed(scope: dict[str, Any], path: str) -> None:
+    """By another path one that is planned would go, or none."""
     cloud = cloud_of("lab", "north")
-    scope: dict[str, Any] = {"domain": {"id": "d:lab-edu"}, **({"OS-INHERIT:inherited_to": "projects"} if inherited else {})}
     cloud.add("assignments", assignment("group", "g:lab-platform-monitors", "manager", scope))
     (one,) = found(cloud)
-    assert one.fact.at["path"] == path.format("/domains/d:lab-edu/groups/g:lab-platform-monitors/roles/role:manager")
+    assert one.fact.at["path"] == path.format("/groups/g:lab-platform-monitors/roles/role:manager")
 
 
 def test_other_words_for_a_flow_are_no_difference() -> None:
@@ -310,6 +322,7 @@ TENANTS_OWN: list[Hand] = [
     adding("instances", Server.existing(id="i", name="own", flavor={"original_name": "any"}, project_id=f"p:{EDU}")),
     adding("ports", port("net:lab-edu-data", EDU, "10.64.9.9", device_owner="compute:nova")),
     own_group(EDU, "own", rule("r", "ingress", "IPv4", "tcp", 80, 80, "10.64.0.0/16"), rule("q", "egress", "IPv4", None, None, None, None)),
+    own_group(EDU, "own", rule("r", "ingress", "IPv4", None, None, None, None, f"sg:{EDU}:own")),
     by_addresses("10.0.0.0/16", "10.1.0.0/16", "fc00::/8", "fd00::/8"),
     by_addresses(),
     own_group(EDU, "default"),
@@ -339,6 +352,16 @@ TENANTS_OWN: list[Hand] = [
 @pytest.mark.parametrize("hand", TENANTS_OWN)
 def test_what_a_tenant_may_have_and_what_is_none_of_ours_is_left_alone(hand: Hand) -> None:
     assert after(hand) == []
+
+
+def test_so_are_floating_addresses_of_a_project_that_has_a_quota_of_such() -> None:
+    region = cloud_of("lab", "north").region
+    edu = region.tenants["edu"]
+    projects = tuple(replace(one, quota=replace(one.quota, floating_ips=1)) for one in edu.identity.projects)
+    more = replace(edu, identity=replace(edu.identity, projects=projects))
+    cloud = Cloud(replace(region, tenants={**region.tenants, "edu": more}))
+    cloud.add("floating addresses", FloatingIP.existing(id="f", floating_ip_address="198.18.0.77", project_id=f"p:{EDU}", tags=[]))
+    assert found(cloud) == []
 
 
 def setting_free(cloud: Cloud, credential: str) -> None:
@@ -385,7 +408,8 @@ CHANGED: list[tuple[str, str, str, Hand]] = [
     ("instance", "lab-platform-bastion", "image: of somebody instead of debian-13", together(
         adding("images", Image.existing(id="im", name="of somebody", owner_id=f"p:{EDU}")),
         giving("instances", "lab-platform-bastion", image={"id": "im"}))),
-    ("instance", "lab-platform-bastion", "running: no instead of yes", giving("instances", "lab-platform-bastion", status="SHUTOFF")),
+    *(("instance", "lab-platform-bastion", "running: no instead of yes", giving("instances", "lab-platform-bastion", status=status))
+      for status in ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")),
     ("floating address", "lab-platform-bastion", "port: none instead of lab-platform-bastion",
      lambda cloud: cloud.give("floating addresses", cloud.lists["floating addresses"][0].name, port_id=None)),
     ("DNS zone", "edu.north.lab.gclz.internal.", "ttl: 60 instead of 300", giving("DNS zones", "edu.north.lab.gclz.internal.", ttl=60)),
@@ -522,4 +546,6 @@ def test_the_tables_fit_each_other() -> None:
     assert set(KINDS) - set(REMOVERS) == {"stack", "quota", "domain"}
     assert {kind for kind, _ in SETTERS} <= set(KINDS)
     assert {kind for _, kind, _, _ in BY_HAND} >= set(REMOVERS) - {"backup", "snapshot"}
+    in_projects = {kind.name for kind in KINDS.values() if kind.tenants == "in its own projects"}
+    assert in_projects - set(OF_PROJECTS) == {"container", "secret"}, "what only members see"
     assert all(f"| {kind} |" in page() for kind in KINDS)

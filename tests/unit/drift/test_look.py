@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -9,10 +10,19 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 from keystoneauth1.exceptions import ConnectFailure
+from openstack.block_storage.v3.quota_set import QuotaSet as VolumeQuota
+from openstack.compute.v2.quota_set import QuotaSet as ComputeQuota
 from openstack.connection import Connection
 from openstack.exceptions import HttpException, NotFoundException
+from openstack.identity.v3.domain import Domain
+from openstack.identity.v3.group import Group
+from openstack.identity.v3.project import Project
 from openstack.identity.v3.trust import Trust
+from openstack.identity.v3.user import User
+from openstack.load_balancer.v2.quota import Quota as LoadBalancerQuota
 from openstack.network.v2.network import Network
+from openstack.network.v2.quota import Quota as NetworkQuota
+from requests import Response
 
 from landing_zone.drift import look
 from landing_zone.drift import reading as reading_of
@@ -27,8 +37,9 @@ from landing_zone.engine.runs import Run, Selection
 from landing_zone.engine.stack import StackKey
 from landing_zone.planners.plan import RegionPlan
 from landing_zone.proof.results import Verdict, worst
+from stacks.identity import quota_args
 from stacks.inputs import password_name
-from tests.unit.drift.cloud import cloud_of
+from tests.unit.drift.cloud import assignment, cloud_of
 from tests.unit.planners.support import planned
 
 ROUTE = Fact("route", "r: a via b", "network", {}, "", "", {})
@@ -101,6 +112,46 @@ def test_services_that_list_ones_own_project_are_asked_for_all() -> None:
     assert {call.kwargs["all_projects"] for call in cloud.dns.zones.call_args_list} == {True}
     cloud.dns.zone_transfer_requests.assert_called_once_with(all_projects=True, status="ACTIVE")
     cloud.image.images.assert_called_once_with(visibility="all")
+
+
+def test_what_no_service_lists_for_all_is_read_for_what_is_ours_alone() -> None:
+    cloud, region = connection(), planned("lab").regions["north"]
+    cloud.identity.domains.return_value = [Domain.existing(id="d", name="lab-edu"), Domain.existing(id="other", name="other")]
+    for source, name, thing in (("projects", "main", Project), ("users", "automation", User), ("groups", "automation", Group)):
+        both = [thing.existing(id=f"{source} of {domain}", name=f"lab-edu-{name}", domain_id=domain) for domain in ("d", "other")]
+        getattr(cloud.identity, source).return_value = both
+    cloud.compute.keypairs.side_effect = lambda user_id: [f"key of {user_id}"]
+    cloud.identity.application_credentials.side_effect = lambda user: [f"credential of {user}"]
+    cloud.identity.group_users.side_effect = lambda group: [f"member of {group}"]
+    args = quota_args(region.tenants["edu"].identity.projects[-1].quota, region.demand.services)
+    compute, volume, balancer, dns = (asdict(part) for part in (args.compute, args.volume, args.load_balancer, args.dns) if part)
+    cloud.compute.get_quota_set.return_value = ComputeQuota.existing(**compute)
+    cloud.block_storage.get_quota_set.return_value = VolumeQuota.existing(**volume)
+    cloud.network.quotas.return_value = [NetworkQuota.existing(id="p", project_id="p", **asdict(args.network))]
+    octavias = {"load_balancer" if key == "loadbalancer" else key: limit for key, limit in balancer.items()}
+    cloud.load_balancer.quotas.return_value = [LoadBalancerQuota.existing(project_id="p", **octavias)]
+    cloud.dns.get.return_value.json.side_effect = lambda: {"recordsets": [], **dns}
+    lists = read(cloud, estate(region), SERVICES).lists
+    assert lists["key pairs"] == [("users of d", "key of users of d")]
+    assert lists["application credentials"] == [("users of d", "credential of users of d")]
+    assert lists["members"] == [("groups of d", "member of groups of d")]
+    limits = {"compute": compute, "block-storage": volume, "network": asdict(args.network), "load-balancer": balancer, "dns": dns}
+    for service, figures in limits.items():
+        ((whose, told),) = lists[f"{service} quotas"]
+        assert whose == ("p" if service in {"network", "load-balancer"} else "projects of d")
+        assert {key: told.get(key) for key in figures} == figures, service
+    of_dns = [call for call in cloud.dns.get.call_args_list if call.args == ("/quotas/projects of d",)]
+    assert [call.kwargs["headers"] for call in of_dns] == [{"X-Auth-All-Projects": "true"}]
+
+
+def test_what_designate_refuses_is_not_read_as_an_answer() -> None:
+    cloud = connection()
+    cloud.identity.domains.return_value = [Domain.existing(id="d", name="lab-edu")]
+    cloud.identity.projects.return_value = [Project.existing(id="p", name="lab-edu-main", domain_id="d")]
+    cloud.dns.get.return_value = Response()
+    cloud.dns.get.return_value.status_code = 403
+    cloud.dns.get.return_value._content = b'{"recordsets": []}'
+    assert {"DNS records", "dns quotas"} <= set(read(cloud, estate(planned("lab").regions["north"]), SERVICES).faults)
 
 
 def test_a_source_that_fails_is_a_fault_and_the_rest_is_read() -> None:
@@ -203,6 +254,7 @@ def test_layers_that_were_never_made_and_stacks_that_nobody_asks_for_are_told_on
 def test_what_a_stack_has_made_that_nobody_asks_for_is_told_by_that_stack_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = cloud_of("lab", "north")
     cloud.add("networks", Network.existing(id="z", name="lab-gone-data", project_id="p:lab-platform-network"))
+    cloud.add("assignments", assignment("group", "g:lab-platform-auditors", "reader", {"domain": {"id": "z"}}))
     monkeypatch.setattr(look, "read", lambda *_: Reading(cloud.lists, {}))
     (sight,) = look.look(run, Selection())
     assert {one.fact.kind for one in sight.differences if one.fact.layer != "tenant-portal"} == {"stack"}
