@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from openstack.exceptions import ForbiddenException, HttpException, NotFoundException
+from requests import Response
 
 from landing_zone.drift import holders, repair
 from landing_zone.drift.estate import estate
@@ -40,6 +41,7 @@ def test_a_tenant_that_the_file_does_not_have_any_more_is_looked_into_by_the_acc
         {"type": holders.PROJECT, "id": "d:gone", "inputs": {"name": "lab-gone", "isDomain": True}},
         {"type": holders.PROJECT, "id": "p:net", "inputs": {"name": "lab-gone-network", "domainId": "d:platform"}},
         {"type": holders.PROJECT, "id": "p:main", "inputs": {"name": "lab-gone-main", "domainId": "d:gone"}},
+        {"type": holders.PROJECT, "id": "p:stays", "inputs": {"name": "lab-gone-stays", "domainId": "d:gone"}},
         {"type": holders.USER, "id": "u", "inputs": {"name": "lab-gone-automation", "domainId": "d:gone"}},
         {"type": "pulumi:providers:pulumi", "id": "a"},  # has no inputs at all
         {"type": holders.USER, "inputs": {"name": "half-made", "domainId": "d:gone"}},
@@ -75,6 +77,14 @@ def test_a_container_goes_with_its_objects_by_the_account_of_its_project() -> No
     assert [call.args[0] for call in store.object_store.delete_object.call_args_list] == ["a", "b"]
     store.object_store.delete_container.assert_called_once_with("papers")
     admin.object_store.delete_container.assert_not_called()
+
+
+def test_a_secret_that_barbican_does_not_let_go_is_told() -> None:
+    store = MagicMock()
+    store.key_manager.delete.return_value = Response()
+    store.key_manager.delete.return_value.status_code = 403
+    (problem,) = remove(Others("north", (Fact("secret", "seal", "", {}, "s", "p:main"),), {"p:main": store}), MagicMock())
+    assert problem.what == "secret seal could not be removed"
 
 
 def cloud() -> MagicMock:

@@ -154,8 +154,11 @@ def test_what_designate_refuses_is_not_read_as_an_answer() -> None:
     assert {"DNS records", "dns quotas"} <= set(read(cloud, estate(planned("lab").regions["north"]), SERVICES).faults)
 
 
-def test_a_source_that_fails_is_a_fault_and_the_rest_is_read() -> None:
-    reading = read(connection(network="routers"), estate(planned("lab").regions["north"]), SERVICES)
+@pytest.mark.parametrize("error", [HttpException("not now"), ConnectFailure("not now")])
+def test_a_source_that_fails_is_a_fault_and_the_rest_is_read(error: Exception) -> None:
+    cloud = connection()
+    cloud.network.routers.side_effect = error
+    reading = read(cloud, estate(planned("lab").regions["north"]), SERVICES)
     assert list(reading.faults) == ["routers"]
     assert "not now" in reading.faults["routers"]
     assert "ports" in reading.lists

@@ -90,6 +90,8 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
     named = [SimpleNamespace(id=f"p:{name}", name=name, domain_id="d") for name in ("lab-edu-main", "lab-health-main")]
     cloud.identity.projects.return_value = named
     cloud.block_storage.volumes.return_value = [thing("v", "p:lab-edu-main"), thing("w", "p:lab-portal-main")]
+    cloud.block_storage.snapshots.return_value = [thing("s", "p:lab-edu-main", "of theirs")]
+    cloud.block_storage.backups.return_value = [thing("b", "p:lab-edu-main", "copy of theirs")]
     cloud.image.images.return_value = [Image.existing(id="i", name="golden", owner_id="p:lab-health-main")]
     records = [
         {"id": kind, "name": f"{name}edu.example.", "type": kind, "zone_id": zone, "zone_name": "edu.example."}
@@ -115,12 +117,14 @@ def test_a_region_is_read_by_its_lists_and_what_is_stored_by_accounts(monkeypatc
         ("DNS record", "sub.edu.example. NS"),
         ("DNS zone share", "edu.example. with p:else"),
         ("DNS zone transfer", "edu.example. to whoever has its key"),
+        ("backup", "copy of theirs"),
+        ("snapshot", "of theirs"),
         ("volume", "theirs"),
         ("image", "golden"),
         ("container", "papers"),
         ("secret", "seal"),
     ]
-    assert [fact.name for fact in seen.data] == ["theirs", "golden", "papers", "seal"]
+    assert [fact.name for fact in seen.data] == ["copy of theirs", "of theirs", "theirs", "golden", "papers", "seal"]
     cloud.dns.delete.return_value = edu.key_manager.delete.return_value = SimpleNamespace(status_code=204)
     assert others.remove(seen, cloud) == []
     assert {"/zones/z/shares/s", "/zones/tasks/transfer_requests/t"} <= {call.args[0] for call in cloud.dns.delete.call_args_list}
@@ -196,6 +200,17 @@ def test_routes_by_hand_on_our_routers_and_on_those_that_go() -> None:
     assert others.remove(Others("north", tuple(facts)), cloud) == []
     body = {"router": {"routes": [by_hand]}}
     assert [call.kwargs for call in cloud.network.remove_extra_routes_from_router.call_args_list] == [{"body": body}] * 2
+
+
+def test_what_another_stack_has_made_inside_is_not_somebody_elses() -> None:
+    state = {
+        "lab.north.tenant-edu": [{"type": others.NETWORK, "id": "n:data", "inputs": {}}],
+        "lab.north.probes": [{"type": "any", "id": "of a probe", "inputs": {}}],
+    }
+    stacks: Any = SimpleNamespace(standing=lambda: frozenset(state), resources=lambda key: state[key.name])
+    run = Run(planned("lab"), stacks, {}, {}, lambda _: None)
+    taken = others.scope(run, "north", run.standing(Selection(tenants=frozenset({"edu"}))))
+    assert [fact.id for fact in others.find({**NOTHING, "ports": [port("of a probe"), port("theirs")]}, taken)] == ["theirs"]
 
 
 def test_subnets_in_our_networks_and_shares_of_ours_and_with_us() -> None:

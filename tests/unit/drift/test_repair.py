@@ -8,6 +8,7 @@ import pytest
 from openstack.block_storage.v3.volume import Volume
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
 from openstack.image.v2.image import Image
+from openstack.network.v2.port import Port
 from openstack.network.v2.security_group import SecurityGroup
 from requests import Response
 
@@ -215,10 +216,11 @@ def test_a_project_is_not_removed_while_something_is_in_it_that_nobody_would_fin
     cinder.volumes.return_value = [Volume.existing(id="v", name="papers", project_id="id of x")]
     connection.image.images.return_value = [Image.existing(id="i", name="elsewhere", owner_id="another")]
     neutron.security_groups.return_value = [SecurityGroup.existing(id="g", name="default", project_id="id of x")]
+    neutron.ports.return_value = [Port.existing(id="l", name="leg", project_id="id of x")]
     (problem,) = repair.carry_out(planned(by_hand("project"), named=("x",)), {"north": connection})
-    assert problem.why == "ConflictException: it is not empty: volume papers"
+    assert problem.why == "ConflictException: it is not empty: volume papers, port leg"
     connection.identity.delete_project.assert_not_called()
-    cinder.volumes.return_value = []
+    cinder.volumes.return_value = neutron.ports.return_value = []
     assert repair.carry_out(planned(by_hand("project"), named=("x",)), {"north": connection}) == []
     connection.identity.delete_project.assert_called_once_with("id of x")
 
