@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import MagicMock
 
 import pytest
 from openstack.block_storage.v3.volume import Volume
+from openstack.compute.v2 import _proxy as compute
+from openstack.dns.v2 import _proxy as dns
 from openstack.exceptions import ConflictException, HttpException, NotFoundException
+from openstack.identity.v3 import _proxy as identity
 from openstack.image.v2.image import Image
+from openstack.network.v2 import _proxy as network
 from openstack.network.v2.port import Port
 from openstack.network.v2.security_group import SecurityGroup
+from openstack.proxy import Proxy
 from requests import Response
 
 from foundation import stopping
 from foundation.errors import LzError, Problem
 from landing_zone.drift import repair
 from landing_zone.drift.facts import Difference, Fact
+from landing_zone.engine import limits
 from landing_zone.engine.stack import StackKey
 
 EDU = StackKey("lab", "north", "tenant-edu")
@@ -39,7 +47,9 @@ def test_what_others_hang_on_to_is_removed_first() -> None:
     assert removed == ["share", "router interface", "trunk", "port", "security group rule", "security group", "router", "subnet", "network"]
 
 
-@pytest.mark.parametrize("kind", ["instance", "volume", "snapshot", "backup", "load balancer", "DNS zone", "project"])
+@pytest.mark.parametrize(
+    "kind", ["instance", "volume", "snapshot", "backup", "image", "container", "secret", "load balancer", "DNS zone", "project"]
+)
 def test_what_holds_data_is_removed_only_when_it_is_named(kind: str) -> None:
     left = planned(by_hand(kind), named=("another",))
     assert left == repair.Repair(leave=left.leave)
@@ -95,9 +105,82 @@ def test_a_gateway_which_no_stack_takes_away_is_set(wanted: str | None, outer: d
     connection.network.update_router.assert_called_once_with("r", external_gateway_info=outer)
 
 
+OF_ALL = {"X-Auth-All-Projects": "true"}
+ASKED: dict[str, tuple[str, str, dict[str, Any] | None, dict[str, str]]] = {
+    "role assignment": ("DELETE", "/projects/p/groups/g/roles/r", None, {}),
+    "group membership": ("DELETE", "groups/g/users/u", None, {}),
+    "application credential": ("DELETE", "users/u/application_credentials/x", None, {}),
+    "trust": ("DELETE", "OS-TRUST/trusts/x", None, {}),
+    "access key": ("DELETE", "credentials/c", None, {}),
+    "key pair": ("DELETE", "os-keypairs/k?user_id=u", None, {}),
+    "DNS record": ("DELETE", "/zones/z/recordsets/x", None, OF_ALL),
+    "DNS zone share": ("DELETE", "/zones/z/shares/x", None, OF_ALL),
+    "DNS zone transfer": ("DELETE", "/zones/tasks/transfer_requests/x", None, OF_ALL),
+    "share": ("DELETE", "rbac-policies/x", None, {}),
+    "floating address": ("DELETE", "floatingips/x", None, {}),
+    "port security": ("PUT", "ports/x", {"port": {"allowed_address_pairs": [], "port_security_enabled": True}}, {}),
+    "server group": ("DELETE", "os-server-groups/x", None, {}),
+    "router interface": ("PUT", "routers/r/remove_router_interface", {"port_id": "x"}, {}),
+    "port": ("DELETE", "ports/x", None, {}),
+    "security group rule": ("DELETE", "security-group-rules/x", None, {}),
+    "security group": ("DELETE", "security-groups/x", None, {}),
+    "router": ("DELETE", "routers/x", None, {}),
+    "subnet": ("DELETE", "subnets/x", None, {}),
+    "network": ("DELETE", "networks/x", None, {}),
+    "subnet pool": ("DELETE", "subnetpools/x", None, {}),
+    "address scope": ("DELETE", "address-scopes/x", None, {}),
+    "user": ("DELETE", "users/x", None, {}),
+    "group": ("DELETE", "groups/x", None, {}),
+    "domain: enabled": ("PATCH", "domains/x", {"domain": {"enabled": True}}, {}),
+    "project: enabled": ("PATCH", "projects/x", {"project": {"enabled": True}}, {}),
+    "user: enabled": ("PATCH", "users/x", {"user": {"enabled": True}}, {}),
+    "subnet: host routes": ("PUT", "subnets/x", {"subnet": {"host_routes": []}}, {}),
+}
+"""What a service is asked to put one thing right: of what is not in the model its kind, of a setting that differs that too."""
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, object, object]]:
+    """Every request that the library sends: method, path, body, and who is asked for."""
+    asked: list[tuple[str, str, object, object]] = []
+
+    def request(_: Proxy, url: str, method: str, **more: Any) -> Response:
+        asked.append((method, url, more.get("json"), {key: text for key, text in (more.get("headers") or {}).items() if key in OF_ALL}))
+        answer = Response()
+        answer.status_code, answer._content = 200, b"{}"
+        answer.headers["content-type"] = "application/json"
+        return answer
+
+    monkeypatch.setattr(Proxy, "request", request)
+    monkeypatch.setattr(Proxy, "get_endpoint_data", lambda *_, **__: None)
+    return asked
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_each_thing_is_put_right_by_one_request(service: list[tuple[str, str, object, object]], what: str) -> None:
+    kind, _, setting = what.partition(": ")
+    at = {"path": "/projects/p/groups/g/roles/r", "user": "u", "group": "g", "id": "c", "name": "k", "zone": "z", "router": "r"}
+    fact = Fact(kind, "n", "tenant-edu", {}, "x", "", at)
+    one = Difference("north", "changed" if setting else "not in the model", fact, (), bool(setting), (setting,) if setting else ())
+    services = {"identity": identity, "network": network, "compute": compute, "dns": dns}
+    cloud: Any = SimpleNamespace(**{name: module.Proxy(MagicMock()) for name, module in services.items()})
+    assert repair.carry_out(planned(one), {"north": cloud}) == []
+    assert service == [ASKED[what]]
+
+
+@pytest.mark.parametrize("limit", ["secrets", "containers", "bytes"])
+def test_a_limit_is_set_by_its_own_service(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("object-store", "key-manager"):
+        monkeypatch.setitem(cast("dict[str, object]", limits.WRITERS), name, lambda *_, name=name: asked.append(name))
+    one = Difference("north", "changed", Fact("quota", "x", "tenant-edu", {}, "", "p"), (), True, (limit,))
+    assert repair.carry_out(planned(one), {"north": MagicMock()}) == []
+    assert asked == ["object-store" if limit == "bytes" else "key-manager"]
+
+
 def test_limits_that_the_provider_cannot_set_are_set() -> None:
-    limits = Fact("quota", "key-manager of lab-edu-main", "tenant-edu", {"secrets": 20, "containers": 20}, "", "p")
-    one = Difference("north", "changed", limits, (), True, ("secrets",))
+    fact = Fact("quota", "key-manager of lab-edu-main", "tenant-edu", {"secrets": 20, "containers": 20}, "", "p")
+    one = Difference("north", "changed", fact, (), True, ("secrets",))
     assert planned(one) == repair.Repair(set=(one,))
     connection = MagicMock()
     connection.key_manager.put.return_value = Response()
