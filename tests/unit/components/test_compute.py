@@ -41,6 +41,7 @@ def machine(floating: str | None = None) -> Recorder:
 def test_instance_boots_from_its_own_port_and_names_no_network() -> None:
     made = machine()
     port = made.one("networking/port:").inputs
+    assert (port["tenantId"], port["networkId"], port["adminStateUp"]) == ("p1", "n1", True)
     assert port["securityGroupIds"] == ["sg1", "sg2"]
     assert port["portSecurityEnabled"] is True
     assert port["fixedIps"] == [{"subnetId": "s4", "ipAddress": "10.0.0.10"}]

@@ -48,6 +48,8 @@ def test_domain_is_a_keystone_domain_with_its_groups() -> None:
 
 def test_machine_user_joins_its_groups_and_no_role_goes_to_a_user() -> None:
     made = run(domain)
+    account = made.one("identity/user:User").inputs
+    assert (account["name"], account["domainId"], account["ignorePasswordExpiry"]) == ("moha-lz", "id-of-moha", True)
     membership = made.one("identity/userMembership").inputs
     assert membership == {"userId": "id-of-moha-lz", "groupId": "id-of-moha-machines"}
     assert made.of("roleAssignment") == []

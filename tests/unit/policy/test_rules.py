@@ -52,10 +52,15 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
         "NET-02",
         "2000::/3",
     ),
+    *(
+        (RULE, "app.in", {"direction": "ingress", "remoteIpPrefix": bad}, {"direction": "ingress", "remoteIpPrefix": good}, "NET-02", bad)
+        for bad, good in (("12.0.0.0/7", "12.0.0.0/8"), ("2400::/15", "2400::/16"))
+    ),
     (RULE, "app.in", {"direction": "ingress"}, {"direction": "ingress", "remoteGroupId": "g"}, "NET-02", "everybody"),
     ("openstack:networking/secGroup:SecGroup", "x", {"name": "x"}, {"name": "x", "deleteDefaultRules": True}, "NET-02", "default rules"),
     (PORT, "x", {**GOOD_PORT, "portSecurityEnabled": False}, GOOD_PORT, "NET-02", "port security"),
     (PORT, "x", {**GOOD_PORT, "securityGroupIds": []}, GOOD_PORT, "NET-02", "no security group"),
+    (PORT, "x", {"name": "x", "portSecurityEnabled": True, "tags": TAGS}, GOOD_PORT, "NET-02", "no security group"),
     (PORT, "x", {"name": "x", "noSecurityGroups": True}, GOOD_PORT, "NET-02", "no security group"),
     ("openstack:networking/network:Network", "x", {"name": "x"}, {"name": "x", "portSecurityEnabled": True}, "NET-02", "port security"),
     (
@@ -251,6 +256,16 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
     ("openstack:images/image:Image", "x", {"visibility": "public"}, {"visibility": "private"}, "CMP-01", "public"),
     ("openstack:identity/user:User", "x", {"password": "hunter2"}, {"password": SECRET}, "CRY-05", "`password` in clear"),
     ("pulumi:providers:openstack", "x", {"password": "hunter2"}, {"cloud": "c"}, "CRY-05", "`password` in clear"),
+    *(
+        (kind, "x", {key: "hunter2"}, {key: SECRET}, "CRY-05", f"`{key}` in clear")
+        for kind, key in (
+            ("pulumi:providers:openstack", "token"),
+            ("pulumi:providers:openstack", "applicationCredentialSecret"),
+            ("openstack:compute/instance:Instance", "adminPass"),
+            ("openstack:compute/keypair:Keypair", "privateKey"),
+            (CREDENTIAL, "secret"),
+        )
+    ),
     ("openstack:keymanager/secretV1:SecretV1", "x", {"payload": "hunter2"}, {"payload": UNKNOWN}, "CRY-05", "`payload` in clear"),
     (
         "openstack:compute/keypair:Keypair",
