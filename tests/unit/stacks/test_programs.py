@@ -183,6 +183,24 @@ def test_what_a_layer_makes_is_what_is_counted_of_it(layer: str) -> None:
     assert created(spec, ()) == QuotaSpec(**{limit: len(made.of(kind)) for limit, kind in TYPES.items()})
 
 
+@pytest.mark.parametrize("layer", ["network", "tenant-edu", "tenant-portal"])
+def test_what_a_layer_makes_lies_in_its_network_project(layer: str) -> None:
+    """What names no project the administrator's own would get, which no limit of the plan is for."""
+    made, (spec, _) = composed(layer), layer_of(layer)
+    kinds = {*TYPES.values(), "networking/addressScope:"} - {TYPES["rbac_policies"]}
+    for one in made.made:
+        if any(kind in one.type for kind in kinds):
+            assert (one.inputs.get("tenantId") or one.inputs.get("projectId")) == f"id-of-{spec.routers[0].project}", one
+
+
+@pytest.mark.parametrize("layer", ["network", "access", "tenant-edu", "probes"])
+def test_switches_are_written_so_that_a_stack_puts_them_back(layer: str) -> None:
+    """`lz drift --fix` leaves them to the stack, which leaves alone what no program gives."""
+    switches = {"networking/network:": "adminStateUp", "networking/router:": "adminStateUp", "networking/port:": "adminStateUp"}
+    for kind, switch in {**switches, "networking/secGroup:": "stateful"}.items():
+        assert all(one.inputs.get(switch) is True for one in composed(layer).of(kind)), kind
+
+
 def test_what_the_bastion_and_probes_are_is_counted_beside() -> None:
     servers = (region().access.bastion, *region().probes.instances)
     made = [one for layer in ("access", "probes") for one in composed(layer).made]
