@@ -126,7 +126,8 @@ def test_address_scope_holds_its_pools() -> None:
     pool = SubnetPoolArgs("v4", "p1", 4, ("10.0.0.0/8",), 20, 28, 24)
     made = run(lambda: AddressScope(AddressScopeArgs("all-v4", "p1", 4, (pool,))))
     inputs = made.one("networking/subnetPool").inputs
-    assert (inputs["addressScopeId"], inputs["prefixes"], inputs["defaultPrefixlen"]) == ("id-of-all-v4", ["10.0.0.0/8"], 24)
+    assert (inputs["addressScopeId"], inputs["ipVersion"], inputs["prefixes"]) == ("id-of-all-v4", 4, ["10.0.0.0/8"])
+    assert (inputs["minPrefixlen"], inputs["defaultPrefixlen"], inputs["maxPrefixlen"]) == (20, 24, 28)
 
 
 def test_dns_zone_belongs_to_its_project() -> None:
