@@ -94,6 +94,9 @@ def test_entry_is_by_certificates_of_the_authority_for_the_principals_and_by_not
     assert files["/etc/ssh/user_ca.pub"] == "ssh-ed25519 AAAA lz\n"
     assert files["/etc/ssh/principals/debian"] == "bastion-north\nlab.north\n"
     sshd = files["/etc/ssh/sshd_config.d/05-landing-zone.conf"]
-    assert {"TrustedUserCAKeys /etc/ssh/user_ca.pub", "AuthorizedKeysFile none", "AuthenticationMethods publickey"} <= set(
-        sshd.splitlines()
-    )
+    assert set(sshd.splitlines()) == {
+        "TrustedUserCAKeys /etc/ssh/user_ca.pub",
+        "AuthorizedPrincipalsFile /etc/ssh/principals/%u",
+        "AuthorizedKeysFile none",
+        "AuthenticationMethods publickey",
+    }

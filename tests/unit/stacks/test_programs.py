@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pulumi.runtime.mocks import MockMonitor
 
 from foundation.errors import InputError, LzError
 from landing_zone.engine.opening import load_plan
@@ -109,10 +110,15 @@ def test_hosts_take_certificates_of_the_authority_for_themselves_and_for_their_r
 
 
 def test_probes_of_platform_zones_are_made_by_the_platforms_machine_account() -> None:
-    inputs = Inputs(Endpoint("https://cloud.example", None), lambda name: name, "ssh-ed25519 AAAA", frozenset())
+    inputs = Inputs(Endpoint("https://cloud.example", "CA"), lambda name: name, "ssh-ed25519 AAAA", frozenset())
     made = run(program(share(load_plan("ministry-agc"), "north", "probes"), inputs), preview=True)
     owner = made.one("pulumi:providers:openstack", "owner-agc-platform-exchange").inputs
-    assert (owner["userName"], owner["tenantName"]) == ("agc-platform-automation", "agc-platform-exchange")
+    account = ("userName", "userDomainName", "tenantName", "projectDomainName", "authUrl", "cacertFile")
+    assert [owner[key] for key in account] == [
+        "agc-platform-automation", "agc-platform", "agc-platform-exchange", "agc-platform", "https://cloud.example", "CA"
+    ]  # fmt: skip
+    assert "north.agc-platform-automation" in str(owner["password"])
+    assert made.one("pulumi:providers:openstack", "admin-north").inputs["cloud"] == load_plan("ministry-agc").regions["north"].cloud
 
 
 @pytest.mark.parametrize("layer", ["access", "tenant-edu"])
@@ -244,6 +250,38 @@ def test_layer_keeps_every_guard_rail_and_is_watched(layer: str) -> None:
     assert len(made.transforms) == 1
     for one in made.made:
         assert check(one.type, one.name, one.inputs, facts(share(plan(), "north", layer))) == []
+
+
+def test_nothing_is_open_to_the_world_but_the_edge_and_nothing_outside_but_the_bastion() -> None:
+    known = {layer: facts(share(plan(), "north", layer)) for layer in LAYERS}
+    assert {layer: each.open_groups for layer, each in known.items() if each.open_groups and layer != "probes"} == {
+        "tenant-portal": {"lab-portal-edge"}
+    }
+    assert {name for each in known.values() for name in each.floating} == {"lab-platform-bastion"}
+
+
+def test_what_hangs_on_another_comes_after_it_and_what_is_replaced_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names and addresses are final; limits stand before what they limit, routes after the legs that they lead through, and of a rule
+    that only says otherwise what it is for nothing is made anew."""
+    asked: list[Any] = []
+    original: Any = MockMonitor.RegisterResource
+
+    def register(monitor: MockMonitor, request: Any) -> Any:
+        asked.append(request)
+        return original(monitor, request)
+
+    monkeypatch.setattr(MockMonitor, "RegisterResource", register)
+    composed.__wrapped__("tenant-edu")
+    ours = {(one.type.partition("/")[2].partition(":")[0], one.name): one for one in asked if one.type.startswith("openstack:")}
+    assert all(one.deleteBeforeReplace for one in ours.values() if "oleAssignment" not in one.type and "dns/zone" not in one.type)
+    (routes,) = (one for (kind, _), one in ours.items() if kind == "routerRoutesV2")
+    legs = {name for kind, name in ours if kind == "routerInterface"}
+    assert legs <= {urn.rpartition("::")[2] for urn in routes.dependencies}
+    limits = {name for kind, name in ours if name.startswith("lab-edu-network.") and "uot" in kind}
+    for (kind, name), one in ours.items():
+        before = {urn.rpartition("::")[2] for urn in one.dependencies}
+        assert kind != "network" or limits <= before, name
+        assert kind != "secGroupRule" or list(one.ignoreChanges) == ["description"], name
 
 
 @pytest.mark.parametrize(
