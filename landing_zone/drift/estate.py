@@ -25,14 +25,13 @@ class Ground:
 @dataclass(frozen=True)
 class Estate:
     """All that is the landing zone's, by name. `shared` are projects that may have ports in a network, by network;
-    `people` are (domain, federated id); names of users, groups and projects are (domain, name)."""
+    names of users, groups and projects are (domain, name)."""
 
     domains: Mapping[str, str]
     projects: Mapping[tuple[str, str], Ground]
     groups: frozenset[tuple[str, str]]
     machine_users: frozenset[tuple[str, str]]
     machine_groups: frozenset[str]
-    people: frozenset[tuple[str, str]]
     shared: Mapping[str, frozenset[str]]
 
     @cached_property
@@ -56,6 +55,5 @@ def estate(region: RegionPlan) -> Estate:
         groups=frozenset((group.domain, group.name) for spec in specs.values() for group in spec.groups),
         machine_users=frozenset((user.domain, user.name) for user in users),
         machine_groups=frozenset(group for user in users for group in user.groups),
-        people=frozenset((person.domain, person.federated_id) for spec in specs.values() for person in spec.people),
         shared={network.name: frozenset(network.shared_with) for network in networks},
     )

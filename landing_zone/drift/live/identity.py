@@ -37,12 +37,12 @@ def projects(view: View) -> Iterator[Fact]:
 
 
 def users(view: View) -> Iterator[Fact]:
-    """Accounts of machines, and in the platform's own domain all others too, but for people who sign on by federation."""
+    """Accounts of machines, and in the platform's own domain all others too."""
     for one in view.all("users"):
         domain = view.homes[one.id]
         maker = view.ours.domains.get(domain)
         ours = (domain, one.name) in view.ours.machine_users or one.id in view.known
-        if ours or (maker and not maker.startswith(TENANT) and (domain, one.name) not in view.ours.people):
+        if ours or (maker and not maker.startswith(TENANT)):
             name = view.shown(one, view.users)
             yield view.fact("user", name, maker or "", one.id, domain=domain, description=one.description, enabled=one.is_enabled)
 
