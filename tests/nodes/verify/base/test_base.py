@@ -111,8 +111,8 @@ def test_su_is_for_its_group_alone(one: Node) -> None:
 
 
 def test_what_it_served_is_served(one: Node) -> None:
-    page = outside(one, "curl", "-sS", "--max-time", "10", f"http://{ADDRESS}:8080/")
-    assert "Directory listing" in page
+    fetch = f"from urllib.request import urlopen; print(urlopen('http://{ADDRESS}:8080/', timeout=10).read().decode())"
+    assert "Directory listing" in outside(one, sys.executable, "-c", fetch)
 
 
 def test_what_live_nodes_are_asked_is_in_force(one: Node) -> None:
