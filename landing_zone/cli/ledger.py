@@ -119,7 +119,7 @@ def _refusals(environment: Environment, planned: EnvironmentPlan, ledger: Ledger
         known = ", ".join(sorted(ledger.retired)) or "none"
         return [Problem(f"no former tenant {tenant!r} has addresses", where, f"retired are: {known}", "look at: lz ledger show")]
     layer = f"{TENANT}{tenant}"
-    cure = "put the tenant back into the environment file, take it down (lz down --tenant), remove it, and release then"
+    cure = f"take it down (lz down --env {planned.called} --tenant {tenant}), and release then"
     standing = sorted(name for name in stacks_of(planned).standing() if StackKey.of(name).layer == layer)
     return [Problem(f"stack {name} still stands", where, "it uses these addresses", cure) for name in standing]
 
