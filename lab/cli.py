@@ -174,7 +174,7 @@ def status(json_: JsonOption = False) -> None:
             f"Instances run by {known.compute}. It cannot show: {choose.cannot_show(known.compute) or 'nothing is left out'}.", markup=False
         )
         if not own:
-            out.print("It was made by other code than this checkout's: `lz lab up` rebuilds it.", markup=False)
+            out.print(str(lifecycle.OF_OTHER_CODE), markup=False)
     if not all(row["good"] for row in rows):
         raise typer.Exit(1)
 

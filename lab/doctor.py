@@ -12,7 +12,7 @@ from foundation.errors import Problem
 from foundation.process import CommandFailed
 from lab import cloud, health, hostnet, ports, requirements, snapshot
 from lab.daemons import EVERY_UNIT
-from lab.lifecycle import code_digest, running, standing
+from lab.lifecycle import OF_OTHER_CODE, code_digest, running, standing
 from lab.region import machine_of
 from lab.settings import REGIONS, Places, Region
 
@@ -31,7 +31,7 @@ def examine(places: Places) -> list[Problem]:
         ]
     found = list(_host(places))
     if known.code != code_digest():
-        found.append(Problem("the lab was made by other code than this checkout's", cure="run `lz lab up` to rebuild it"))
+        found.append(OF_OTHER_CODE)
     up = {region.name for region in running(places)}
     for name in known.regions:
         if name in up:

@@ -36,6 +36,9 @@ class Standing:
     compute: str
 
 
+OF_OTHER_CODE = Problem("the lab was made by other code than this checkout's", cure="run `lz lab up` to rebuild it")
+
+
 def code_digest() -> str:
     """Digest of everything that shapes the lab; what only looks at it may change without a new one."""
     return digest.of_trees([*(path for path in CODE.iterdir() if path.name not in LOOKING), *(Path(str(m.__file__)) for m in SHAPING)])
