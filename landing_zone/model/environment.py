@@ -5,6 +5,7 @@ Rules that span several keys are in `rules`; figures that a security level presc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -298,6 +299,10 @@ class Recovery(Record):
     restore_test_interval_days: Positive | None = Field(default=None, description="Days between two restore tests.")
     drill_interval_days: Positive | None = Field(default=None, description="Days between two recovery drills.")
     dr_min_distance_km: Positive | None = Field(default=None, description="Kilometres that the regions of a pair are apart at least.")
+
+
+OVERRIDES: Mapping[str, type[Record]] = {"retention": Retention, "recovery": Recovery}
+"""Sections of an environment whose keys are figures of its level."""
 
 
 class Federation(Record):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from landing_zone.model.environment import Environment, Recovery, Retention
+from landing_zone.model.environment import OVERRIDES, Environment
 from landing_zone.model.fields import literals
 from landing_zone.model.levels import LEVELS, figures, zones
 
-_OVERRIDES: Mapping[str, type[BaseModel]] = {"retention": Retention, "recovery": Recovery}
 _HEAD = """# Environment file: every key
 
 Made from the model by `python -m landing_zone.documents`; do not edit. Editors check a file while you type when its first line is
@@ -152,8 +151,7 @@ def _figures() -> str:
         f"| parameter | {' | '.join(f'level {level}' for level in LEVELS)} | an environment may set | source |",
     ]
     head.append("| --- |" + " --- |" * (len(LEVELS) + 2))
-    overrides = {key: f"{section}.{key}" for section, model in _OVERRIDES.items() for key in model.model_fields}
-    may = {key: f"{figures()[key].better}: `{path}`" for key, path in overrides.items()}
+    may = {key: f"{figures()[key].better}: `{section}.{key}`" for section, model in OVERRIDES.items() for key in model.model_fields}
     rows = [
         f"| {figure.title} (`{figure.key}`) | {' | '.join('-' if value is None else str(value) for value in figure.values)} "
         f"| {may.get(figure.key, 'nothing else')} | {figure.source} |"

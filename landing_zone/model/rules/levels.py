@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from landing_zone.model.complaints import Finding
-from landing_zone.model.environment import Environment
+from landing_zone.model.environment import OVERRIDES, Environment
 from landing_zone.model.levels import figures
 
 
 def overrides(environment: Environment) -> Iterator[Finding]:
     """A value of the environment's own is never weaker than the level's figure."""
-    for section in ("retention", "recovery"):
+    for section in OVERRIDES:
         for key, value in getattr(environment, section):
             figure = figures()[key]
             if value is None or figure.allows(environment.level, value):
