@@ -90,23 +90,22 @@ def test_regions_may_have_other_names_than_in_their_clouds(
     assert answers["danang"].what == "the cloud has no region 'danang'"
 
 
-def test_expired_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = make_certificates(tmp_path / "old", days=-1)
+@pytest.mark.parametrize(
+    ("days", "ca_days", "told", "advice"),
+    [
+        (-1, 30, "the cloud's certificate has expired", "renew the certificate"),
+        (30, -1, "the authority in the entry's `cacert` has expired", "let `cacert` name"),
+    ],
+    ids=["certificate", "authority"],
+)
+def test_what_has_expired_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, ca_days: int, told: str, advice: str) -> None:
+    """OpenSSL says the same of an authority as of a certificate, which nobody needs to renew there."""
+    old = make_certificates(tmp_path / "old", days=days, ca_days=ca_days)
     with keystone(old) as address:
         write(tmp_path, monkeypatch, address, old.ca)
         what, _, cure = problem_of()
-    assert what == "the cloud's certificate has expired"
-    assert "clock" in cure
-
-
-def test_expired_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenSSL says the same of it as of an expired certificate, which nobody needs to renew here."""
-    old = make_certificates(tmp_path / "old", ca_days=-1)
-    with keystone(old) as address:
-        write(tmp_path, monkeypatch, address, old.ca)
-        what, _, cure = problem_of()
-    assert what == "the authority in the entry's `cacert` has expired"
-    assert "let `cacert` name" in cure
+    assert what == told
+    assert advice in cure
     assert "clock" in cure
 
 

@@ -35,16 +35,24 @@ def identities(region: RegionPlan) -> list[IdentitySpec]:
     return [region.identity, *(tenant.identity for tenant in region.tenants.values())]
 
 
-def texts(thing: Any) -> Iterator[str]:
+def texts(thing: Any, kind: str = "", attribute: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every text in a plan, with the kind of what has it and the attribute that it is."""
     if isinstance(thing, str):
-        yield thing
+        yield kind, attribute, thing
     elif is_dataclass(thing) and not isinstance(thing, type):
         for field in fields(thing):
-            if field.name not in {"name_vi", "name_en", "description"}:
-                yield from texts(getattr(thing, field.name))
+            yield from texts(getattr(thing, field.name), type(thing).__name__, field.name)
+    elif isinstance(thing, Mapping):
+        for inner in thing.values():
+            yield from texts(inner, kind, attribute)
     elif isinstance(thing, tuple | list):
         for inner in thing:
-            yield from texts(inner)
+            yield from texts(inner, kind, attribute)
+
+
+def descriptions(thing: Any) -> Iterator[tuple[str, str]]:
+    """Every description in a plan, with the kind of what has it."""
+    return ((kind, text) for kind, attribute, text in texts(thing) if attribute == "description")
 
 
 @given(first=st.tuples(CODES, CODES, st.lists(CODES, max_size=2)), second=st.tuples(CODES, CODES, st.lists(CODES, max_size=2)))
@@ -83,7 +91,8 @@ def named_within_limits(region: RegionPlan) -> None:
         assert not [each for each, count in Counter(names).items() if count > 1], kind
         longest = {"grant": 255, "check": 255, "zone": 255}.get(kind, LONGEST)
         assert all(len(each) <= longest for each in names)
-    assert all(text.isascii() for tenant in region.tenants.values() for text in texts(tenant))
+    of_tenants = (each for tenant in region.tenants.values() for each in texts(tenant))
+    assert all(text.isascii() for _, attribute, text in of_tenants if attribute not in {"name_vi", "name_en", "description"})
     assert all(len(h.hostname) <= 63 for h in (region.access.bastion, *region.probes.instances))
 
 
@@ -119,22 +128,6 @@ def test_the_longest_codes_and_texts_stay_within_every_service() -> None:
     zones = [zone.name for layer in layers(region) for zone in layer.dns_zones]
     assert len(max(zones, key=len)) > 140
     assert all(len(label) <= 63 for zone in zones for label in zone.split("."))
-
-
-def descriptions(thing: Any) -> Iterator[tuple[str, str]]:
-    """Every description in a plan, with the kind of what has it."""
-    if is_dataclass(thing) and not isinstance(thing, type):
-        for field in fields(thing):
-            value = getattr(thing, field.name)
-            if field.name == "description":
-                yield type(thing).__name__, value
-            yield from descriptions(value)
-    elif isinstance(thing, Mapping):
-        for inner in thing.values():
-            yield from descriptions(inner)
-    elif isinstance(thing, tuple):
-        for inner in thing:
-            yield from descriptions(inner)
 
 
 def test_names_are_unique_ascii_and_short_enough() -> None:
