@@ -130,7 +130,7 @@ def _build(progress: Progress) -> KernelBuild:
         work.mkdir()
         apt = _Apt(work / "apt")
         with progress.step("instance kernel: look for the newest source"):
-            sources = apt.sources()
+            sources = apt.sources(progress)
         for source in sources:
             try:
                 return _build_one(source, apt, work, progress)
@@ -219,15 +219,25 @@ class _Apt:
         (root / "apt.conf").write_text(acquire + "".join(f'{name} "{value}";\n' for name, value in settings.items()))
         self.env = {"APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C"}
 
-    def sources(self) -> list[Source]:
-        """Every kernel source that the suites offer, newest first. Raises InputError when there is none."""
-        self._apt(["apt-get", "--error-on=any", "update"])
+    def sources(self, progress: Progress) -> list[Source]:
+        """Every kernel source that the suites offer, newest first; a suite that cannot be used is left out.
+
+        Raises InputError when there is none, CommandFailed when that is for want of a suite.
+        """
+        refused: CommandFailed | None = None
+        try:
+            self._apt(["apt-get", "--error-on=any", "update"])
+        except CommandFailed as error:
+            stopping.pause(STOP_SECONDS)
+            refused = error
         found = self._apt(["apt-cache", "--names-only", "search", "^linux-source-[0-9.]+$"])
         names = newest_first(line.split(" - ")[0] for line in found.splitlines())
         if not names:
-            raise InputError(
+            raise refused or InputError(
                 Problem("the Debian mirror has no linux-source package", why=f"looked in {', '.join(SUITES)}", cure=MIRROR_CURE)
             )
+        if refused:
+            progress.say(f"not all of {', '.join(SUITES)} could be read, going on with what could: {refused}", style="yellow")
         return [Source(name, self._candidate(name)) for name in names]
 
     def download(self, source: Source) -> Path:

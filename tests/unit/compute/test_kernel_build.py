@@ -75,7 +75,7 @@ def test_its_compilers_end_with_whoever_asked_for_them(cache: Path, monkeypatch:
     monkeypatch.setattr(kernel, "run", run)
     (cache / "work").mkdir(parents=True)
     apt = FakeApt(cache)
-    kernel._build_one(apt.sources()[0], apt, cache / "work", Progress())  # type: ignore[arg-type]
+    kernel._build_one(apt.sources(Progress())[0], apt, cache / "work", Progress())  # type: ignore[arg-type]
     making = [words for words in ran if "make" in words]
     assert making
     assert all(tuple(words[: len(debian.ENDS_WITH_US)]) == debian.ENDS_WITH_US for words in making)
@@ -97,8 +97,38 @@ class FakeApt:
     def download(self, source: kernel.Source) -> Path:
         return Path(source.package)
 
-    def sources(self) -> list[kernel.Source]:
+    def sources(self, _: Progress) -> list[kernel.Source]:
         return [kernel.Source("linux-source-7.3", "7.3.4-1"), kernel.Source("linux-source-7.2", "7.2.1-1")]
+
+
+class Suites:
+    """apt, whose lists have these packages; the update fails."""
+
+    def __init__(self, offered: str) -> None:
+        self.offered = offered
+
+    def run(self, command: Sequence[str], **_: Any) -> str:
+        if "update" in command:
+            raise CommandFailed(Problem("Release file for testing is expired"), 100, "")
+        if "search" in command:
+            return self.offered
+        return "Version: 7.3.4-1~bpo13+1\n" if "show" in command else ""
+
+
+def test_a_suite_that_cannot_be_read_is_told_and_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernel, "run", Suites("linux-source-7.3 - source\n").run)
+    monkeypatch.setattr(kernel, "STOP_SECONDS", 0)
+    assert kernel._Apt(tmp_path).sources(Progress()) == [kernel.Source("linux-source-7.3", "7.3.4-1~bpo13+1")]
+    assert "testing is expired" in capsys.readouterr().err
+
+
+def test_that_no_suite_can_be_read_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "run", Suites("").run)
+    monkeypatch.setattr(kernel, "STOP_SECONDS", 0)
+    with pytest.raises(CommandFailed, match="testing is expired"):
+        kernel._Apt(tmp_path).sources(Progress())
 
 
 @pytest.fixture
