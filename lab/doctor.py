@@ -53,6 +53,7 @@ def _host(places: Places) -> Iterator[Problem]:
     available = requirements.memory_gib("MemAvailable")
     if available < LEAST_MEMORY_GIB:
         yield Problem(f"only {available:.1f} GiB of memory are available", cure="delete instances, or run one region")
+    yield from requirements.astray()
 
 
 def _certificates(places: Places, now: datetime.datetime) -> Iterator[Problem]:

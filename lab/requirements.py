@@ -84,7 +84,8 @@ def unfit(places: Places, wanted: Collection[str], stay: Collection[str] = ()) -
         yield from _disk(places.root)
     yield from _on_overlay(places.root, Path("/proc/self/mountinfo").read_text())
     yield from elsewhere(places)
-    yield from _astray("" if PROGRAMS["ip"] in absent else hostnet.ip("-json", "-4", "route", "show", "table", "all"))
+    if PROGRAMS["ip"] not in absent:
+        yield from astray()
     together = {*wanted, *stay}
     needed = MEMORY_BOTH_GIB if len(together) > 1 else MEMORY_ONE_GIB
     if memory_gib() < needed:
@@ -177,8 +178,9 @@ def elsewhere(places: Places) -> Iterator[Problem]:
         )
 
 
-def _astray(routes: str) -> Iterator[Problem]:
-    """One problem when somebody else has routes into the lab's range. routes: JSON of `ip route`."""
+def astray() -> Iterator[Problem]:
+    """One problem when somebody else has routes into the lab's range."""
+    routes = hostnet.ip("-json", "-4", "route", "show", "table", "all")
     found = [f"{route['dst']} dev {route.get('dev', '?')}" for route in json.loads(routes or "[]") if _is_strange(route)]
     if found:
         yield Problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shutil
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inside:
     monkeypatch.setattr(doctor, "standing", lambda where: lifecycle.Standing(lifecycle.code_digest(), ("north",), "uml"))
     monkeypatch.setattr(doctor, "running", lambda where: (NORTH,))
     monkeypatch.setattr(hostnet, "links", lambda: {NORTH.host_link})
+    monkeypatch.setattr(hostnet, "ip", lambda *_: "[]")
     monkeypatch.setattr(health, "probe_all", lambda region, where: [health.Answer(s.name, region.url(s), 200, 1) for s in SERVICES])
     monkeypatch.setattr(health, "silent_agents", lambda cloud: [])
     monkeypatch.setattr(cloud, "connect", lambda region, where: None)
@@ -103,6 +105,13 @@ def test_disk_and_memory(inside: Inside, tmp_path: Path, monkeypatch: pytest.Mon
     assert disk.what == "only 1.0 GiB of disk are free"
     assert memory.what == "only 0.5 GiB of memory are available"
     assert all(problem.cure for problem in (disk, memory))
+
+
+def test_a_route_that_somebody_laid_into_the_range(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostnet, "ip", lambda *_: json.dumps([{"dst": "198.18.32.0/20", "dev": "tun0"}]))
+    (problem,) = doctor.examine(Places(tmp_path))
+    assert problem.where == "198.18.32.0/20 dev tun0"
+    assert "ip route del" in problem.cure
 
 
 def test_certificates_that_are_over(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
