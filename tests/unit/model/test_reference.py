@@ -7,13 +7,18 @@ import re
 from typing import Any, get_args
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
 from foundation.places import CHECKOUT
 from landing_zone.model.environment import Environment, QuotaProfile, Recovery, Retention, Tenant
 from landing_zone.model.levels import LEVELS, figures, zones, zones_of
 from landing_zone.model.reference import reference_text, schema_text
-from tests.unit.model.support import SHIPPED, document, environment
+from tests.unit.model.support import SHIPPED, changed, document, environment, shipped
+from tests.unit.model.test_mutations import SPOILED, one_of_each
+
+SCHEMA = Draft202012Validator(json.loads(schema_text()))
 
 
 def models() -> set[type[BaseModel]]:
@@ -52,25 +57,29 @@ def test_the_page_has_every_zone_and_every_figure_with_its_source() -> None:
     assert all(figure.title in page and figure.source in page for figure in figures().values())
 
 
+@pytest.mark.parametrize("name", SPOILED)
+def test_the_schema_takes_what_the_model_takes(name: str) -> None:
+    assert [error.message for error in SCHEMA.iter_errors(document(name).data)] == []
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_schema_knows_every_key_of_the_shipped_files(name: str) -> None:
-    schema = json.loads(schema_text())
+def test_the_schema_takes_files_as_they_are_written(name: str) -> None:
+    """An editor that knows `!include scalar` has a text there."""
 
-    def follow(data: Any, part: dict[str, Any]) -> None:
-        part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]] if "$ref" in part else part
-        for option in part.get("anyOf", []):
-            if (option.get("type") == "array") == isinstance(data, list) and option.get("type") != "null":
-                part = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]] if "$ref" in option else option
-                break
-        if isinstance(data, dict):
-            assert part["additionalProperties"] is False
-            for key, value in data.items():
-                follow(value, part["properties"][key])
-        elif isinstance(data, list):
-            for value in data:
-                follow(value, part["items"])
+    class Editor(yaml.SafeLoader):
+        pass
 
-    follow(document(name).data, schema)
+    Editor.add_constructor("!include", lambda _, node: node.value)
+    assert [error.message for error in SCHEMA.iter_errors(yaml.load(shipped(name).read_text(), Editor))] == []
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_the_schema_refuses_missing_keys_strange_keys_and_wrong_types(name: str) -> None:
+    """Where a text may stand for a file that is included, or nothing for a key that may be left out, only the model tells more."""
+    spoiled = [one for one in one_of_each(name) if one.kind in ("missing", "unknown", "wrong type")]
+    told = [one for one in spoiled if (one.value is not None and one.key not in ("tenants", "tenants[]")) or one.kind == "missing"]
+    assert len(told) > 100
+    assert [str(one) for one in told if SCHEMA.is_valid(changed(name, one.apply).data)] == []
 
 
 def test_levels_never_get_weaker_upwards() -> None:
