@@ -15,22 +15,23 @@ from pydantic import TypeAdapter, ValidationError
 from foundation.errors import InputError, Problem, raise_all
 from landing_zone.model.complaints import reason
 from landing_zone.model.document import number
-from landing_zone.model.fields import CODE_PATTERN, Code, DtiCode, Email, HumanText, Klass, Latitude, Longitude, ResourceName
+from landing_zone.model.fields import CODE_PATTERN, Code, Country, DtiCode, Email, Entry, HumanText, Klass, Latitude, Longitude
 from landing_zone.model.levels import LEVELS, figures
 from landing_zone.model.scaffold import Answers, RegionAnswer, TenantAnswer
 
 Read = TypeVar("Read")
 MOST_REGIONS = 2
-REGION = {"NAME": Code, "CLOUD": ResourceName, "PLACE": HumanText, "LATITUDE": Latitude, "LONGITUDE": Longitude}
+REGION = {"NAME": Code, "CLOUD": Entry, "PLACE": HumanText, "LATITUDE": Latitude, "LONGITUDE": Longitude}
 TENANT = {"CODE": Code, "DTI_CODE": DtiCode, "NAME_VI": HumanText, "NAME_EN": HumanText}
 REGION_FORM, TENANT_FORM = ":".join(REGION), ":".join(TENANT)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What flags say: `singles` by flag, None where one is not given; `regions`, `tenants` and `folder` as on the command line."""
+    """What flags say: `singles` by flag, None where one is not given; the others as on the command line."""
 
     singles: Mapping[str, str | None]
+    country: str
     regions: Sequence[str] | None
     tenants: Sequence[str] | None
     folder: Path
@@ -52,7 +53,7 @@ def collect(given: Given) -> Answers:
     name_en, name_vi, klass, level, email = (_answer(given, flag) for flag in QUESTIONS if flag != "--code")
     regions = tuple(_region(text) for text in given.regions) if given.regions else tuple(_regions_of(level))
     tenants = tuple(_tenants() if given.tenants is None else (_tenant(text) for text in given.tenants))
-    return Answers(code=code, name_en=name_en, name_vi=name_vi, klass=klass, level=level, email=email, regions=regions, tenants=tenants)
+    return Answers(code, name_vi, name_en, klass, level, email, regions, tenants, country=given.country)
 
 
 def _wrong(given: Given) -> Iterator[Problem]:
@@ -66,6 +67,8 @@ def _wrong(given: Given) -> Iterator[Problem]:
             read(text)
         except InputError as error:
             yield from error.problems
+    if why := _unfit(Country, given.country):
+        yield Problem(f"{given.country!r} is no country", why=why, cure="write its two letters of ISO 3166, such as VN")
     if re.fullmatch(CODE_PATTERN, code := given.singles["--code"] or ""):
         yield from _taken(given.path(code))
     if given.regions and len(given.regions) > MOST_REGIONS:

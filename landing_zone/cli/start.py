@@ -95,6 +95,7 @@ def init(
     klass: Annotated[str | None, typer.Option("--class", help="central, agency or enterprise.")] = None,
     level: Annotated[int | None, typer.Option(min=1, max=5, help="Security level, 1 to 5.")] = None,
     email: Annotated[str | None, typer.Option(help="Who owns it.")] = None,
+    country: Annotated[str, typer.Option(help="Country in which its data stays, two letters.")] = "VN",
     region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{answers.REGION_FORM}; the primary one first.")] = None,
     tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{answers.TENANT_FORM}; as often as needed.")] = None,
     folder: Annotated[Path, typer.Option(help="Where the file is written.")] = ENVIRONMENTS,
@@ -112,7 +113,7 @@ def init(
     if not folder.is_dir():
         raise InputError(Problem("there is no such folder", where=str(folder), cure="make it, or take another --folder"))
     singles = (code, name_en, name_vi, klass, None if level is None else str(level), email)
-    given = answers.Given(dict(zip(answers.QUESTIONS, singles, strict=True)), region, tenant, folder)
+    given = answers.Given(dict(zip(answers.QUESTIONS, singles, strict=True)), country, region, tenant, folder)
     told = answers.collect(given)
     path = given.path(told.code)
     _write(path, environment_text(told, os.path.relpath(SCHEMA, folder.resolve())))

@@ -15,10 +15,13 @@ from landing_zone.model.fields import (
     AnyNetwork,
     AsciiText,
     BackendUrl,
+    CloudName,
     Code,
+    Country,
     DnsName,
     DtiCode,
     Email,
+    Entry,
     FederatedId,
     HumanText,
     IssuerUrl,
@@ -32,7 +35,6 @@ from landing_zone.model.fields import (
     Ports,
     Positive,
     Record,
-    ResourceName,
     Size,
     Stage,
     Transport,
@@ -81,18 +83,18 @@ class Region(Record):
     """One OpenStack cloud with its own identity service."""
 
     name: Code = Field(description="Name of the region, also in stack names: what the cloud calls it, if `cloud_region` does not say it.")
-    cloud: ResourceName = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
-    cloud_region: ResourceName | None = Field(
+    cloud: Entry = Field(description="Entry of clouds.yaml that leads to the region's cloud.")
+    cloud_region: Entry | None = Field(
         default=None, description="What that cloud itself calls the region, such as RegionOne; none: as `name`."
     )
     role: Literal["primary", "secondary"] = Field(description="`primary` serves, `secondary` takes over.")
     counterpart: Code | None = Field(default=None, description="The other region of its pair: each takes over when the other is lost.")
     place: HumanText = Field(description="Where the data centre stands, for people.")
-    country: Literal["VN"] = Field(description="Country of the data centre; data of state agencies stays in Viet Nam (control STO-01).")
+    country: Country = Field(description="Country of the data centre: the environment's own (ISO 3166, two letters).")
     latitude: Latitude = Field(description="Latitude in degrees, for the distance between regions.")
     longitude: Longitude = Field(description="Longitude in degrees.")
-    external_network: ResourceName = Field(description="Existing provider network that routers and floating addresses use.")
-    availability_zones: tuple[ResourceName, ...] = Field(
+    external_network: CloudName = Field(description="Existing provider network that routers and floating addresses use.")
+    availability_zones: tuple[CloudName, ...] = Field(
         min_length=1, description="Availability zones of the compute service; the first is where the platform itself runs."
     )
     addresses: Supernets = Field(description="Address space of the region.")
@@ -249,10 +251,10 @@ class Enclave(Record):
     code: Code = Field(description="Short name.")
     name: Name = Field(description="Name for people.")
     level: Level = Field(description="Its security level, above the environment's.")
-    availability_zone: ResourceName = Field(
+    availability_zone: CloudName = Field(
         description="Availability zone of its own, listed in every region's `availability_zones`; its hosts serve nothing else."
     )
-    volume_type: ResourceName = Field(
+    volume_type: CloudName = Field(
         description="Volume type of its own, on a back end that nothing else uses. It is told apart from those of other enclaves and "
         "stands in the plan of the enclave's tenants; `lz` neither looks for it in the cloud nor keeps anybody to it or from it."
     )
@@ -261,8 +263,8 @@ class Enclave(Record):
 class Bastion(Record):
     """The only way in: one instance per region in the management zone."""
 
-    flavor: ResourceName = Field(description="Flavor.")
-    image: ResourceName = Field(description="Image.")
+    flavor: CloudName = Field(description="Flavor.")
+    image: CloudName = Field(description="Image.")
     user: LoginName = Field(description="Login name that the image makes.")
     admin_networks: tuple[AnyNetwork, ...] = Field(
         min_length=1,
@@ -277,8 +279,8 @@ class Verification(Record):
         description="`each-zone`: verify makes one small instance with listeners in the network of every zone of every tenant; "
         "`sample`: of two tenants; `none`: checks that need one cannot be evaluated."
     )
-    flavor: ResourceName = Field(description="Flavor of the probes.")
-    image: ResourceName = Field(description="Image of the probes; needs Python 3 and ping.")
+    flavor: CloudName = Field(description="Flavor of the probes.")
+    image: CloudName = Field(description="Image of the probes; needs Python 3 and ping.")
     user: LoginName = Field(description="Login name that the image makes.")
     forbidden_port: Port = Field(default=9999, description="Port on which every probe listens, by TCP and UDP, and which no flow permits.")
 
@@ -335,6 +337,9 @@ class Environment(Record):
     level: Level = Field(description="Information-system security level that the environment is built for.")
     stage: Stage = Field(description="What it is used for; stages share nothing.")
     domain: DnsName = Field(description="DNS domain below which the environment names its zones.")
+    country: Country = Field(
+        default="VN", description="Country in which all of its data stays (ISO 3166, two letters): every region is there (control STO-01)."
+    )
     code_scheme: AsciiText = Field(description="The scheme that the tenants' `dti_code` follow.")
     contacts: tuple[Contact, ...] = Field(min_length=1, description="Who answers for the environment.")
     regions: tuple[Region, ...] = Field(min_length=1, max_length=8, description="Its regions.")

@@ -94,8 +94,14 @@ CODE_PATTERN = r"^[a-z][a-z0-9]{0,11}$"
 Code = Annotated[str, StringConstraints(pattern=CODE_PATTERN)]
 """1 to 12 of a-z and 0-9, a letter first: safe in every service's names, in host names and in stack names."""
 
-ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-"""The name of something that exists in the cloud already: 1 to 63 ASCII letters, digits, '.', '_' or '-'."""
+Entry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""What a file of settings or a catalogue calls a cloud: 1 to 63 ASCII letters, digits, '.', '_' or '-'."""
+
+CloudName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([ -~]{0,253}[!-~])?$")]
+"""The name of something that exists in the cloud already: 1 to 255 printable ASCII characters, a letter or digit first, no space last."""
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1, two letters."""
 
 LoginName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 HumanText = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]

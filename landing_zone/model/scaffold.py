@@ -51,6 +51,7 @@ class Answers:
     tenants: tuple[TenantAnswer, ...] = ()
     stage: Stage = "test"
     domain: str = ""
+    country: str = "VN"
     supernet: str = "10.64.0.0/13"
     supernet_v6: str = "fd64::/32"
     admin_networks: tuple[str, ...] = ()
@@ -102,6 +103,7 @@ def _about(answers: Answers) -> dict[str, object]:
         "level": answers.level,
         "stage": answers.stage,
         "domain": answers.domain or f"{answers.code}.gclz.internal",
+        "country": answers.country,
         "code_scheme": answers.code_scheme,
         "contacts": [{"role": "owner", "name": answers.name_en, "email": answers.email}],
     }
@@ -117,7 +119,7 @@ def _region(answers: Answers, index: int) -> dict[str, object]:
         "role": "secondary" if index else "primary",
         **counterpart,
         "place": region.place,
-        "country": "VN",
+        "country": answers.country,
         "latitude": region.latitude,
         "longitude": region.longitude,
         "external_network": region.external_network,

@@ -23,7 +23,7 @@ from tests.support.command import lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-CODE, IMAGE, COPY = "edited", "debian-13", "debian-13-copy"
+CODE, IMAGE, COPY = "edited", "debian-13", "Debian 13 (a copy)"
 SEED = int(os.environ.get("LZ_TEST_SEED", "20261128"))
 Content = dict[str, Any]
 

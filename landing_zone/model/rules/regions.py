@@ -108,6 +108,18 @@ def apart(environment: Environment) -> Iterator[Finding]:
             )
 
 
+def residency(environment: Environment) -> Iterator[Finding]:
+    """Data stays in the country of the environment."""
+    for index, region in enumerate(environment.regions):
+        if region.country != environment.country:
+            yield Finding(
+                ("regions", index, "country"),
+                f"region {region.name} is in another country ({region.country})",
+                f"all data of this environment stays in {environment.country} (control STO-01)",
+                "choose a site there; if this is the environment's own country, say so by its key `country`",
+            )
+
+
 def resolvers(environment: Environment) -> Iterator[Finding]:
     """Name servers are where instances can ask them, and no more than Neutron takes: a subnet names those of its own family."""
     for index, region in enumerate(environment.regions):
@@ -165,4 +177,13 @@ def reach(environment: Environment) -> Iterator[Finding]:
         yield Finding(path, "the database is not reached by verified TLS", why, f"write url: {_FORMS['postgres']}")
 
 
-RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (pairs, primary, tenants_in_pairs, apart, resolvers, backend, reach)
+RULES: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
+    pairs,
+    primary,
+    tenants_in_pairs,
+    apart,
+    residency,
+    resolvers,
+    backend,
+    reach,
+)

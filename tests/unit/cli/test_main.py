@@ -20,6 +20,7 @@ from foundation.errors import DEBUG, FAULT, INTERRUPTED, BusyError, InputError, 
 from foundation.lock import exclusive
 from foundation.places import CHECKOUT
 from foundation.shell import callable_here
+from landing_zone import model
 from landing_zone.cli import main, output
 from landing_zone.cli.answers import TENANT_FORM
 from landing_zone.cli.app import COMMANDS, EXIT_CODES, load
@@ -373,6 +374,12 @@ def test_init_writes_a_file_that_loads_and_never_writes_over_one(tmp_path: Path,
     assert (tmp_path / "pilot.yaml").read_text() == before
 
 
+def test_init_writes_an_environment_of_another_country(tmp_path: Path) -> None:
+    assert main(["init", *ANSWERS, *REGION, "--country", "SG", "--folder", str(tmp_path)]) == 0
+    written = model.load(tmp_path / "pilot.yaml")
+    assert (written.country, [region.country for region in written.regions]) == ("SG", ["SG"])
+
+
 def test_editors_find_the_schema_of_a_file_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     for folder in (str(tmp_path), ".", "link"):
@@ -468,6 +475,7 @@ def test_answers_that_make_no_environment_are_kept_where_the_error_says(tmp_path
         ([*ANSWERS, *REGION, "--tenant", "edu"], TENANT_FORM),
         ([*ANSWERS, *REGION, "--class", "royal"], "is no class of environments"),
         ([*ANSWERS, *REGION, "--code", "Pilot cloud"], "'Pilot cloud' is no short name"),
+        ([*ANSWERS, *REGION, "--country", "Singapore"], "'Singapore' is no country"),
         ([*ANSWERS, *REGION, *REGION, *REGION], "a new file has one, or a pair"),
     ],
 )

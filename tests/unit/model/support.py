@@ -51,6 +51,7 @@ def changed(name: str, change: Callable[[Any], object]) -> Document:
 
 
 def _write_the_rest(data: Any) -> None:
+    data["country"] = "VN"
     data["regions"][0] |= {"cloud_region": "RegionOne", "resolvers": ["192.0.2.53", "2001:db8::53"]}
     data["addressing"] = {key: field.default for key, field in Addressing.model_fields.items()} | {"platform_zone_ipv4": 24}
     data["quota_profiles"][0] |= {"key_pairs": 20, "server_groups": 10}

@@ -99,6 +99,8 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     ),
     "address that no DNS zone can have": ("lab", put("contacts.0.email", "ops+cloud@example.org"), "contacts[0].email", "no DNS zone"),
     "address of a host that is none": ("lab", put("contacts.0.email", "ops@-cloud.example.org"), "contacts[0].email", "no DNS zone"),
+    "region abroad": ("lab", put("regions.1.country", "SG"), "regions[1].country", "stays in VN (control STO-01)"),
+    "environment of another country": ("lab", put("country", "SG"), "regions[0].country", "in another country (VN)"),
     "six resolvers of one family": (
         "lab",
         put("regions.1.resolvers", ["2001:db8::1", *(f"192.0.2.{number}" for number in range(6))]),
@@ -519,6 +521,11 @@ ACCEPTED: dict[str, tuple[str, Change]] = {
     ),
     "a database on this machine without TLS": ("lab", put("state", {"backend": "postgres", "url": "postgres://lz@localhost/lz"})),
     "regions just far enough apart": ("national-cgc", _south_of_hanoi(0.2743)),
+    "another country": ("lab", both(*(put(key, "SG") for key in ("country", "regions.0.country", "regions.1.country")))),
+    "names of a cloud that have spaces": (
+        "lab",
+        both(put("bastion.image", "Debian 13 (trixie)"), put("regions.0.availability_zones", ["Hall 1", "Hall 2"])),
+    ),
     "an override on the safer side": ("lab", put("retention", {"log_retention_days": 366})),
     "an address with other characters that no DNS zone names": (
         "ministry-agc",
