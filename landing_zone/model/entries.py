@@ -34,7 +34,8 @@ def entries(environment: Environment) -> list[Entry]:
             found += [Entry(source, target.name, flow.protocol, ports) for ports in port_ranges(flow)]
     for service in environment.shared_services:
         clients = [client for client in (End("zone", name) for name in service.clients) if client.of_tenants]
-        found += [Entry(client, service.zone, service.protocol, (port, port)) for client in clients for port in service.ports]
+        ways = [(transport, port) for transport in service.transports for port in service.ports]
+        found += [Entry(client, service.zone, transport, (port, port)) for client in clients for transport, port in ways]
     return found
 
 

@@ -139,9 +139,14 @@ class SharedService(Record):
     kind: Literal["dns", "time", "mirror", "log", "registry", "backup", "gateway"] = Field(description="What it does.")
     zone: ZoneName = Field(description="Platform zone in which it stands.")
     host: int = Field(strict=True, ge=4, le=31, description="Its address in the zone's subnets: the number of the host, 4 to 31.")
-    protocol: Literal["tcp", "udp"] = Field(description="Transport protocol.")
+    protocol: Literal["tcp", "udp", "both"] = Field(description="Transport protocol; `both`: each port by either, as name servers answer.")
     ports: tuple[Port, ...] = Field(min_length=1, description="Ports on which it answers.")
     clients: tuple[ZoneName, ...] = Field(min_length=1, description="Zones that may use it.")
+
+    @property
+    def transports(self) -> tuple[Literal["tcp", "udp"], ...]:
+        """The transport protocols by which it answers."""
+        return ("tcp", "udp") if self.protocol == "both" else (self.protocol,)
 
 
 class Flow(Record):

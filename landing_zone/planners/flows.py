@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import product
 
 from landing_zone.model.ends import End, end, port_range
 from landing_zone.model.entries import NO_PORTS, Entry, entries
@@ -129,15 +130,15 @@ class RuleBook:
     def _service_rules(self, service: SharedService, zone: str) -> Iterator[RuleSpec]:
         """The way in to a service, where it is in this zone."""
         if zone == service.zone:
-            for port in service.ports:
+            for transport, port in product(service.transports, service.ports):
                 for client in service.clients:
-                    yield from _rules("ingress", service.protocol, (port, port), self._peer(End("zone", client)), _reason(service))
+                    yield from _rules("ingress", transport, (port, port), self._peer(End("zone", client)), _reason(service))
 
     def _use(self, service: SharedService) -> Iterator[RuleSpec]:
         """The way out to a service."""
         there = _hosts(self._addresses.platform.zones[service.zone], service.host)
-        for port in service.ports:
-            yield from _rules("egress", service.protocol, (port, port), there, _reason(service))
+        for transport, port in product(service.transports, service.ports):
+            yield from _rules("egress", transport, (port, port), there, _reason(service))
 
     def _named(self, opening: Opening, code: str, zone: str) -> Iterator[RuleSpec]:
         """Rules of a flow between a zone of one named tenant and something that no tenant has part in."""

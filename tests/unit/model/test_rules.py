@@ -420,6 +420,12 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         "flows[6].to",
         "management takes udp 53 from application",
     ),
+    "to the world past a service that answers by both": (
+        "lab",
+        both(add("shared_services", {**SERVICE, "protocol": "both"}), add("flows", flow("portal/edge", "world", ports=[53]))),
+        "flows[6].to",
+        "management takes tcp 53 from application",
+    ),
     "to the world past the platform by icmp": (
         "lab",
         both(add("flows", flow("application", "management", "icmp")), add("flows", flow("edge", "world", "icmp"))),
@@ -436,6 +442,12 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
         add("flows", flow("edge", "application", "udp", ports=[9999])),
         "flows[6].ports[0]",
         "opens the forbidden_port",
+    ),
+    "service by both on port 22": (
+        "lab",
+        add("shared_services", {**SERVICE, "protocol": "both", "ports": [22]}),
+        "shared_services[0].ports[0]",
+        "22 is kept",
     ),
     "service on the forbidden port": (
         "lab",

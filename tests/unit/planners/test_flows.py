@@ -197,15 +197,17 @@ def test_a_service_is_open_within_its_own_zone_when_that_is_a_client() -> None:
     assert rule(management, "in4-udp-53").direction == "ingress"
 
 
-def test_shared_services_are_opened_at_both_ends() -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_shared_services_are_opened_at_both_ends(transport: str) -> None:
+    """The name server answers by both protocols."""
     base, management = group_of("ministry-agc", "dav", "base"), group_of("ministry-agc", "platform", "management")
-    resolver = rule(base, "out4-udp-53")
+    resolver = rule(base, f"out4-{transport}-53")
     subnet = next(
         s for n in planned("ministry-agc").regions["north"].network.networks for s in n.subnets if s.name == "agc-platform-management-v4"
     )
     assert ip_network(resolver.remote_prefix).subnet_of(ip_network(subnet.cidr))  # type: ignore[arg-type]
     assert resolver.remote_prefix.split("/")[0] in subnet.dns_nameservers
-    assert "10.80.0.0/15" in {rule.remote_prefix for rule in management.rules if rule.key.startswith("in4-udp-53-")}
+    assert "10.80.0.0/15" in {rule.remote_prefix for rule in management.rules if rule.key.startswith(f"in4-{transport}-53-")}
 
 
 def test_the_exchange_is_the_only_way_to_partners() -> None:
