@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,12 @@ import pytest
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
-from foundation.places import CHECKOUT
 from lab.settings import Places, Region
 from landing_zone.engine.clouds import keystone
 from landing_zone.engine.home import Home
 from landing_zone.engine.opening import environment_file
-from tests.support.command import LZ, lz
+from tests.support.command import lz
+from tests.support.without_lz import without_lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -75,15 +74,6 @@ def test_lz_finds_it_there_and_a_second_plan_is_empty(kept: Path) -> None:
 
 
 def test_plain_pulumi_finds_it_there_too(kept: Path) -> None:
-    lines = subprocess.run([LZ, "env", "--env", str(kept)], check=True, capture_output=True, text=True).stdout
-    command = f"{lines}\npulumi stack ls --json"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=CHECKOUT,
-        stdin=subprocess.DEVNULL,
-    )
+    done = without_lz(str(kept), "pulumi stack ls --json")
     assert done.returncode == 0, done.stderr
     assert f"{CODE}.north.identity" in done.stdout

@@ -44,6 +44,7 @@ from landing_zone.proof.results import Verdict
 from tests.support import census
 from tests.support.command import LZ, lz
 from tests.support.waiting import until
+from tests.support.without_lz import pulumi_in, without_lz
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200), pytest.mark.usefixtures("equipped")]
 
@@ -533,12 +534,20 @@ def test_every_private_file_is_private(run: Run) -> None:
 
 
 def test_plain_programs_work_with_the_lines_of_lz_env(run: Run) -> None:
-    lines = subprocess.run([LZ, "env", "--env", ENV], check=True, capture_output=True, text=True).stdout
-    script = f"{lines}\npulumi stack ls --json && openstack --os-cloud lab-north token issue -f value -c id"
-    work = run.stacks.home.work("lab.north.identity")
-    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, cwd=work)
+    done = without_lz(ENV, "pulumi stack ls --json && openstack --os-cloud lab-north token issue -f value -c id")
     assert done.returncode == 0, done.stderr
     assert "lab.north.identity" in done.stdout
+
+
+def test_a_plain_preview_of_every_stack_is_empty(run: Run, tmp_path: Path) -> None:
+    names = [key.name for key in run.standing(Selection())]
+    assert len(names) > 5
+    previews = [f"pulumi preview --non-interactive --expect-no-changes --stack {name}" for name in names]
+    done = without_lz(ENV, " && ".join(previews), pulumi_in(tmp_path))
+    for name in names:
+        (CHECKOUT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)  # the engine's settings of a stack: nothing but a salt
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(" unchanged") == len(names)
 
 
 def test_inventory_is_one_that_ansible_takes(run: Run, flags: list[str], tmp_path: Path) -> None:
