@@ -1,4 +1,4 @@
-"""A stack that is made, changed and removed by `pulumi` alone, by the program that Pulumi.yaml names: `lz` takes it as one of its own."""
+"""A stack that is made and removed by `pulumi` alone, by the program that Pulumi.yaml names: `lz` takes it as one of its own."""
 
 from __future__ import annotations
 
