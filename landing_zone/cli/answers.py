@@ -61,14 +61,14 @@ def _wrong(given: Given) -> Iterator[Problem]:
     if not sys.stdin.isatty():
         yield from (Problem(f"{flag} is missing", cure=f"give {flag}, or run it on a terminal: then it asks") for flag in lacking)
     texts = [(read, text) for flag, (_, read) in QUESTIONS.items() if (text := given.singles[flag]) is not None]
-    texts += [(_region, text) for text in given.regions or ()] + [(_tenant, text) for text in given.tenants or ()]
+    texts += (
+        [(_country, given.country)] + [(_region, text) for text in given.regions or ()] + [(_tenant, text) for text in given.tenants or ()]
+    )
     for read, text in texts:
         try:
             read(text)
         except InputError as error:
             yield from error.problems
-    if why := _unfit(Country, given.country):
-        yield Problem(f"{given.country!r} is no country", why=why, cure="write its two letters of ISO 3166, such as VN")
     if re.fullmatch(CODE_PATTERN, code := given.singles["--code"] or ""):
         yield from _taken(given.path(code))
     if given.regions and len(given.regions) > MOST_REGIONS:
@@ -141,6 +141,12 @@ def _name(text: str) -> str:
 def _email(text: str) -> str:
     if why := _unfit(Email, text):
         raise InputError(Problem(f"{text!r} is no mail address", why=why, cure="write it as NAME@HOST.DOMAIN"))
+    return text
+
+
+def _country(text: str) -> str:
+    if why := _unfit(Country, text):
+        raise InputError(Problem(f"{text!r} is no country", why=why, cure="write its two letters of ISO 3166, such as VN"))
     return text
 
 

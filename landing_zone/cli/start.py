@@ -20,6 +20,7 @@ from lab.lifecycle import Standing
 from landing_zone import model
 from landing_zone.cli import answers, changes, explain, flags, output, proving
 from landing_zone.engine.opening import ENVIRONMENTS, Asked
+from landing_zone.model.fields import COUNTRY
 from landing_zone.model.scaffold import environment_text
 from landing_zone.proof.results import worst
 from tools import engine
@@ -95,7 +96,7 @@ def init(
     klass: Annotated[str | None, typer.Option("--class", help="central, agency or enterprise.")] = None,
     level: Annotated[int | None, typer.Option(min=1, max=5, help="Security level, 1 to 5.")] = None,
     email: Annotated[str | None, typer.Option(help="Who owns it.")] = None,
-    country: Annotated[str, typer.Option(help="Country in which its data stays, two letters.")] = "VN",
+    country: Annotated[str, typer.Option(help="Country in which its data stays, two letters.")] = COUNTRY,
     region: Annotated[list[str] | None, typer.Option("--region", "-r", help=f"{answers.REGION_FORM}; the primary one first.")] = None,
     tenant: Annotated[list[str] | None, typer.Option("--tenant", "-t", help=f"{answers.TENANT_FORM}; as often as needed.")] = None,
     folder: Annotated[Path, typer.Option(help="Where the file is written.")] = ENVIRONMENTS,

@@ -34,8 +34,7 @@ def entries(environment: Environment) -> list[Entry]:
             found += [Entry(source, target.name, flow.protocol, ports) for ports in port_ranges(flow)]
     for service in environment.shared_services:
         clients = [client for client in (End("zone", name) for name in service.clients) if client.of_tenants]
-        ways = [(transport, port) for transport in service.transports for port in service.ports]
-        found += [Entry(client, service.zone, transport, (port, port)) for client in clients for transport, port in ways]
+        found += [Entry(client, service.zone, transport, (port, port)) for client in clients for transport, port in service.ways]
     return found
 
 

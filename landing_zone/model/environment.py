@@ -6,11 +6,13 @@ Rules that span several keys are in `rules`; figures that a security level presc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Literal
 
 from pydantic import Field
 
 from landing_zone.model.fields import (
+    COUNTRY,
     AnyAddress,
     AnyNetwork,
     AsciiText,
@@ -144,9 +146,10 @@ class SharedService(Record):
     clients: tuple[ZoneName, ...] = Field(min_length=1, description="Zones that may use it.")
 
     @property
-    def transports(self) -> tuple[Literal["tcp", "udp"], ...]:
-        """The transport protocols by which it answers."""
-        return ("tcp", "udp") if self.protocol == "both" else (self.protocol,)
+    def ways(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
+        """Each transport protocol by which it answers, with each of its ports."""
+        transports: tuple[Literal["tcp", "udp"], ...] = ("tcp", "udp") if self.protocol == "both" else (self.protocol,)
+        return tuple(product(transports, self.ports))
 
 
 class Flow(Record):
@@ -343,7 +346,8 @@ class Environment(Record):
     stage: Stage = Field(description="What it is used for; stages share nothing.")
     domain: DnsName = Field(description="DNS domain below which the environment names its zones.")
     country: Country = Field(
-        default="VN", description="Country in which all of its data stays (ISO 3166, two letters): every region is there (control STO-01)."
+        default=COUNTRY,
+        description="Country in which all of its data stays (ISO 3166, two letters): every region is there (control STO-01).",
     )
     code_scheme: AsciiText = Field(description="The scheme that the tenants' `dti_code` follow.")
     contacts: tuple[Contact, ...] = Field(min_length=1, description="Who answers for the environment.")

@@ -103,6 +103,9 @@ CloudName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([ -~]{0,253}
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1, two letters."""
 
+COUNTRY = "VN"
+"""The country of an environment that names none."""
+
 LoginName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 HumanText = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 """1 to 200 characters of any script, no control characters: for people, never for names in the cloud."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import yaml
 
-from landing_zone.model.fields import Klass, Stage
+from landing_zone.model.fields import COUNTRY, Klass, Stage
 from landing_zone.model.levels import figures, zones_of
 from landing_zone.model.rehearsal import LAB_ADMINISTRATORS, LAB_CLOUDS
 
@@ -51,7 +51,7 @@ class Answers:
     tenants: tuple[TenantAnswer, ...] = ()
     stage: Stage = "test"
     domain: str = ""
-    country: str = "VN"
+    country: str = COUNTRY
     supernet: str = "10.64.0.0/13"
     supernet_v6: str = "fd64::/32"
     admin_networks: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import product
 
 from landing_zone.model.ends import End, end, port_range
 from landing_zone.model.entries import NO_PORTS, Entry, entries
@@ -130,14 +129,14 @@ class RuleBook:
     def _service_rules(self, service: SharedService, zone: str) -> Iterator[RuleSpec]:
         """The way in to a service, where it is in this zone."""
         if zone == service.zone:
-            for transport, port in product(service.transports, service.ports):
+            for transport, port in service.ways:
                 for client in service.clients:
                     yield from _rules("ingress", transport, (port, port), self._peer(End("zone", client)), _reason(service))
 
     def _use(self, service: SharedService) -> Iterator[RuleSpec]:
         """The way out to a service."""
         there = _hosts(self._addresses.platform.zones[service.zone], service.host)
-        for transport, port in product(service.transports, service.ports):
+        for transport, port in service.ways:
             yield from _rules("egress", transport, (port, port), there, _reason(service))
 
     def _named(self, opening: Opening, code: str, zone: str) -> Iterator[RuleSpec]:

@@ -141,7 +141,7 @@ def services(environment: Environment) -> Iterator[Finding]:
 
 def _service_ports(environment: Environment, service: SharedService, path: Path_) -> Iterator[Finding]:
     for place, port in enumerate(service.ports):
-        if port == environment.verification.forbidden_port or (port == _SSH and "tcp" in service.transports):
+        if port == environment.verification.forbidden_port or (port == _SSH and ("tcp", port) in service.ways):
             yield Finding(
                 (*path, "ports", place), f"ports: {port} is kept", "22 for the bastion, forbidden_port for probes", "choose another port"
             )
