@@ -50,11 +50,14 @@ WORKERS = (
     "nova-compute",
 )  # fmt: skip
 
-# Everybody waits for these; while forty daemons start on two cores they would get a fortieth each.
+# While forty daemons start on two cores, each would get a fortieth, and everybody waits for these.
 FIRST_SERVED = ("mariadb", "keystone", "haproxy", "memcached")
-
-# Where the kernel groups processes by session (autogroup), a nice value counts within the group only: the group needs its own.
-FIRST = "[Service]\nNice=-10\nExecStartPost=+/bin/sh -c 'echo -10 > /proc/$MAINPID/autogroup || true'\n"
+# These do later, and then once, what they would do for each change while many are made: the whole network of OVN computed anew, and
+# what was changed compared once more.
+LAST_SERVED = ("ovn-northd", "neutron-ovn-maintenance-worker")
+NICE = {**dict.fromkeys(FIRST_SERVED, -10), **dict.fromkeys(LAST_SERVED, 19)}
+# Of these, those whose units tell systemd by themselves when they have started.
+TELLING = ("mariadb", "haproxy", "ovn-northd")
 
 APIS = tuple(app.unit for app in UWSGI_APPS)
 AROUND = ("br-ex-address", "tap-up", "ovn-host", "haproxy")
@@ -98,8 +101,20 @@ def drop_ins() -> dict[str, str]:
     # Erlang's port mapper, which systemd would hold open on every address.
     files["epmd.socket.d/lab.conf"] = "[Socket]\nListenStream=\nListenStream=127.0.0.1:4369\n"
     files["haproxy.service.d/lab.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=1\n"
-    for unit in FIRST_SERVED:
-        files[f"{unit}.service.d/first.conf"] = FIRST
+    for unit, nice in NICE.items():
+        files[f"{unit}.service.d/nice.conf"] = _served(nice, telling=unit in TELLING)
+    # Its starter would make it 10 more urgent than its unit says.
+    files["ovn-northd.service.d/starter.conf"] = "[Service]\nEnvironment=OVN_CTL_OPTS=--ovn-northd-priority=0\n"
     for unit in WORKERS:
         files[f"{unit}.service.d/restart.conf"] = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=2\n"
     return files
+
+
+def _served(nice: int, *, telling: bool) -> str:
+    """A drop-in for a unit's share of the processors.
+
+    Where the kernel groups processes by session (autogroup), a nice value counts within the group only: the group needs its own.
+    A unit of the usual type counts as started when its process is still in systemd's session, and systemd's share would be changed.
+    """
+    kind = "" if telling else "Type=exec\n"
+    return f"[Service]\n{kind}Nice={nice}\nExecStartPost=+/bin/sh -c 'echo {nice} > /proc/$MAINPID/autogroup || true'\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import re
 import ssl
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -26,7 +28,9 @@ from foundation.places import CHECKOUT
 from foundation.process import run
 from lab import cloud, health
 from lab.compute import choose
+from lab.daemons import NICE
 from lab.machine import Machine
+from lab.region import machine_of
 from lab.settings import SERVICES, Places, Region
 from tests.support.command import LZ, lz
 
@@ -231,6 +235,22 @@ def test_a_secret_is_kept_and_given_back(admin: Connection, name: str) -> None:
 def test_every_agent_reports_itself(where: Places, regions: tuple[Region, ...]) -> None:
     for region in regions:
         assert health.silent_agents(cloud.connect(region, where)) == []
+
+
+def test_processors_go_first_to_those_for_whom_all_wait_and_last_to_those_that_gain_by_waiting(
+    where: Places, regions: tuple[Region, ...]
+) -> None:
+    grouped = Path("/proc/self/autogroup").exists()
+    machines = [machine_of(where, region) for region in regions]
+    for machine in machines if grouped else ():
+        assert machine.inside("cat", "/proc/1/autogroup").split()[1:] == ["nice", "0"]
+    for machine, (unit, nice) in itertools.product(machines, NICE.items()):
+        assert machine.inside("systemctl", "show", "--property=Type", "--value", unit).strip() != "simple", unit
+        pid = machine.inside("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+        stat = machine.inside("cat", f"/proc/{pid}/stat").rpartition(")")[2].split()
+        assert int(stat[16]) == nice, unit  # proc(5): the nineteenth, of which pid and name are left of the bracket
+        if grouped:
+            assert machine.inside("cat", f"/proc/{pid}/autogroup").split()[1:] == ["nice", str(nice)], unit
 
 
 def test_openstack_client_works_with_what_env_prints(where: Places, north: Region) -> None:
