@@ -32,6 +32,7 @@ from lab.daemons import NICE
 from lab.machine import Machine
 from lab.region import machine_of
 from lab.settings import SERVICES, Places, Region
+from tests.support import units
 from tests.support.command import LZ, lz
 
 pytestmark = pytest.mark.lab
@@ -245,8 +246,8 @@ def test_processors_go_first_to_those_for_whom_all_wait_and_last_to_those_that_g
     for machine in machines if grouped else ():
         assert machine.inside("cat", "/proc/1/autogroup").split()[1:] == ["nice", "0"]
     for machine, (unit, nice) in itertools.product(machines, NICE.items()):
-        assert machine.inside("systemctl", "show", "--property=Type", "--value", unit).strip() != "simple", unit
-        pid = machine.inside("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+        assert units.shown(machine, unit, "Type") != "simple", unit
+        pid = units.shown(machine, unit, "MainPID")
         stat = machine.inside("cat", f"/proc/{pid}/stat").rpartition(")")[2].split()
         assert int(stat[16]) == nice, unit  # proc(5): the nineteenth, of which pid and name are left of the bracket
         if grouped:

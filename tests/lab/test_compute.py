@@ -25,7 +25,7 @@ from lab.compute.driver import cow, state
 from lab.machine import Machine
 from lab.settings import Places, Region
 from tests.support import listening as listeners
-from tests.support import traces
+from tests.support import traces, units
 from tests.support.playground import Box, Playground
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -393,7 +393,7 @@ def test_a_resize_gives_a_bigger_machine(ground: Playground, box: Box) -> None:
 def test_the_process_of_an_instance_is_nobody(ground: Playground, box: Box, machine: Machine) -> None:
     """Own user, no capability, no way to more, its own files and nothing else of the machine in sight."""
     unit = f"nova-{box.server.id}.service"
-    pid = machine.inside("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+    pid = units.shown(machine, unit, "MainPID")
     status = dict(line.split(":\t", 1) for line in machine.inside("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
     assert state.FIRST_USER < int(status["Uid"].split()[0]) <= state.LAST_USER
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
